@@ -1,0 +1,48 @@
+#pragma once
+
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace corbel {
+
+/// What kind of thing went wrong; `apps/` turns it into an exit code.
+enum class ErrorCode {
+  usage,          ///< a command line that cannot be understood
+  invalid_input,  ///< a file or value that says something impossible
+  not_found,      ///< a file, parameter, workload, … that is not there
+  file_access,    ///< reading or writing failed
+  corrupt,        ///< a file that is damaged or not of its format
+  mismatch,       ///< two things that do not belong together, such as a model and another design space
+  unsupported,    ///< understood, but this build or version cannot do it
+  too_little_data,  ///< a log that cannot answer the question
+  tool_failure,   ///< a program we called misbehaved
+  interrupted,    ///< the user asked to stop
+};
+
+/// The name of a code as written in JSON, such as "invalid_input".
+std::string_view to_string(ErrorCode code);
+
+/// Anything that input, files, databases or tools can cause. The message is one line that names the file, line,
+/// column or value at fault; the hint says what to do. Bugs are assertions, never this.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message, std::string hint = "");
+  ErrorCode code() const { return code_; }
+  const std::string& hint() const { return hint_; }
+
+ private:
+  ErrorCode code_;
+  std::string hint_;
+};
+
+/// The candidate that `name` most likely meant (edit distance, ignoring case), or "" if none is near.
+std::string nearest_name(std::string_view name, std::span<const std::string> candidates);
+
+/// An Error{code} "PLACE: unknown KIND `NAME`" whose hint is "did you mean `X`?" or the list of candidates.
+/// @param place  where the name stands ("study.yaml:12:3"), or "" if there is no such place
+Error unknown_name(std::string_view kind, std::string_view name, std::span<const std::string> candidates,
+                   std::string_view place = "", ErrorCode code = ErrorCode::invalid_input);
+
+}  // namespace corbel

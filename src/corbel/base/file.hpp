@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace corbel {
+
+/// The whole file.
+/// @throws Error{not_found} or Error{file_access}, naming the path; Error{invalid_input} if larger than max_bytes
+std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
+
+/// Writes to a temporary file beside `path`, syncs and renames: afterwards the old or the new content is there,
+/// never a part, also after a crash. Makes missing parent folders.
+/// @throws Error{file_access} naming the path and the reason
+void write_file(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace corbel

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "corbel/space/design_space.hpp"
+
+namespace corbel {
+
+enum class TrialState : std::uint8_t { waiting, running, complete, infeasible, failed, abandoned };
+std::string_view to_string(TrialState state);
+
+/// What a group of trials has in common: one design space, one simulator with its settings, one workload. With the
+/// design id this is a trial's key, so rows of different simulators never mix silently.
+struct TrialGroup {
+  DesignSpace space;
+  std::string simulator;              ///< name, or "import"
+  std::string simulator_fingerprint;
+  std::string workload;               ///< name; "" for logs that name none
+  std::string workload_fingerprint;
+  std::vector<std::string> metrics;   ///< names, in the order of every trial's values
+};
+
+/// One design's result for one workload.
+struct Trial {
+  DesignId design = 0;
+  TrialState state = TrialState::waiting;
+  std::string reason;           ///< why infeasible or failed
+  std::vector<double> metrics;  ///< in the group's order; NaN where there is none
+  std::uint32_t attempt = 1;
+};
+
+/// All finished trials of a group, in memory, by columns, ordered by design id: the same rows give the same dataset
+/// in whatever order they were simulated.
+struct Dataset {
+  TrialGroup group;
+  std::vector<DesignId> designs;       ///< [n]
+  std::vector<TrialState> states;      ///< [n] complete or infeasible
+  std::vector<std::uint16_t> reasons;  ///< [n] index into reason_names; 0 is ""
+  std::vector<std::string> reason_names;
+  std::vector<double> metrics;         ///< [n × metrics]
+
+  std::size_t rows() const { return designs.size(); }
+  std::size_t feasible() const;
+  double metric(std::size_t row, std::size_t index) const { return metrics[row * group.metrics.size() + index]; }
+  /// Index of a metric. @throws Error{invalid_input} with the near miss
+  std::size_t metric_index(std::string_view name) const;
+  /// Of all rows and the group: stored with every model trained on them.
+  std::string fingerprint() const;
+};
+
+}  // namespace corbel

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "corbel/space/design_space.hpp"
+
+namespace corbel {
+
+/// What a model says of some designs.
+struct Predictions {
+  std::vector<double> metrics;      ///< [n × metrics] in each metric's own unit; the mean of the ensemble
+  std::vector<double> feasibility;  ///< [n] probability that it compiles and simulates
+  std::vector<double> spread;       ///< [n] standard deviation of the objective over the ensemble, relative to its mean
+};
+
+/// A trained surrogate, read from a safetensors file (docs/formats/model.md): any network that `surrogate` can train,
+/// in portable C++. Immutable, thread-safe, deterministic. Needs no LibTorch.
+class Model {
+ public:
+  /// @throws Error{not_found, file_access}; Error{corrupt} for a truncated, damaged or hostile file, naming what is
+  ///         wrong; Error{unsupported} for a newer version or an unknown network
+  static Model load(const std::filesystem::path& file);
+
+  const DesignSpace& space() const;
+  const std::vector<std::string>& metrics() const;  ///< those it predicts; the first is the objective
+  /// The whole metadata: network, options, dataset fingerprint, normalisation, code version, history, selection.
+  const nlohmann::json& metadata() const;
+  /// Length of the context vector it wants; 0 if it was trained for one workload only.
+  std::size_t context_size() const;
+  /// @throws Error{mismatch} naming both sides, if the space differs
+  void require_space(const DesignSpace& space, std::string_view what) const;
+
+  /// @param designs  [n] designs of space()
+  /// @param context  [context_size()]
+  Predictions predict(std::span<const Design> designs, std::span<const float> context = {}) const;
+  /// The same for designs first … first + n − 1 of the enumeration.
+  Predictions predict_range(DesignId first, std::size_t n, std::span<const float> context = {}) const;
+
+ private:
+  struct Data;
+  std::shared_ptr<const Data> data_;
+};
+
+}  // namespace corbel

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "corbel/simulator/simulator.hpp"
+
+namespace corbel {
+
+/// The hardware of the template in docs/simulator.md: a grid of PEs, each with cores of 4-way int8 MAC lanes.
+struct EdgeHardware {
+  std::int64_t pes_x, pes_y;
+  std::int64_t compute_lanes;         ///< per core, each a 4-way int8 MAC
+  std::int64_t cores;                 ///< per PE
+  std::int64_t pe_memory;             ///< bytes per PE
+  std::int64_t core_memory;           ///< bytes per core
+  std::int64_t activation_memory;     ///< entries per core
+  std::int64_t instruction_memory;    ///< entries
+  std::int64_t parameter_memory;      ///< entries per core
+  double dram_bandwidth;              ///< GB/s
+};
+
+/// Settings that are not part of a design.
+struct EdgeSettings {
+  double clock_mhz = 800;
+  std::string technology = "7nm";
+};
+
+/// Peak of the MAC arrays: pes_x·pes_y·cores·lanes·4·2·clock. FACTS 1.
+double peak_tops(const EdgeHardware& hardware, const EdgeSettings& settings);
+
+/// The built-in analytical model; metrics latency_ms, energy_mj, power_w, area_mm2 (static), and utilisation,
+/// dram_mb, resident_weight_share.
+std::unique_ptr<Simulator> make_edge_simulator(const EdgeSettings& settings = {});
+
+}  // namespace corbel

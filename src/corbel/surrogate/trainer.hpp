@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "corbel/dataset/dataset.hpp"
+
+namespace corbel {
+
+class Config;
+class Monitor;
+
+/// How much the conservative terms weigh: PRIME (arXiv 2110.11346) eq. 2 and 3.
+struct Conservatism {
+  double alpha = 0;  ///< negatives found by a strategy on the current predictions
+  double beta = 0;   ///< logged infeasible designs
+  bool operator==(const Conservatism&) const = default;
+};
+
+/// Options of the learner; the defaults need no touching. `train:` in the study file.
+struct TrainingOptions {
+  std::string network = "mlp";       ///< "mlp", or "attention": the published one
+  std::vector<std::int64_t> hidden = {256, 256};  ///< widths of the MLP, or of the attention network's head
+  std::int64_t embedding = 64, layers = 2, heads = 8, feed_forward = 256;  ///< attention
+  double dropout = 0.1;              ///< attention
+  std::int64_t steps = 2000;
+  std::int64_t batch = 256;          ///< feasible rows per step, and as many infeasible, and as many negatives
+  double learning_rate = 0;          ///< 0: 1e-3 for mlp, 1e-4 for attention (published)
+  std::int64_t ensemble = 1;         ///< members of the final model
+  std::string protocol = "corbel";   ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
+                                     ///< penalties
+  std::string negatives = "firefly"; ///< strategy id
+  std::int64_t negatives_every = 50; ///< steps between refreshes
+  /// Tried in turn and selected on withheld rows; one entry: no selection.
+  std::vector<Conservatism> grid = {{0, 0}, {0.01, 0.03}, {0.1, 0.1}};
+  double withhold = 0.2;             ///< share of the feasible rows, the best, kept for selection
+  std::int64_t checkpoint_every = 200;
+  std::size_t threads = 0;
+  std::uint64_t seed = 1;
+};
+/// From the `train:` node. @throws Error{invalid_input} with place and near miss
+TrainingOptions training_options_from_config(const Config& config);
+nlohmann::json to_json(const TrainingOptions& options);
+
+/// What to learn.
+struct TrainingTask {
+  std::string objective;                  ///< a metric of the dataset, minimised
+  std::vector<std::string> also_predict;  ///< metrics that constraints read and no formula gives
+  /// Per row of the dataset, whether it breaks a limit the user set; used for withholding (the best rows within the
+  /// limits) and by `protocol: paper`. Empty: none does.
+  std::vector<std::uint8_t> over_limit;
+  /// Whether a design meets the constraints that parameters alone decide; empty: all do.
+  std::function<bool(const Design&)> admits;
+  std::vector<float> context;             ///< the workload's context vector, or empty
+};
+
+/// Trains one model per grid entry, selects entry and checkpoint on the withheld rows by rank correlation and by how
+/// well infeasible designs are kept out, and writes the model file (safetensors) atomically. Interrupted, the same
+/// call goes on from the last checkpoint in `work_folder`. Deterministic for a seed on one machine and thread count.
+/// @return what the report shows: {"candidates": [{alpha, beta, step, kendall, infeasible_auc, score, history: [{step,
+///         loss, loss_feasible, loss_infeasible, loss_negatives, kendall, …}]}], "chosen": index, "rows": {…},
+///         "withheld": [{"true": …, "predicted": …}], "seconds": …}; also kept in the model's metadata
+/// @throws Error{too_little_data} for fewer than 3 feasible rows; Error{interrupted}
+nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
+                     const std::filesystem::path& model_file, const std::filesystem::path& work_folder,
+                     Monitor& monitor);
+
+}  // namespace corbel

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace corbel {
+
+class Config;
+
+enum class LayerKind {
+  conv,             ///< convolution, also grouped (1 < groups < in_channels)
+  depthwise,        ///< convolution with groups == in_channels
+  pool,             ///< max or average, no parameters
+  fully_connected,  ///< [batch × in_channels] × weights [in_channels × out_channels]
+  matmul,           ///< [m × k] × [k × n], both operands activations (attention), or weights when weight_operand
+  elementwise,      ///< add, multiply, activation function, …: one operation per output element
+};
+std::string_view to_string(LayerKind kind);
+
+/// One layer with everything a cost model needs, in elements; batch already applied where noted. int8 elements.
+/// Convolution and pooling use channels, heights, kernels; fully connected and matmul use the same fields as
+/// in_channels = k, out_channels = n, out_height = m (rows per sample), all others 1.
+struct Layer {
+  std::string name;
+  LayerKind kind = LayerKind::conv;
+  std::int64_t batch = 1;
+  std::int64_t in_channels = 1, in_height = 1, in_width = 1;
+  std::int64_t out_channels = 1, out_height = 1, out_width = 1;
+  std::int64_t kernel_height = 1, kernel_width = 1;
+  std::int64_t stride_height = 1, stride_width = 1;
+  std::int64_t dilation = 1;
+  std::int64_t groups = 1;
+  /// A recurrent cell's matmul runs `steps` times in sequence with the same weights; 1 otherwise.
+  std::int64_t steps = 1;
+  bool weight_operand = true;  ///< matmul: the second operand is a parameter, not an activation
+  bool bias = true;
+  std::int64_t operands = 1;   ///< elementwise: input tensors
+  /// Indices of the layers whose outputs it reads; empty for the network's input. −1 stands for the network's input.
+  std::vector<int> inputs;
+
+  /// Multiply-accumulates over batch and steps; 0 for pool and elementwise.
+  std::uint64_t macs() const;
+  /// Operations that are not multiply-accumulates (pool, elementwise), over batch and steps.
+  std::uint64_t vector_operations() const;
+  /// Weights and biases, each counted once.
+  std::uint64_t parameters() const;
+  std::uint64_t weight_elements() const;  ///< without biases
+  std::uint64_t input_elements() const;   ///< all operands that are activations, over batch and steps
+  std::uint64_t output_elements() const;  ///< over batch and steps
+};
+
+/// A neural network as a list of layers in the order they run. Immutable after construction.
+struct Network {
+  std::string name;
+  std::string title;   ///< for people: "MobileNetV2 1.0, 224×224"
+  std::string source;  ///< where the architecture is published
+  std::string domain;  ///< "classification", "detection", "segmentation", "recurrent", …
+  std::int64_t batch = 1;
+  std::vector<Layer> layers;
+
+  std::uint64_t total_macs() const;
+  std::uint64_t total_parameters() const;
+  std::uint64_t total_vector_operations() const;
+  /// Of everything that decides its cost (not names or titles); what stores compare.
+  std::string fingerprint() const;
+};
+
+/// Names in the zoo, sorted.
+std::vector<std::string> zoo_names();
+/// Folder of the zoo: $CORBEL_ZOO, else beside the program's installation, else the source tree's.
+std::filesystem::path zoo_folder();
+
+/// A zoo name ("mobilenet_v2") or a path of a workload YAML file; docs/formats/workload.md.
+/// @param batch  inference batch size; 0: as the file says
+/// @throws Error naming file, line and column; also for sizes that overflow 63 bits or shapes that do not fit
+Network load_network(std::string_view name_or_path, const std::filesystem::path& relative_to = {},
+                     std::int64_t batch = 0);
+Network network_from_config(const Config& config, std::int64_t batch = 0);
+
+/// The numbers a surrogate sees of a network, so that one model can serve several: logarithms of totals and shares of
+/// operations by kind. docs/formats/workload.md lists them.
+std::vector<float> context_vector(const Network& network);
+const std::vector<std::string>& context_names();
+
+}  // namespace corbel
