@@ -1,0 +1,16 @@
+# Two fronts: `make run` shows what Corbel does, `make test` checks it. Every other build: cmake --list-presets.
+PRESET := $(if $(filter true,$(CI)),ci,release)
+
+.PHONY: run test
+
+run:
+	tools/install-deps
+	cmake --preset release
+	cmake --build --preset release --target corbel
+	build/release/bin/corbel run examples/mobilenet_edge/study.yaml
+
+test:
+	tools/install-deps
+	cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET)
+	ctest --preset $(PRESET) --label-exclude '^slow$$' --parallel $$(nproc)

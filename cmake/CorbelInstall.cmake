@@ -1,0 +1,25 @@
+# What `cmake --install` lays down beside the floors: the package for find_package(corbel), the zoo, the licence.
+# The program installs itself (apps/cli).
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/corbel)
+get_property(CORBEL_CORE_FLOORS GLOBAL PROPERTY corbelCoreTargets)
+get_property(CORBEL_TRAINING_FLOORS GLOBAL PROPERTY corbelTrainingTargets)
+
+install(EXPORT corbelCoreTargets NAMESPACE corbel:: DESTINATION ${package_folder})
+if(CORBEL_TRAINING_FLOORS)
+  install(EXPORT corbelTrainingTargets NAMESPACE corbel:: DESTINATION ${package_folder})
+else()
+  # Its headers hold plain options that floors above it read, also when nothing can be trained.
+  install(DIRECTORY src/corbel/surrogate DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/corbel
+          FILES_MATCHING PATTERN "*.hpp" PATTERN internal EXCLUDE)
+endif()
+configure_package_config_file(cmake/corbelConfig.cmake.in ${CMAKE_BINARY_DIR}/corbelConfig.cmake
+                              INSTALL_DESTINATION ${package_folder})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/corbelConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/corbelConfig.cmake ${CMAKE_BINARY_DIR}/corbelConfigVersion.cmake
+        DESTINATION ${package_folder})
+
+install(DIRECTORY zoo DESTINATION ${CMAKE_INSTALL_DATADIR}/corbel)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
