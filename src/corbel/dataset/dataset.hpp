@@ -2,24 +2,30 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "corbel/space/design_space.hpp"
 
 namespace corbel {
 
+/// In the order of the numbers kept in a store (docs/formats/store.md).
 enum class TrialState : std::uint8_t { waiting, running, complete, infeasible, failed, abandoned };
 std::string_view to_string(TrialState state);
+/// Complete or infeasible: what a design came to is known and teaches.
+constexpr bool is_finished(TrialState state) {
+  return state == TrialState::complete || state == TrialState::infeasible;
+}
 
 /// What a group of trials has in common: one design space, one simulator with its settings, one workload. With the
 /// design id this is a trial's key, so rows of different simulators never mix silently.
 struct TrialGroup {
   DesignSpace space;
-  std::string simulator;              ///< name, or "import"
+  std::string simulator;  ///< name, or "import"
   std::string simulator_fingerprint;
-  std::string workload;               ///< name; "" for logs that name none
+  std::string workload;  ///< name; "" for logs that name none
   std::string workload_fingerprint;
-  std::vector<std::string> metrics;   ///< names, in the order of every trial's values
+  std::vector<std::string> metrics;  ///< names, in the order of every trial's values
 };
 
 /// One design's result for one workload.
@@ -39,14 +45,16 @@ struct Dataset {
   std::vector<TrialState> states;      ///< [n] complete or infeasible
   std::vector<std::uint16_t> reasons;  ///< [n] index into reason_names; 0 is ""
   std::vector<std::string> reason_names;
-  std::vector<double> metrics;         ///< [n × metrics]
+  std::vector<double> metrics;  ///< [n × metrics]
+  /// Rows of imported logs that repeated a design of the same log with the same results. About the logs, not the rows.
+  std::uint64_t duplicates = 0;
 
   std::size_t rows() const { return designs.size(); }
   std::size_t feasible() const;
   double metric(std::size_t row, std::size_t index) const { return metrics[row * group.metrics.size() + index]; }
   /// Index of a metric. @throws Error{invalid_input} with the near miss
   std::size_t metric_index(std::string_view name) const;
-  /// Of all rows and the group: stored with every model trained on them.
+  /// Of all rows and the group: stored with every model trained on them. Not of `duplicates`.
   std::string fingerprint() const;
 };
 

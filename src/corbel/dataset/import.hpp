@@ -3,11 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "corbel/dataset/store.hpp"
 
@@ -20,10 +19,10 @@ enum class ColumnRole { parameter, metric, feasible, reason, ignore };
 
 /// What a study's `import:` says.
 struct ImportSpec {
-  std::filesystem::path file;                  ///< CSV or CSV.gz
-  std::map<std::string, ColumnRole> roles;     ///< columns set by the user; the rest is inferred
-  std::map<std::string, std::string> rename;   ///< column → parameter or metric name
-  std::string simulator = "import";            ///< name of what produced the log
+  std::filesystem::path file;                 ///< CSV or CSV.gz
+  std::map<std::string, ColumnRole> roles;    ///< columns set by the user; the rest is inferred
+  std::map<std::string, std::string> rename;  ///< column → parameter or metric name
+  std::string simulator = "import";           ///< name of what produced the log
   std::string workload;
 };
 /// `file`, `columns: {name: parameter|metric|feasible|reason|ignore}`, `rename`, `simulator`, `workload`.

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "corbel/dataset/dataset.hpp"
@@ -12,21 +15,29 @@ namespace corbel {
 
 /// Trials in a SQLite file (WAL). Rows are durable when a call returns; a killed process loses at most the call it was
 /// in, never part of one. Safe with several processes; one Store per thread.
+/// Every member throws Error{file_access} (locked, disk full, opened read-only) or Error{corrupt} naming the file.
 /// Schema: docs/formats/store.md.
 class Store {
  public:
   enum class Mode { read_only, read_write };
   using GroupId = std::int64_t;
 
-  /// Makes the file when absent and mode is read_write.
-  /// @throws Error{not_found}; Error{file_access} (read-only folder, locked); Error{corrupt} (not a Corbel store,
-  ///         damaged); Error{mismatch} for a store of a newer version
-  Store(const std::filesystem::path& path, Mode mode);
+  /// Makes the file, and missing parent folders, when absent and mode is read_write. Read-only works on a read-only
+  /// file system too, unless a crashed writer left rows in the -wal file that only a writer can bring home.
+  /// @param patience  how long a call waits for another process that is writing
+  /// @throws Error{not_found}; Error{file_access} (a folder, read-only place, locked); Error{corrupt} (not a Corbel
+  ///         store, damaged); Error{mismatch} for a store of a newer version
+  Store(const std::filesystem::path& path, Mode mode, std::chrono::milliseconds patience = std::chrono::minutes(1));
   ~Store();
   Store(Store&&) noexcept;
 
-  /// The group's id; made if absent. Its metrics must equal those stored. @throws Error{mismatch}
+  const std::filesystem::path& path() const;
+
+  /// The group's id; made if absent. Space, simulator and workload are compared by fingerprint; its metrics must equal
+  /// those stored. @throws Error{mismatch}
   GroupId group(const TrialGroup& group);
+  /// @throws Error{not_found} for an id that group() never gave
+  TrialGroup describe(GroupId group) const;
   struct GroupSummary {
     GroupId id;
     TrialGroup group;
@@ -34,19 +45,58 @@ class Store {
   };
   std::vector<GroupSummary> groups() const;
 
-  /// Writes finished trials in one transaction. A design that is already complete or infeasible keeps its row; a
-  /// waiting, running or failed one is replaced. Returns how many rows were new or replaced.
+  /// Writes trials in one transaction. A design that is already complete or infeasible keeps its row; one in any other
+  /// state is replaced, and counts one attempt more if it had failed. Returns how many rows were new or replaced.
+  /// @throws Error{invalid_input} for a design outside the space or another number of metrics (none at all is fine
+  ///         unless the trial is complete: NaN is stored)
   std::uint64_t record(GroupId group, std::span<const Trial> trials);
   /// Finished (complete or infeasible) trials of the group.
   Dataset read(GroupId group) const;
   /// Ids of the group's trials in one of the finished states, ascending.
   std::vector<DesignId> finished(GroupId group) const;
+  /// Those of these designs that have a trial in any state, in the order asked.
+  std::vector<Trial> find(GroupId group, std::span<const DesignId> designs) const;
   /// Deletes the group's trials.
   void clear(GroupId group);
+
+  /// True if another connection or process has written since the last call (or since opening).
+  bool changed_elsewhere();
 
   /// A small text kept with the store (which step finished with which inputs, …); "" if absent.
   std::string note(std::string_view key) const;
   void set_note(std::string_view key, std::string_view value);
+
+  class Batch;
+
+ private:
+  struct Data;
+  std::unique_ptr<Data> data_;
+};
+
+/// Many writes as one: commit() stores them all; destroyed before, none, groups made meanwhile included. Writers in
+/// other processes wait; readers see the state before. One at a time per Store, which must outlive it.
+class Store::Batch {
+ public:
+  explicit Batch(Store& store);
+  ~Batch();
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  enum class Put {
+    added,     ///< new, or replaces an unfinished trial
+    repeated,  ///< the same result came earlier in this import
+    present,   ///< the same result was in the store
+    differs,   ///< the design has another result, which stays
+  };
+  /// @throws as record()
+  Put put(GroupId group, const Trial& trial);
+
+  /// Trials put from here on come from this log; counted apart in Put::repeated.
+  void start_import(GroupId group, std::string_view file);
+  /// Keeps what became of the log; forgets the import if it added nothing.
+  void finish_import(std::uint64_t rows, std::uint64_t added, std::uint64_t repeated);
+
+  void commit();
 
  private:
   struct Data;

@@ -13,8 +13,8 @@ class Monitor;
 struct SweepOptions {
   std::uint64_t designs = 8000;  ///< rows wanted in all, complete and infeasible
   std::uint64_t seed = 1;
-  std::size_t threads = 0;  ///< 0: all cores
-  std::size_t batch = 512;  ///< designs per transaction
+  std::size_t threads = 0;                    ///< 0: all cores
+  std::size_t batch = 512;                    ///< designs per transaction
   std::function<bool(const Design&)> admits;  ///< only these; empty: all
 };
 

@@ -1,0 +1,389 @@
+#include "corbel/dataset/store.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "corbel/base/error.hpp"
+#include "corbel/dataset/sqlite.hpp"
+#include "corbel/dataset/store_file.hpp"
+
+namespace corbel {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "metrics are stored as little-endian doubles");
+
+// 2 complete, 3 infeasible, 4 failed: the numbers of TrialState.
+constexpr std::string_view put_trial = R"sql(
+  INSERT INTO trials(group_id, design, state, reason, attempt, import_id, metrics) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
+  ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason,
+    attempt = max(excluded.attempt, trials.attempt + (trials.state = 4)),
+    import_id = excluded.import_id, lease_owner = NULL, lease_expires = NULL, metrics = excluded.metrics
+  WHERE trials.state NOT IN (2, 3))sql";
+static_assert(static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::infeasible) == 3 &&
+              static_cast<int>(TrialState::failed) == 4);
+
+nlohmann::json parse_json(std::string_view text, const std::filesystem::path& path) {
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  if (json.is_discarded()) {
+    throw Error(ErrorCode::corrupt, path.string() + ": damaged: a group's description cannot be read",
+                "restore the store from a copy");
+  }
+  return json;
+}
+
+/// From columns `first` … of a statement over groups: space, simulator, its fingerprint, workload, its fingerprint,
+/// metrics.
+TrialGroup group_from(const Statement& row, int first, const std::filesystem::path& path) {
+  const nlohmann::json space = parse_json(row.text(first), path);
+  const nlohmann::json names = parse_json(row.text(first + 5), path);
+  try {
+    return {DesignSpace::from_json(space),    std::string(row.text(first + 1)), std::string(row.text(first + 2)),
+            std::string(row.text(first + 3)), std::string(row.text(first + 4)), names.get<std::vector<std::string>>()};
+  } catch (const nlohmann::json::exception&) {
+  } catch (const Error&) {
+  }
+  throw Error(ErrorCode::corrupt, path.string() + ": damaged: a group's description makes no sense",
+              "restore the store from a copy");
+}
+
+constexpr std::string_view group_columns =
+    "space, simulator, simulator_fingerprint, workload, workload_fingerprint, metrics";
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+/// Copies a row's metrics to `out`. @throws Error{corrupt} if there is another number of them
+void copy_metrics(std::string_view bytes, std::span<double> out, const std::filesystem::path& path) {
+  if (bytes.size() != out.size_bytes()) {
+    throw Error(ErrorCode::corrupt, path.string() + ": damaged: a trial has the wrong number of metrics",
+                "restore the store from a copy");
+  }
+  if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+}
+
+TrialState state_of(std::int64_t number, const std::filesystem::path& path) {
+  if (number < 0 || number > static_cast<int>(TrialState::abandoned)) {
+    throw Error(ErrorCode::corrupt,
+                path.string() + ": damaged: a trial has the unknown state " + std::to_string(number),
+                "restore the store from a copy");
+  }
+  return static_cast<TrialState>(number);
+}
+
+bool same_numbers(std::span<const double> a, std::span<const double> b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); });
+}
+
+}  // namespace
+
+struct Store::Data {
+  std::unique_ptr<Database> database;
+  std::int64_t data_version = 0;
+
+  struct Shape {
+    std::uint64_t designs;
+    std::size_t metrics;
+  };
+  /// Of groups already looked up, to check trials against.
+  std::unordered_map<GroupId, Shape> shapes;
+
+  const std::filesystem::path& path() const { return database->path(); }
+};
+
+Store::Store(const std::filesystem::path& path, Mode mode, std::chrono::milliseconds patience)
+    : data_(std::make_unique<Data>()) {
+  data_->database = open_store_file(path, mode == Mode::read_write, patience);
+  data_->data_version = data_->database->integer("PRAGMA data_version");
+}
+
+Store::~Store() = default;
+Store::Store(Store&&) noexcept = default;
+
+const std::filesystem::path& Store::path() const {
+  return data_->path();
+}
+
+Store::GroupId Store::group(const TrialGroup& group) {
+  const auto find = [&]() -> std::optional<GroupId> {
+    Statement statement(*data_->database,
+                        "SELECT id, metrics FROM groups WHERE space_fingerprint = ?1 AND simulator_fingerprint = ?2 "
+                        "AND workload_fingerprint = ?3");
+    statement.bind(1, group.space.fingerprint())
+        .bind(2, group.simulator_fingerprint)
+        .bind(3, group.workload_fingerprint);
+    if (!statement.step()) return std::nullopt;
+    const nlohmann::json names = parse_json(statement.text(1), path());
+    if (names != nlohmann::json(group.metrics)) {
+      throw Error(ErrorCode::mismatch,
+                  path().string() + ": trials of simulator `" + group.simulator +
+                      "` were stored with other metrics: " + names.dump() + ", now [" + joined(group.metrics) + "]",
+                  "use a new store, or the simulator that made this one");
+    }
+    return statement.integer(0);
+  };
+  if (const auto id = find()) return *id;
+  Transaction transaction(*data_->database);
+  if (const auto id = find()) return *id;
+  const std::string space = group.space.to_json().dump();
+  const std::string metrics = nlohmann::json(group.metrics).dump();
+  Statement insert(*data_->database,
+                   "INSERT INTO groups(space, space_fingerprint, simulator, simulator_fingerprint, workload, "
+                   "workload_fingerprint, metrics) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+  insert.bind(1, space)
+      .bind(2, group.space.fingerprint())
+      .bind(3, group.simulator)
+      .bind(4, group.simulator_fingerprint)
+      .bind(5, group.workload)
+      .bind(6, group.workload_fingerprint)
+      .bind(7, metrics)
+      .run();
+  const GroupId id = data_->database->last_row();
+  transaction.commit();
+  return id;
+}
+
+TrialGroup Store::describe(GroupId group) const {
+  Statement statement(*data_->database,
+                      std::string("SELECT ").append(group_columns).append(" FROM groups WHERE id = ?1"));
+  statement.bind(1, group);
+  if (!statement.step()) {
+    throw Error(ErrorCode::not_found, path().string() + ": has no group of trials " + std::to_string(group),
+                "list the store's groups to see those it has");
+  }
+  return group_from(statement, 0, path());
+}
+
+std::vector<Store::GroupSummary> Store::groups() const {
+  std::map<GroupId, std::array<std::uint64_t, 6>> counts;
+  Statement count(*data_->database, "SELECT group_id, state, count(*) FROM trials GROUP BY group_id, state");
+  while (count.step()) {
+    const auto state = static_cast<std::size_t>(state_of(count.integer(1), path()));
+    counts[count.integer(0)][state] = static_cast<std::uint64_t>(count.integer(2));
+  }
+  std::vector<GroupSummary> summaries;
+  Statement statement(*data_->database,
+                      std::string("SELECT id, ").append(group_columns).append(" FROM groups ORDER BY id"));
+  while (statement.step()) {
+    const GroupId id = statement.integer(0);
+    const auto& n = counts[id];
+    const auto of = [&](TrialState state) { return n[static_cast<std::size_t>(state)]; };
+    summaries.push_back({id, group_from(statement, 1, path()), of(TrialState::complete), of(TrialState::infeasible),
+                         of(TrialState::failed) + of(TrialState::abandoned),
+                         of(TrialState::waiting) + of(TrialState::running)});
+  }
+  return summaries;
+}
+
+std::uint64_t Store::record(GroupId group, std::span<const Trial> trials) {
+  if (trials.empty()) return 0;
+  Batch batch(*this);
+  std::uint64_t written = 0;
+  for (const Trial& trial : trials) written += batch.put(group, trial) == Batch::Put::added ? 1 : 0;
+  batch.commit();
+  return written;
+}
+
+Dataset Store::read(GroupId group) const {
+  Dataset dataset{describe(group), {}, {}, {}, {""}, {}, 0};
+  const std::size_t width = dataset.group.metrics.size();
+  const std::uint64_t designs = dataset.group.space.size();
+  // One statement is one snapshot, whatever others write meanwhile.
+  Statement statement(*data_->database,
+                      "SELECT design, state, reason, metrics FROM trials WHERE group_id = ?1 AND state IN (2, 3) "
+                      "ORDER BY design");
+  statement.bind(1, group);
+  std::unordered_map<std::string, std::uint16_t> reasons = {{"", std::uint16_t{0}}};
+  while (statement.step()) {
+    const auto design = static_cast<DesignId>(statement.integer(0));
+    if (design >= designs) {
+      throw Error(ErrorCode::corrupt, path().string() + ": damaged: a trial lies outside its design space",
+                  "restore the store from a copy");
+    }
+    dataset.designs.push_back(design);
+    dataset.states.push_back(state_of(statement.integer(1), path()));
+    std::string reason(statement.text(2));
+    auto known = reasons.find(reason);
+    if (known == reasons.end()) {
+      // The index has 16 bits; a log with a different text on every row has no reasons worth telling apart.
+      constexpr std::size_t most = std::numeric_limits<std::uint16_t>::max() - 1;
+      if (dataset.reason_names.size() >= most) reason = "other";
+      known = reasons.try_emplace(reason, static_cast<std::uint16_t>(dataset.reason_names.size())).first;
+      if (known->second == dataset.reason_names.size()) dataset.reason_names.push_back(reason);
+    }
+    dataset.reasons.push_back(known->second);
+    dataset.metrics.resize(dataset.metrics.size() + width);
+    copy_metrics(statement.bytes(3), std::span(dataset.metrics).last(width), path());
+  }
+  Statement repeats(*data_->database, "SELECT coalesce(sum(repeated), 0) FROM imports WHERE group_id = ?1");
+  repeats.bind(1, group).step();
+  dataset.duplicates = static_cast<std::uint64_t>(repeats.integer(0));
+  return dataset;
+}
+
+std::vector<DesignId> Store::finished(GroupId group) const {
+  Statement statement(*data_->database,
+                      "SELECT design FROM trials WHERE group_id = ?1 AND state IN (2, 3) ORDER BY design");
+  statement.bind(1, group);
+  std::vector<DesignId> designs;
+  while (statement.step()) designs.push_back(static_cast<DesignId>(statement.integer(0)));
+  return designs;
+}
+
+std::vector<Trial> Store::find(GroupId group, std::span<const DesignId> designs) const {
+  const std::size_t width = describe(group).metrics.size();
+  Statement statement(*data_->database,
+                      "SELECT state, reason, attempt, metrics FROM trials WHERE group_id = ?1 AND design = ?2");
+  std::vector<Trial> trials;
+  for (const DesignId design : designs) {
+    statement.bind(1, group).bind(2, static_cast<std::int64_t>(design));
+    if (statement.step()) {
+      Trial trial{design, state_of(statement.integer(0), path()), std::string(statement.text(1)),
+                  std::vector<double>(width), static_cast<std::uint32_t>(statement.integer(2))};
+      copy_metrics(statement.bytes(3), trial.metrics, path());
+      trials.push_back(std::move(trial));
+    }
+    statement.reset();
+  }
+  return trials;
+}
+
+void Store::clear(GroupId group) {
+  Transaction transaction(*data_->database);
+  Statement(*data_->database, "DELETE FROM trials WHERE group_id = ?1").bind(1, group).run();
+  Statement(*data_->database, "DELETE FROM imports WHERE group_id = ?1").bind(1, group).run();
+  transaction.commit();
+}
+
+bool Store::changed_elsewhere() {
+  const std::int64_t version = data_->database->integer("PRAGMA data_version");
+  return std::exchange(data_->data_version, version) != version;
+}
+
+std::string Store::note(std::string_view key) const {
+  Statement statement(*data_->database, "SELECT value FROM notes WHERE key = ?1");
+  statement.bind(1, key);
+  return statement.step() ? std::string(statement.text(0)) : std::string();
+}
+
+void Store::set_note(std::string_view key, std::string_view value) {
+  Statement(*data_->database,
+            "INSERT INTO notes(key, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value")
+      .bind(1, key)
+      .bind(2, value)
+      .run();
+}
+
+struct Store::Batch::Data {
+  explicit Data(Store& owner)
+      : store(&owner),
+        transaction(*owner.data_->database),
+        upsert(*owner.data_->database, put_trial),
+        stored(*owner.data_->database,
+               "SELECT state, reason, metrics, import_id FROM trials WHERE group_id = ?1 AND design = ?2") {}
+
+  const Store::Data::Shape& shape(GroupId group) {
+    auto& shapes = store->data_->shapes;
+    const auto known = shapes.find(group);
+    if (known != shapes.end()) return known->second;
+    const TrialGroup description = store->describe(group);
+    return shapes.insert({group, {description.space.size(), description.metrics.size()}}).first->second;
+  }
+
+  Store* store;
+  Transaction transaction;
+  Statement upsert, stored;
+  std::int64_t import = 0;  // 0: not from a log
+  std::vector<double> numbers;
+};
+
+Store::Batch::Batch(Store& store) : data_(std::make_unique<Data>(store)) {}
+
+Store::Batch::~Batch() {
+  // Groups made in a transaction that is rolled back are gone, and their ids may be given again.
+  if (data_->store->data_->database->in_transaction()) data_->store->data_->shapes.clear();
+}
+
+Store::Batch::Put Store::Batch::put(GroupId group, const Trial& trial) {
+  Data& data = *data_;
+  const auto& shape = data.shape(group);
+  if (trial.design >= shape.designs) {
+    throw Error(ErrorCode::invalid_input, "design " + std::to_string(trial.design) + " lies outside its space of " +
+                                              std::to_string(shape.designs) + " designs");
+  }
+  const bool none = trial.metrics.empty() && trial.state != TrialState::complete;
+  if (!none && trial.metrics.size() != shape.metrics) {
+    throw Error(ErrorCode::invalid_input, "design " + std::to_string(trial.design) + " has " +
+                                              std::to_string(trial.metrics.size()) + " metrics where its group has " +
+                                              std::to_string(shape.metrics));
+  }
+  std::span<const double> metrics = trial.metrics;
+  if (none) {
+    data.numbers.assign(shape.metrics, std::numeric_limits<double>::quiet_NaN());
+    metrics = data.numbers;
+  }
+  data.upsert.bind(1, group)
+      .bind(2, static_cast<std::int64_t>(trial.design))
+      .bind(3, static_cast<std::int64_t>(trial.state))
+      .bind(4, trial.reason)
+      .bind(5, static_cast<std::int64_t>(trial.attempt))
+      .bind(7, metrics);
+  if (data.import == 0) {
+    data.upsert.bind_null(6);
+  } else {
+    data.upsert.bind(6, data.import);
+  }
+  data.upsert.run();
+  const Database& database = *data.store->data_->database;
+  if (database.changes() > 0) return Put::added;
+
+  data.stored.bind(1, group).bind(2, static_cast<std::int64_t>(trial.design));
+  data.stored.step();
+  std::vector<double> before(shape.metrics);
+  copy_metrics(data.stored.bytes(2), before, data.store->path());
+  const bool same = state_of(data.stored.integer(0), data.store->path()) == trial.state &&
+                    data.stored.text(1) == trial.reason && same_numbers(before, metrics);
+  const bool this_import = data.import != 0 && data.stored.integer(3) == data.import;
+  data.stored.reset();
+  if (!same) return Put::differs;
+  return this_import ? Put::repeated : Put::present;
+}
+
+void Store::Batch::start_import(GroupId group, std::string_view file) {
+  const Database& database = *data_->store->data_->database;
+  Statement(database, "INSERT INTO imports(group_id, file) VALUES(?1, ?2)").bind(1, group).bind(2, file).run();
+  data_->import = database.last_row();
+}
+
+void Store::Batch::finish_import(std::uint64_t rows, std::uint64_t added, std::uint64_t repeated) {
+  const Database& database = *data_->store->data_->database;
+  if (added == 0) {
+    Statement(database, "DELETE FROM imports WHERE id = ?1").bind(1, data_->import).run();
+  } else {
+    Statement(database, "UPDATE imports SET rows = ?2, added = ?3, repeated = ?4 WHERE id = ?1")
+        .bind(1, data_->import)
+        .bind(2, static_cast<std::int64_t>(rows))
+        .bind(3, static_cast<std::int64_t>(added))
+        .bind(4, static_cast<std::int64_t>(repeated))
+        .run();
+  }
+  data_->import = 0;
+}
+
+void Store::Batch::commit() {
+  data_->transaction.commit();
+}
+
+}  // namespace corbel

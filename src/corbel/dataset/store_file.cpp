@@ -1,0 +1,162 @@
+#include "corbel/dataset/store_file.hpp"
+
+#include <sqlite3.h>
+
+#include <string>
+#include <thread>
+
+namespace corbel {
+namespace {
+
+constexpr int schema_version = 1;
+constexpr std::int64_t application_id = 0x436f7262;  // "Corb"
+
+constexpr const char* schema = R"sql(
+  CREATE TABLE groups(
+    id INTEGER PRIMARY KEY,
+    space TEXT NOT NULL, space_fingerprint TEXT NOT NULL,
+    simulator TEXT NOT NULL, simulator_fingerprint TEXT NOT NULL,
+    workload TEXT NOT NULL, workload_fingerprint TEXT NOT NULL,
+    metrics TEXT NOT NULL,
+    UNIQUE(space_fingerprint, simulator_fingerprint, workload_fingerprint)) STRICT;
+  CREATE TABLE imports(
+    id INTEGER PRIMARY KEY,
+    group_id INTEGER NOT NULL, file TEXT NOT NULL,
+    rows INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL DEFAULT 0, repeated INTEGER NOT NULL DEFAULT 0) STRICT;
+  CREATE TABLE trials(
+    group_id INTEGER NOT NULL, design INTEGER NOT NULL,
+    state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 5),
+    reason TEXT NOT NULL, attempt INTEGER NOT NULL, import_id INTEGER,
+    lease_owner TEXT, lease_expires INTEGER,
+    metrics BLOB NOT NULL,
+    PRIMARY KEY(group_id, design)) WITHOUT ROWID, STRICT;
+  CREATE TABLE notes(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
+  PRAGMA application_id = 1131377250;
+  PRAGMA user_version = 1;
+)sql";
+static_assert(application_id == 1131377250);
+
+bool exists_with_content(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  return !error && size > 0;
+}
+
+/// What stands at the path, before SQLite looks inside it.
+void check_path(const std::filesystem::path& path, bool writable) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  const std::string file = path.string();
+  if (file.empty()) {
+    throw Error(ErrorCode::invalid_input, "the store has an empty path", "name a file, such as trials.db");
+  }
+  if (std::filesystem::is_directory(status)) {
+    throw Error(ErrorCode::file_access, file + ": is a folder, not a store",
+                "name a file in it, such as " + (path / "trials.db").string());
+  }
+  if (std::filesystem::exists(status)) {
+    if (std::filesystem::is_regular_file(status)) return;
+    throw Error(ErrorCode::file_access, file + ": is not a regular file", "name a file for the store");
+  }
+  if (status.type() == std::filesystem::file_type::none) {
+    throw Error(ErrorCode::file_access, file + ": " + error.message(), "check the path and its permissions");
+  }
+  if (!writable) {
+    throw Error(ErrorCode::not_found, file + ": no such store", "import a log or run a sweep to make it");
+  }
+  if (path.has_parent_path()) {
+    std::filesystem::create_directories(path.parent_path(), error);
+    if (error) {
+      throw Error(ErrorCode::file_access,
+                  file + ": cannot make the folder " + path.parent_path().string() + " (" + error.message() + ")",
+                  "choose a folder that can be written");
+    }
+  }
+}
+
+/// True for a store of this version, false for an SQLite file with nothing in it yet.
+bool is_store(const Database& database) {
+  const std::string file = database.path().string();
+  const std::int64_t tables = database.integer("SELECT count(*) FROM sqlite_schema");
+  const std::int64_t application = database.integer("PRAGMA application_id");
+  const std::int64_t version = database.integer("PRAGMA user_version");
+  if (application == application_id && version > schema_version) {
+    throw Error(ErrorCode::mismatch,
+                file + ": made by a newer Corbel (store version " + std::to_string(version) + ", this one reads " +
+                    std::to_string(schema_version) + ")",
+                "update Corbel, or name another store");
+  }
+  if (application == application_id && version == schema_version && tables > 0) return true;
+  if (application == 0 && version == 0 && tables == 0) return false;
+  throw Error(ErrorCode::corrupt, file + ": an SQLite file, but not a Corbel store",
+              "name another file: this one belongs to another program");
+}
+
+void use_wal(const Database& database, std::chrono::milliseconds patience) {
+  // SQLite does not wait by itself when two connections switch a new file to WAL at once.
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (true) {
+    try {
+      Statement statement(database, "PRAGMA journal_mode = WAL");
+      statement.step();
+      return;
+    } catch (const DatabaseError& error) {
+      const bool busy = (error.result() & 0xff) == SQLITE_BUSY || (error.result() & 0xff) == SQLITE_LOCKED;
+      if (!busy || std::chrono::steady_clock::now() > deadline) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+std::unique_ptr<Database> open_for_writing(const std::filesystem::path& path, std::chrono::milliseconds patience) {
+  auto database = std::make_unique<Database>(path, Database::Access::write, patience);
+  if (!database->is_writable()) {
+    throw Error(ErrorCode::file_access, path.string() + ": cannot be written",
+                "make the file and its folder writable, or copy the store to a folder that is");
+  }
+  const bool ready = is_store(*database);
+  use_wal(*database, patience);
+  if (!ready) {
+    Transaction transaction(*database);
+    if (!is_store(*database)) database->execute(schema);
+    transaction.commit();
+  }
+  return database;
+}
+
+std::unique_ptr<Database> open_for_reading(const std::filesystem::path& path, std::chrono::milliseconds patience) {
+  const auto checked = [&](Database::Access access) {
+    auto database = std::make_unique<Database>(path, access, patience);
+    if (!is_store(*database)) {
+      throw Error(ErrorCode::corrupt, path.string() + ": empty, not a Corbel store",
+                  "import a log or run a sweep to fill it");
+    }
+    return database;
+  };
+  try {
+    return checked(Database::Access::read);
+  } catch (const DatabaseError& error) {
+    const int result = error.result() & 0xff;
+    if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY && result != SQLITE_IOERR) throw;
+    // In a folder where no -shm file can be made, a store that nobody writes to can still be read as it lies there.
+    std::filesystem::path log = path;
+    log += "-wal";
+    if (exists_with_content(log)) {
+      throw Error(ErrorCode::file_access,
+                  path.string() + ": the newest rows are still in " + log.string() +
+                      ", and this place cannot be written to merge them",
+                  "copy both files to a folder that can be written and open the copy");
+    }
+  }
+  return checked(Database::Access::immutable);
+}
+
+}  // namespace
+
+std::unique_ptr<Database> open_store_file(const std::filesystem::path& path, bool writable,
+                                          std::chrono::milliseconds patience) {
+  check_path(path, writable);
+  return writable ? open_for_writing(path, patience) : open_for_reading(path, patience);
+}
+
+}  // namespace corbel
