@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,8 +13,8 @@
 namespace corbel {
 
 /// A node of a YAML file that knows where it stands, so that every complaint can name file, line and column.
-/// Reading is safe on hostile input: nesting is limited to 64 levels, aliases may not expand the document past
-/// 200,000 nodes, files to 16 MB; duplicate keys and tags are refused.
+/// Reading is safe on hostile input: nesting is limited to 64 levels, the document with its aliases expanded to
+/// 200,000 nodes and 16 MB of text, files to 16 MB; duplicate keys, tags and a second document are refused.
 class Config {
  public:
   enum class Kind { null, scalar, sequence, map };
@@ -31,7 +32,7 @@ class Config {
   /// "study.yaml:12:3"
   std::string place() const;
   /// Path of the file this was read from, "" for text.
-  const std::string& file() const { return file_; }
+  const std::string& file() const;
 
   // --- scalars; each throws Error{invalid_input} naming the place, what stands there and what is wanted
   const std::string& text() const;
@@ -62,11 +63,14 @@ class Config {
 
  private:
   friend class ConfigBuilder;
+  static Config parse(std::string_view text, std::shared_ptr<const Source> source);
+  class Error wanted(std::string_view what) const;
   Kind kind_ = Kind::null;
   std::string scalar_;
   std::vector<Config> items_;
   std::vector<std::pair<std::string, Config>> entries_;
-  std::string file_;
+  struct Source;
+  std::shared_ptr<const Source> source_;
   int line_ = 0;
   int column_ = 0;
 };

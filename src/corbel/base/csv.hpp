@@ -15,13 +15,15 @@ namespace corbel {
 class CsvReader {
  public:
   /// Reads the header. @throws Error{not_found, file_access}; Error{corrupt} for a file that is empty, truncated, not
-  /// text (NUL bytes), with a field over 1 MB, or a header with an empty or repeated name
+  /// text (NUL bytes), with a field over 1 MB or a row over 16 MB, or a header that is not UTF-8 or has an empty or
+  /// repeated name
   explicit CsvReader(const std::filesystem::path& path);
   ~CsvReader();
   CsvReader(CsvReader&&) noexcept;
 
   const std::vector<std::string>& header() const;
-  /// Next row into `fields` (views valid until the next call); false at the end. Blank lines are skipped.
+  /// Next row into `fields` (views valid until the next call); false at the end. Blank lines are skipped. Fields are
+  /// bytes: text in another encoding passes through, see is_text().
   /// @throws Error{corrupt} "FILE:LINE: …" for a row with another number of fields, or a damaged gzip stream
   bool next(std::vector<std::string_view>& fields);
   /// Line of the row last returned, from 1.
@@ -36,7 +38,7 @@ class CsvReader {
   std::unique_ptr<Data> data_;
 };
 
-/// A number written in full ("6e6", " 12 "), or false.
+/// A finite decimal number written in full ("6e6", " 12 "), or false.
 bool parse_number(std::string_view text, double& out);
 
 }  // namespace corbel

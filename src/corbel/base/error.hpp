@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -25,7 +26,8 @@ enum class ErrorCode {
 std::string_view to_string(ErrorCode code);
 
 /// Anything that input, files, databases or tools can cause. The message is one line that names the file, line,
-/// column or value at fault; the hint says what to do. Bugs are assertions, never this.
+/// column or value at fault; the hint says what to do. Bugs are assertions, never this. Whatever bytes they quote,
+/// message and hint become valid UTF-8 without control characters, as by printable().
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message, std::string hint = "");
@@ -36,6 +38,13 @@ class Error : public std::runtime_error {
   ErrorCode code_;
   std::string hint_;
 };
+
+/// `text` fit for a message: control characters and bytes that are not UTF-8 written as \xNN, cut with "…" after
+/// `max_bytes`.
+std::string printable(std::string_view text, std::size_t max_bytes = 80);
+
+/// Whether the bytes are UTF-8 (RFC 3629) without control characters other than `\t`, `\n` and `\r`.
+bool is_text(std::string_view bytes);
 
 /// The candidate that `name` most likely meant (edit distance, ignoring case), or "" if none is near.
 std::string nearest_name(std::string_view name, std::span<const std::string> candidates);

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace corbel {
 
 /// xoshiro256** (Blackman and Vigna 2018), seeded by splitmix64. The same numbers on every machine and compiler,
-/// which the standard distributions do not promise. A value: copies continue identically. Not thread-safe.
+/// which the standard distributions do not promise (normal() and laplace(): up to the last bit of std::log).
+/// A value: copies continue identically. Not thread-safe.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed = 0);

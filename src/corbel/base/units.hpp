@@ -16,10 +16,16 @@ struct Quantity {
 Quantity parse_quantity(std::string_view text, std::string_view place = "");
 
 /// `value` of unit `from` in unit `to`, such as 256 KiB in bytes = 262144. A unit converts to itself, known or not.
-/// Knows bytes (B, bytes, KB, KiB, MB, MiB, GB, GiB), time (s, ms, us, ns), frequency (Hz … GHz), power (W, mW),
-/// energy (J, mJ, uJ, nJ, pJ), area (mm2, um2), bandwidth (B/s, KB/s, MB/s, GB/s), cycles, MAC counts.
+/// Knows bytes (B, bytes, KB, KiB, MB, MiB, GB, GiB), time (s, ms, us, ns), frequency (Hz … GHz), power (W, mW, uW),
+/// energy (J, mJ, uJ, nJ, pJ), area (mm2, um2), bandwidth (B/s, KB/s, MB/s, GB/s), cycles, MACs; KB is 1000 bytes,
+/// KiB 1024. "µs", "mm²" and "mm^2" are understood. Units whose ratio is whole convert with a single rounding.
 /// @throws Error{invalid_input} if the two do not measure the same thing, naming both and the place
 double convert_unit(double value, std::string_view from, std::string_view to, std::string_view place = "");
+
+/// Whether convert_unit() knows the unit.
+bool is_known_unit(std::string_view unit);
+/// Whether convert_unit() would convert the one into the other.
+bool same_dimension(std::string_view a, std::string_view b);
 
 /// The unit in a metric's name: "latency_ms" → "ms", "area_um2" → "um2", "runtime_cycles" → "cycles";
 /// "" if the name ends in no known unit.

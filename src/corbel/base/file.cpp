@@ -1,0 +1,167 @@
+#include "corbel/base/file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <random>
+#include <system_error>
+#include <utility>
+
+#include "corbel/base/error.hpp"
+
+namespace corbel {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  int get() const { return value_; }
+  bool valid() const { return value_ >= 0; }
+  int close() { return ::close(std::exchange(value_, -1)); }
+
+ private:
+  int value_;
+};
+
+std::string reason(int error) {
+  return std::generic_category().message(error);
+}
+
+Error write_error(const fs::path& path, int error) {
+  std::string hint;
+  switch (error) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      hint = "choose a folder you may write to";
+      break;
+    case ENOSPC:
+    case EDQUOT:
+      hint = "make room on the disk";
+      break;
+    case ENOTDIR:
+      hint = "a part of the path is a file, not a folder";
+      break;
+    default:
+      break;
+  }
+  return Error(ErrorCode::file_access, "cannot write " + path.string() + ": " + reason(error), std::move(hint));
+}
+
+int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
+  for (;;) {
+    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+    if (descriptor >= 0 || errno != EINTR) return descriptor;
+  }
+}
+
+/// Returns 0 or the error.
+int write_all(int descriptor, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(descriptor, content.data(), content.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+/// A name beside `path` that no other process picks.
+fs::path temporary_beside(const fs::path& path) {
+  std::random_device device;
+  fs::path name = path;
+  name += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(device());
+  return name;
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
+  const Descriptor file(open_retrying(path, O_RDONLY));
+  if (!file.valid()) {
+    const int error = errno;
+    if (error == ENOENT || error == ENOTDIR) throw Error(ErrorCode::not_found, "no such file: " + path.string());
+    throw Error(ErrorCode::file_access, "cannot read " + path.string() + ": " + reason(error));
+  }
+  const auto too_large = [&] {
+    return Error(ErrorCode::invalid_input,
+                 path.string() + " is larger than the " + std::to_string(max_bytes) + " bytes allowed here");
+  };
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) {
+    throw Error(ErrorCode::file_access, "cannot read " + path.string() + ": " + reason(errno));
+  }
+  if (S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) > max_bytes) throw too_large();
+
+  // The size is a hint only: the file may grow, or be a pipe.
+  std::string content;
+  std::size_t size = 0;
+  content.resize(static_cast<std::size_t>(S_ISREG(status.st_mode) ? status.st_size : 0) + 1);
+  for (;;) {
+    if (size == content.size()) content.resize(2 * content.size() + 4096);
+    const ssize_t got = ::read(file.get(), content.data() + size, content.size() - size);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      throw Error(ErrorCode::file_access, "cannot read " + path.string() + ": " + reason(errno));
+    }
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+    if (size > max_bytes) throw too_large();
+  }
+  content.resize(size);
+  return content;
+}
+
+void write_file(const fs::path& path, std::string_view content) {
+  std::error_code failure;
+  fs::path target = path;
+  // Replace what a link points to, not the link.
+  if (fs::is_symlink(target, failure)) {
+    const fs::path resolved = fs::weakly_canonical(target, failure);
+    if (!failure) target = resolved;
+  }
+  const fs::file_status status = fs::status(target, failure);
+  if (fs::is_directory(status)) throw write_error(path, EISDIR);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    // Renaming onto a device or a pipe would replace it.
+    Descriptor device(open_retrying(target, O_WRONLY));
+    const int error = device.valid() ? write_all(device.get(), content) : errno;
+    if (error != 0) throw write_error(path, error);
+    return;
+  }
+
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  fs::create_directories(folder, failure);
+  if (failure) throw write_error(path, failure.value());
+
+  const fs::path temporary = temporary_beside(target);
+  Descriptor file(open_retrying(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666));
+  if (!file.valid()) throw write_error(path, errno);
+  int error = write_all(file.get(), content);
+  if (error == 0 && fs::exists(status)) {
+    error = ::fchmod(file.get(), static_cast<mode_t>(status.permissions() & fs::perms::mask)) == 0 ? 0 : errno;
+  }
+  if (error == 0 && ::fsync(file.get()) != 0) error = errno;
+  if (file.close() != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0) error = errno;
+  if (error != 0) {
+    ::unlink(temporary.c_str());
+    throw write_error(path, error);
+  }
+  // Some file systems cannot sync a folder; the content itself is safe by now.
+  const Descriptor parent(open_retrying(folder, O_RDONLY | O_DIRECTORY));
+  if (parent.valid()) static_cast<void>(::fsync(parent.get()));
+}
+
+}  // namespace corbel
