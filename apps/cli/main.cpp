@@ -1,0 +1,66 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/version.hpp"
+#include "terminal.hpp"
+
+namespace corbel::cli {
+
+void add_common(CLI::App& command, Common& common) {
+  command.add_option("--format", common.format, "table for people, json for programs")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  command.add_flag("-q,--quiet", common.quiet, "No progress and no notes");
+}
+
+namespace {
+
+/// One line: what is wrong, where, and the remedy.
+int report(ErrorCode code, const std::string& message, const std::string& hint, bool json) {
+  if (json) {
+    const nlohmann::json error = {{"error", {{"code", to_string(code)}, {"message", message}, {"hint", hint}}}};
+    fmt::print("{}\n", error.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  fmt::print(stderr, "corbel: {}{}{}\n", message, hint.empty() ? "" : "; ", hint);
+  if (code == ErrorCode::interrupted) return exit_interrupted;
+  if (code == ErrorCode::usage) return exit_usage;
+  return code == ErrorCode::too_little_data ? exit_no_answer : exit_error;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Designs hardware accelerators from simulation logs.", "corbel"};
+  app.set_version_flag("--version", std::string(version));
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(24);
+  app.footer("corbel COMMAND --help tells a command's options. To start: corbel init study.yaml, corbel run study.yaml");
+  Common common;
+  int exit_code = exit_ok;
+  add_start_commands(app, common, exit_code);
+  add_study_commands(app, common, exit_code);
+  add_lookup_commands(app, common, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return report(ErrorCode::usage, error.what(), "see corbel --help", common.json());
+  } catch (const Error& error) {
+    return report(error.code(), error.what(), error.hint(), common.json());
+  } catch (const std::bad_alloc&) {
+    return report(ErrorCode::file_access, "out of memory", "ask for fewer designs, a smaller network or fewer threads",
+                  common.json());
+  }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace corbel::cli
+
+int main(int argc, char** argv) {
+  corbel::cli::install_signal_handlers();
+  return corbel::cli::run(argc, argv);
+}

@@ -1,0 +1,56 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "commands.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/base/file.hpp"
+#include "corbel/dataset/import.hpp"
+#include "corbel/study/study_file.hpp"
+#include "terminal.hpp"
+
+namespace corbel::cli {
+
+void add_start_commands(CLI::App& app, Common& common, int&) {
+  struct Arguments {
+    std::string file = "study.yaml";
+    std::string log;
+    std::string objective;
+    bool force = false;
+  };
+  const auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("init", "Write a commented study file to start from");
+  command->add_option("STUDY", arguments->file, "The file to write")->capture_default_str();
+  command->add_option("--from-log", arguments->log, "Around this simulation log (CSV, CSV.gz): its columns, its space");
+  command->add_option("--objective", arguments->objective, "With --from-log: the metric to minimise");
+  command->add_flag("--force", arguments->force, "Overwrite the file");
+  add_common(*command, common);
+  command->callback([arguments, &common] {
+    const std::filesystem::path file = arguments->file;
+    if (std::filesystem::exists(file) && !arguments->force) {
+      throw Error(ErrorCode::file_access, fmt::format("{}: the file exists", file.string()),
+                  "give another name, or --force to overwrite it");
+    }
+    std::string text;
+    if (arguments->log.empty()) {
+      text = study_template();
+    } else {
+      TerminalMonitor monitor(common.quiet);
+      ImportSpec spec;
+      spec.file = arguments->log;
+      text = study_template(arguments->log, plan_import(spec, std::nullopt, monitor), arguments->objective);
+    }
+    write_file(file, text);
+    if (common.json()) {
+      fmt::print("{}\n", nlohmann::json{{"study", file.string()}}.dump(1));
+    } else {
+      fmt::print("{}\nnext: corbel run {}\n", file.string(), file.string());
+    }
+  });
+}
+
+}  // namespace corbel::cli

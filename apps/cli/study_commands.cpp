@@ -1,0 +1,215 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/base/file.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/report/report.hpp"
+#include "corbel/study/pipeline.hpp"
+#include "summaries.hpp"
+#include "terminal.hpp"
+
+namespace corbel::cli {
+namespace {
+
+using nlohmann::json;
+
+/// What the commands that work on a study have in common.
+struct StudyArguments {
+  std::string file;
+  bool fresh = false;
+  std::optional<std::uint64_t> designs;
+  std::string strategy;
+  std::optional<std::uint64_t> budget;
+  std::string log;
+  std::string table;
+  std::size_t rank = 0;
+  std::string to;
+};
+
+StudyFile load_study(const StudyArguments& arguments, const Common& common) {
+  StudyFile study = StudyFile::load(arguments.file);
+  if (common.seed) study.seed = *common.seed;
+  if (common.threads) study.threads = *common.threads;
+  return study;
+}
+
+void write_outputs(const Pipeline& pipeline) {
+  const std::filesystem::path& output = pipeline.study().output;
+  write_file(output / "report.html", html_report(pipeline.results()));
+  const json best = pipeline.results().value("best", json(nullptr));
+  if (best.is_null()) return;
+  write_file(output / "design.json", design_json(pipeline.results()));
+  write_file(output / "design.yaml", design_yaml(pipeline.results()));
+}
+
+void print_json(const json& value) {
+  fmt::print("{}\n", value.dump(1, ' ', false, json::error_handler_t::replace));
+}
+
+/// A command on a study: its action runs on a pipeline and prints.
+CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std::string& help,
+              const std::shared_ptr<StudyArguments>& arguments,
+              std::function<void(Pipeline&, TerminalMonitor&)> action,
+              std::function<void(StudyFile&)> adjust = {}) {
+  CLI::App* command = app.add_subcommand(name, help);
+  command->add_option("STUDY", arguments->file, "The study file (YAML)")->required();
+  command->add_option("--seed", common.seed, "Instead of the study's: the same seed, the same answer");
+  command->add_option("--threads", common.threads, "Instead of the study's; 0: all cores");
+  add_common(*command, common);
+  command->callback([arguments, &common, action = std::move(action), adjust = std::move(adjust)] {
+    TerminalMonitor monitor(common.quiet);
+    StudyFile study = load_study(*arguments, common);
+    if (adjust) adjust(study);
+    Pipeline pipeline(std::move(study), monitor);
+    action(pipeline, monitor);
+  });
+  return command;
+}
+
+void add_collecting(CLI::App& app, Common& common) {
+  const auto sweep = std::make_shared<StudyArguments>();
+  CLI::App* command = add(
+      app, common, "sweep", "Simulate designs drawn at random, into the study's trials", sweep,
+      [&common](Pipeline& pipeline, TerminalMonitor&) {
+        if (pipeline.study().import) {
+          throw Error(ErrorCode::usage, fmt::format("{}: this study imports a log", pipeline.study().file.string()),
+                      "use corbel import");
+        }
+        pipeline.collect();
+        print_dataset(pipeline.results(), common);
+      },
+      [sweep](StudyFile& study) {
+        if (sweep->designs) study.sweep_designs = *sweep->designs;
+      });
+  command->add_option("-n,--designs", sweep->designs, "Rows wanted in all, feasible and infeasible")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
+
+  const auto import = std::make_shared<StudyArguments>();
+  command = add(
+      app, common, "import", "Read a simulation log (CSV, CSV.gz) into the study's trials", import,
+      [&common](Pipeline& pipeline, TerminalMonitor&) {
+        if (!pipeline.study().import) {
+          throw Error(ErrorCode::usage, fmt::format("{}: this study has no `import:`", pipeline.study().file.string()),
+                      "add it, or give --log FILE");
+        }
+        pipeline.collect();
+        print_dataset(pipeline.results(), common);
+      },
+      [import](StudyFile& study) {
+        if (import->log.empty()) return;
+        if (!study.import) study.import.emplace();
+        study.import->file = import->log;
+      });
+  command->add_option("--log", import->log, "This file instead of the one the study names");
+}
+
+void add_learning(CLI::App& app, Common& common, int& exit_code) {
+  const auto train = std::make_shared<StudyArguments>();
+  add(app, common, "train", "Learn a conservative surrogate from the trials", train,
+      [&common](Pipeline& pipeline, TerminalMonitor&) {
+        pipeline.train();
+        print_training(pipeline.results(), common);
+      });
+
+  const auto search = std::make_shared<StudyArguments>();
+  CLI::App* command = add(
+      app, common, "search", "Search the surrogate for the best designs within the limits", search,
+      [&common, &exit_code](Pipeline& pipeline, TerminalMonitor&) {
+        pipeline.search();
+        print_proposals(pipeline.results(), common);
+        if (pipeline.results()["best"].is_null()) exit_code = exit_no_answer;
+      },
+      [search](StudyFile& study) {
+        if (!search->strategy.empty()) study.search.method = search->strategy;
+        if (search->budget) study.search.budget = *search->budget;
+      });
+  command->add_option("--strategy", search->strategy, "firefly, evolution, random, or scan: every design");
+  command->add_option("--budget", search->budget, "Designs a strategy may score")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
+
+  const auto validate = std::make_shared<StudyArguments>();
+  command = add(
+      app, common, "validate", "Simulate the best proposals; the results join the trials", validate,
+      [&common, &exit_code, validate](Pipeline& pipeline, TerminalMonitor&) {
+        if (validate->table.empty()) {
+          pipeline.validate();
+        } else {
+          pipeline.validate_with_table(validate->table);
+        }
+        write_outputs(pipeline);
+        print_proposals(pipeline.results(), common);
+        if (pipeline.results()["best"].is_null()) exit_code = exit_no_answer;
+      },
+      [validate](StudyFile& study) {
+        if (validate->designs) study.validate_designs = static_cast<std::size_t>(*validate->designs);
+      });
+  command->add_option("-n,--designs", validate->designs, "How many of the best proposals")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
+  command->add_option("--table", validate->table, "Look them up in a whole recorded table (CSV, CSV.gz) instead");
+}
+
+void add_presenting(CLI::App& app, Common& common) {
+  const auto report = std::make_shared<StudyArguments>();
+  CLI::App* command = add(app, common, "report", "Write the HTML report of what the study knows", report,
+                          [&common, report](Pipeline& pipeline, TerminalMonitor&) {
+                            require_results(pipeline);
+                            std::filesystem::path to = pipeline.study().output / "report.html";
+                            if (!report->to.empty()) to = report->to;
+                            write_file(to, html_report(pipeline.results()));
+                            if (common.json()) {
+                              print_json({{"report", to.string()}});
+                            } else {
+                              fmt::print("{}\n", to.string());
+                            }
+                          });
+  command->add_option("--to", report->to, "This file instead of OUTPUT/report.html");
+
+  const auto exported = std::make_shared<StudyArguments>();
+  command = add(app, common, "export", "Write the chosen design, or another proposal, as JSON and YAML", exported,
+                [&common, exported](Pipeline& pipeline, TerminalMonitor&) {
+                  require_results(pipeline);
+                  json results = pipeline.results();
+                  if (exported->rank > 0) choose_rank(results, exported->rank);
+                  if (results.value("best", json(nullptr)).is_null()) {
+                    throw Error(ErrorCode::too_little_data, "no design is known or predicted to meet every constraint",
+                                "loosen a constraint, or simulate more designs");
+                  }
+                  const std::filesystem::path folder =
+                      exported->to.empty() ? pipeline.study().output : std::filesystem::path(exported->to);
+                  write_file(folder / "design.json", design_json(results));
+                  write_file(folder / "design.yaml", design_yaml(results));
+                  if (common.json()) {
+                    print_json(json::parse(design_json(results)));
+                  } else {
+                    fmt::print("{}\n{}\n", (folder / "design.json").string(), (folder / "design.yaml").string());
+                  }
+                });
+  command->add_option("--rank", exported->rank, "This row of the ranked table instead of the chosen design");
+  command->add_option("--to", exported->to, "This folder instead of the study's output");
+}
+
+}  // namespace
+
+void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
+  const auto run = std::make_shared<StudyArguments>();
+  CLI::App* command = add(app, common, "run", "Do all of a study: sweep or import, train, search, validate, report", run,
+                          [&common, &exit_code, run](Pipeline& pipeline, TerminalMonitor&) {
+                            if (run->fresh) pipeline.clear();
+                            pipeline.run();
+                            write_outputs(pipeline);
+                            print_study(pipeline.results(), pipeline.study(), common);
+                            if (pipeline.results()["best"].is_null()) exit_code = exit_no_answer;
+                          });
+  command->add_flag("--fresh", run->fresh, "Start over: remove the study's trials, model and results first");
+  add_collecting(app, common);
+  add_learning(app, common, exit_code);
+  add_presenting(app, common);
+}
+
+}  // namespace corbel::cli

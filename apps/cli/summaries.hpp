@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "commands.hpp"
+
+namespace corbel {
+class Pipeline;
+struct StudyFile;
+}  // namespace corbel
+
+namespace corbel::cli {
+
+/// What a step found, from results.json, as a table for people or as JSON, on standard output.
+void print_dataset(const nlohmann::json& results, const Common& common);
+void print_training(const nlohmann::json& results, const Common& common);
+void print_proposals(const nlohmann::json& results, const Common& common);
+void print_study(const nlohmann::json& results, const StudyFile& study, const Common& common);
+
+/// @throws Error{not_found} if no step of the study has run yet
+void require_results(const Pipeline& pipeline);
+/// Makes the proposal of this rank the chosen design. @throws Error{invalid_input} if there is none
+void choose_rank(nlohmann::json& results, std::size_t rank);
+
+}  // namespace corbel::cli

@@ -1,0 +1,338 @@
+#include "corbel/study/findings.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "corbel/base/error.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/dataset/inspect.hpp"
+#include "corbel/study/surrogate_objective.hpp"
+
+namespace corbel {
+namespace {
+
+using nlohmann::json;
+
+/// JSON has no NaN.
+json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+
+std::optional<std::size_t> index_of(std::span<const std::string> names, std::string_view name) {
+  const auto at = std::find(names.begin(), names.end(), name);
+  if (at == names.end()) return std::nullopt;
+  return static_cast<std::size_t>(at - names.begin());
+}
+
+json margins_json(const SurrogateObjective& objective, const Design& design, std::span<const double> metrics,
+                  std::span<const MetricBasis> bases) {
+  json margins = json::array();
+  for (const BoundConstraint& constraint : objective.constraints()) {
+    // A margin is as certain as the least certain metric it reads.
+    MetricBasis basis = MetricBasis::formula;
+    for (const std::size_t metric : constraint.metrics_used()) {
+      if (bases[metric] == MetricBasis::predicted) basis = MetricBasis::predicted;
+      if (bases[metric] == MetricBasis::simulated && basis == MetricBasis::formula) basis = MetricBasis::simulated;
+    }
+    margins.push_back({{"constraint", constraint.text()},
+                       {"left", number(constraint.left(design, metrics))},
+                       {"right", number(constraint.right(design, metrics))},
+                       {"margin", number(constraint.margin(design, metrics))},
+                       {"met", constraint.satisfied(design, metrics)},
+                       {"basis", to_string(basis)}});
+  }
+  return margins;
+}
+
+/// How many times better than the best logged design. Like is compared with like: a prediction with the prediction
+/// (`key` "predicted") of the logged design, since a model that never saw the best rows is biased upwards near them; a
+/// simulated value with the logged value ("objective").
+json gain_over(const json& best_logged, const char* key, double objective) {
+  if (best_logged.is_null() || !best_logged.contains(key) || !best_logged[key].is_number()) return nullptr;
+  const double logged = best_logged[key].get<double>();
+  if (!(objective > 0) || !(logged > 0)) return nullptr;
+  return logged / objective;
+}
+
+/// The metric a plot shows beside the objective: what the first constraint limits, or the area.
+std::optional<std::size_t> second_axis(const StudyFile& study, const Dataset& dataset) {
+  const auto& names = dataset.group.metrics;
+  for (const Constraint& constraint : study.constraints) {
+    for (const std::string& name : constraint.names()) {
+      if (name != study.objective && index_of(names, name)) return index_of(names, name);
+    }
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] != study.objective && names[i].starts_with("area")) return i;
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] != study.objective) return i;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+LoggedLimits::LoggedLimits(const StudyFile& study, const Dataset& dataset) : dataset_(dataset) {
+  for (std::size_t i = 0; i < study.constraints.size(); ++i) {
+    try {
+      constraints_.emplace_back(study.constraints[i], dataset.group.space, dataset.group.metrics);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}: {}", study.constraint_places[i], error.what()), error.hint());
+    }
+  }
+}
+
+bool LoggedLimits::met(std::size_t row) const {
+  const std::size_t width = dataset_.group.metrics.size();
+  const std::span<const double> metrics(dataset_.metrics.data() + row * width, width);
+  const Design design = dataset_.group.space.design(dataset_.designs[row]);
+  return std::all_of(constraints_.begin(), constraints_.end(),
+                     [&](const BoundConstraint& constraint) { return constraint.satisfied(design, metrics); });
+}
+
+json study_section(const StudyFile& study, const DesignSpace& space) {
+  json section = {{"name", study.name},
+                  {"file", study.file.string()},
+                  {"seed", study.seed},
+                  {"space",
+                   {{"name", study.space_name.empty() ? "study" : study.space_name},
+                    {"designs", space.size()},
+                    {"parameters", space.dimensions()},
+                    {"fingerprint", space.fingerprint()}}},
+                  {"workload", nullptr},
+                  {"simulator", nullptr},
+                  {"objective", {{"metric", study.objective}, {"unit", unit_of_metric(study.objective)}}},
+                  {"constraints", json::array()}};
+  for (const Constraint& constraint : study.constraints) section["constraints"].push_back(constraint.text());
+  for (const Parameter& parameter : space.parameters()) section["units"][parameter.name()] = parameter.unit();
+  if (study.network) {
+    section["workload"] = {{"name", study.network->name},
+                           {"title", study.network->title},
+                           {"macs", study.network->total_macs()},
+                           {"parameters", study.network->total_parameters()}};
+  }
+  if (study.simulator) {
+    json settings = json::object();
+    for (const auto& [name, value] : study.simulator->settings()) settings[name] = value;
+    section["simulator"] = {{"name", study.simulator->name()},
+                            {"fingerprint", study.simulator->fingerprint()},
+                            {"settings", settings}};
+  }
+  return section;
+}
+
+json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source) {
+  json section = to_json(inspect(dataset));
+  const LoggedLimits limits(study, dataset);
+  const std::size_t objective = dataset.metric_index(study.objective);
+  std::uint64_t within = 0;
+  std::optional<std::size_t> best;
+  for (std::size_t row = 0; row < dataset.rows(); ++row) {
+    if (dataset.states[row] != TrialState::complete || !limits.met(row)) continue;
+    ++within;
+    const double value = dataset.metric(row, objective);
+    if (std::isfinite(value) && (!best || value < dataset.metric(*best, objective))) best = row;
+  }
+  section["source"] = source;
+  section["within_limits"] = within;
+  section["best_logged"] = nullptr;
+  if (best) {
+    const Design design = dataset.group.space.design(dataset.designs[*best]);
+    json metrics = json::object();
+    for (std::size_t m = 0; m < dataset.group.metrics.size(); ++m) {
+      metrics[dataset.group.metrics[m]] = number(dataset.metric(*best, m));
+    }
+    section["best_logged"] = {{"id", dataset.designs[*best]},
+                              {"design", dataset.group.space.design_json(design)},
+                              {"metrics", metrics},
+                              {"objective", dataset.metric(*best, objective)}};
+  }
+  return section;
+}
+
+json plots_section(const StudyFile& study, const Dataset& dataset) {
+  constexpr std::size_t most_points = 3000;
+  const LoggedLimits limits(study, dataset);
+  const std::size_t objective = dataset.metric_index(study.objective);
+  const std::optional<std::size_t> x = second_axis(study, dataset);
+  json section = {{"x", nullptr}, {"logged", json::array()}, {"pareto", json::array()}};
+  if (!x) return section;
+  section["x"] = dataset.group.metrics[*x];
+
+  std::vector<std::size_t> rows;
+  for (std::size_t row = 0; row < dataset.rows(); ++row) {
+    if (dataset.states[row] == TrialState::complete && std::isfinite(dataset.metric(row, objective)) &&
+        std::isfinite(dataset.metric(row, *x))) {
+      rows.push_back(row);
+    }
+  }
+  const std::size_t stride = std::max<std::size_t>(1, (rows.size() + most_points - 1) / most_points);
+  for (std::size_t i = 0; i < rows.size(); i += stride) {
+    section["logged"].push_back(
+        {dataset.metric(rows[i], objective), dataset.metric(rows[i], *x), limits.met(rows[i]) ? 1 : 0});
+  }
+  std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(dataset.metric(a, *x), dataset.metric(a, objective)) <
+           std::pair(dataset.metric(b, *x), dataset.metric(b, objective));
+  });
+  double best = std::numeric_limits<double>::infinity();
+  for (const std::size_t row : rows) {
+    if (dataset.metric(row, objective) >= best) continue;
+    best = dataset.metric(row, objective);
+    section["pareto"].push_back({best, dataset.metric(row, *x)});
+  }
+  return section;
+}
+
+json proposals_section(const SurrogateObjective& objective, std::span<const Design> designs, const Dataset& dataset,
+                       const json& best_logged) {
+  const DesignSpace& space = objective.space();
+  const std::size_t objective_metric = dataset.metric_index(objective.metric_names().front());
+  std::vector<Design> feasible;
+  std::vector<std::size_t> feasible_rows;
+  for (std::size_t row = 0; row < dataset.rows(); ++row) {
+    if (dataset.states[row] != TrialState::complete) continue;
+    feasible.push_back(space.design(dataset.designs[row]));
+    feasible_rows.push_back(row);
+  }
+
+  const std::vector<Assessment> assessments = objective.assess(designs);
+  json proposals = json::array();
+  for (std::size_t i = 0; i < designs.size(); ++i) {
+    const Assessment& assessment = assessments[i];
+    json predicted = json::object();
+    json exact = json::object();
+    for (std::size_t m = 0; m < objective.metric_names().size(); ++m) {
+      const bool known = objective.metric_bases()[m] == MetricBasis::formula;
+      (known ? exact : predicted)[objective.metric_names()[m]] = number(assessment.metrics[m]);
+    }
+    json nearest = nullptr;
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t k = 0; k < feasible.size(); ++k) {
+      const double distance = space.distance(designs[i], feasible[k]);
+      if (distance >= least) continue;
+      least = distance;
+      nearest = {{"id", dataset.designs[feasible_rows[k]]}};
+    }
+    if (!nearest.is_null()) {
+      const auto at = std::lower_bound(dataset.designs.begin(), dataset.designs.end(), nearest["id"].get<DesignId>());
+      const auto row = static_cast<std::size_t>(at - dataset.designs.begin());
+      nearest["design"] = space.design_json(space.design(dataset.designs[row]));
+      nearest["distance"] = least;
+      nearest["objective"] = number(dataset.metric(row, objective_metric));
+    }
+    proposals.push_back({{"rank", i + 1},
+                         {"id", space.id(designs[i])},
+                         {"design", space.design_json(designs[i])},
+                         {"predicted", number(assessment.metrics[0])},
+                         {"predicted_metrics", predicted},
+                         {"metrics", exact},
+                         {"simulated", nullptr},
+                         {"feasibility", number(assessment.feasibility)},
+                         {"spread", number(assessment.spread)},
+                         {"margins", margins_json(objective, designs[i], assessment.metrics, objective.metric_bases())},
+                         {"nearest", nearest},
+                         {"gain", gain_over(best_logged, "predicted", assessment.metrics[0])}});
+  }
+  return proposals;
+}
+
+void record_outcome(json& proposal, const Outcome& outcome, std::span<const MetricInfo> metrics,
+                    const SurrogateObjective& objective, const json& best_logged) {
+  const Design design = objective.space().design(proposal.at("id").get<DesignId>());
+  json simulated = json::object();
+  std::vector<double> values = objective.assess(std::span(&design, 1)).front().metrics;
+  std::vector<MetricBasis> bases = objective.metric_bases();
+  for (std::size_t m = 0; m < metrics.size(); ++m) {
+    const double value = m < outcome.metrics.size() ? outcome.metrics[m] : std::numeric_limits<double>::quiet_NaN();
+    simulated[metrics[m].name] = number(value);
+    if (!std::isfinite(value)) continue;
+    proposal["metrics"][metrics[m].name] = value;
+    if (const auto at = index_of(objective.metric_names(), metrics[m].name)) {
+      values[*at] = value;
+      if (bases[*at] == MetricBasis::predicted) bases[*at] = MetricBasis::simulated;
+    }
+  }
+  proposal["simulated"] = {{"state", to_string(outcome.state)},
+                           {"reason", outcome.reason},
+                           {"detail", outcome.detail},
+                           {"metrics", simulated}};
+  proposal["margins"] = margins_json(objective, design, values, bases);
+  proposal["gain"] =
+      outcome.state == OutcomeState::complete ? gain_over(best_logged, "objective", values[0]) : json(nullptr);
+}
+
+namespace {
+
+bool is_valid(const json& proposal) {
+  if (proposal.at("simulated").is_null() || proposal.at("simulated").at("state") != "complete") return false;
+  return std::all_of(proposal.at("margins").begin(), proposal.at("margins").end(),
+                     [](const json& margin) { return margin.at("met").get<bool>(); });
+}
+
+/// The proposal with the best true objective among those simulated, complete and within every limit; null if none.
+const json* best_simulated(const json& proposals, const std::string& objective) {
+  const json* best = nullptr;
+  for (const json& proposal : proposals) {
+    if (!is_valid(proposal) || !proposal.at("metrics").contains(objective)) continue;
+    if (!best || proposal["metrics"][objective].get<double>() < (*best)["metrics"][objective].get<double>()) {
+      best = &proposal;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+json validation_section(const json& results) {
+  const std::string objective = results.at("study").at("objective").at("metric");
+  const json& proposals = results.at("proposals");
+  json section = {{"simulated", 0}, {"feasible", 0}, {"within_limits", 0}, {"failed", 0}, {"best", nullptr}};
+  const auto count = [&](const char* key) { section[key] = section[key].get<int>() + 1; };
+  for (const json& proposal : proposals) {
+    if (proposal.at("simulated").is_null()) continue;
+    count("simulated");
+    if (proposal["simulated"]["state"] == "complete") count("feasible");
+    if (proposal["simulated"]["state"] == "failed") count("failed");
+    if (is_valid(proposal)) count("within_limits");
+  }
+  if (const json* best = best_simulated(proposals, objective)) section["best"] = (*best)["metrics"][objective];
+  return section;
+}
+
+json chosen_section(const json& proposal, const std::string& objective) {
+  json chosen = proposal;
+  const bool simulated = !proposal["simulated"].is_null() && proposal["simulated"]["state"] == "complete";
+  chosen["source"] = simulated ? "validated" : "predicted";
+  chosen["objective"] = simulated ? proposal["metrics"].value(objective, json(nullptr)) : json(nullptr);
+  return chosen;
+}
+
+json best_section(const json& results) {
+  const std::string objective = results.at("study").at("objective").at("metric");
+  const json logged = results.contains("dataset") ? results["dataset"].value("best_logged", json(nullptr)) : nullptr;
+  const json none = json::array();
+  const json& proposals = results.contains("proposals") ? results.at("proposals") : none;
+  const bool simulated = std::any_of(proposals.begin(), proposals.end(),
+                                     [](const json& proposal) { return !proposal.at("simulated").is_null(); });
+  const json* chosen = simulated ? best_simulated(proposals, objective) : nullptr;
+  if (!simulated && !proposals.empty()) chosen = &proposals.front();
+
+  // Like with like, as in gain_over; where the log has no design within the limits, any proposal is a gain.
+  if (chosen) {
+    const json candidate = chosen_section(*chosen, objective);
+    const char* key = simulated ? "objective" : "predicted";
+    if (logged.is_null() || candidate[key].get<double>() < logged[key].get<double>()) return candidate;
+  }
+  if (logged.is_null()) return nullptr;
+  return {{"source", "logged"},     {"rank", nullptr},
+          {"id", logged["id"]},     {"design", logged["design"]},
+          {"predicted", logged.value("predicted", json(nullptr))},   {"objective", logged["objective"]},
+          {"metrics", logged["metrics"]}, {"feasibility", 1.0},
+          {"gain", 1.0}};
+}
+
+}  // namespace corbel

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "corbel/dataset/dataset.hpp"
+#include "corbel/search/strategy.hpp"
+#include "corbel/simulator/simulator.hpp"
+#include "corbel/study/study_file.hpp"
+
+namespace corbel {
+
+class SurrogateObjective;
+
+/// A study's constraints, bound to the metrics of a dataset.
+class LoggedLimits {
+ public:
+  /// @throws Error{invalid_input} with the constraint's place for a name the log does not have
+  LoggedLimits(const StudyFile& study, const Dataset& dataset);
+  /// Whether a row's own values meet every constraint; false if one of them is missing.
+  bool met(std::size_t row) const;
+
+ private:
+  const Dataset& dataset_;
+  std::vector<BoundConstraint> constraints_;
+};
+
+/// The sections of results.json (docs/formats/results.md).
+nlohmann::json study_section(const StudyFile& study, const DesignSpace& space);
+nlohmann::json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source);
+nlohmann::json plots_section(const StudyFile& study, const Dataset& dataset);
+/// @param designs  best first
+nlohmann::json proposals_section(const SurrogateObjective& objective, std::span<const Design> designs,
+                                 const Dataset& dataset, const nlohmann::json& best_logged);
+
+/// Writes what a simulation (or a recorded table) says of a proposal into it: `simulated`, `metrics`, `margins`, `gain`.
+void record_outcome(nlohmann::json& proposal, const Outcome& outcome, std::span<const MetricInfo> metrics,
+                    const SurrogateObjective& objective, const nlohmann::json& best_logged);
+/// `validation` from the proposals that were simulated.
+nlohmann::json validation_section(const nlohmann::json& results);
+/// A proposal as the design to build: with its `source` and its true `objective` where known.
+nlohmann::json chosen_section(const nlohmann::json& proposal, const std::string& objective);
+/// The design to build: the best that was simulated or logged, or where nothing was simulated the best proposal; null
+/// if there is none within the limits.
+nlohmann::json best_section(const nlohmann::json& results);
+
+}  // namespace corbel

@@ -1,0 +1,167 @@
+#include "corbel/study/study_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "corbel/base/config.hpp"
+#include "corbel/base/error.hpp"
+
+namespace corbel {
+namespace {
+
+Network read_workload(const Config& node) {
+  const std::filesystem::path folder = std::filesystem::path(node.file()).parent_path();
+  if (node.is_map() && node.has("name") && !node.has("layers")) {
+    node.allow_only({"name", "batch"});
+    const std::int64_t batch = node.has("batch") ? node.at("batch").integer(1, 1 << 20) : 0;
+    return load_network(node.at("name").text(), folder, batch);
+  }
+  if (node.is_map()) return network_from_config(node);
+  return load_network(node.text(), folder);
+}
+
+SearchSettings read_search(const Config& node) {
+  node.allow_only({"method", "strategy", "budget", "options", "proposals", "min_feasibility"});
+  SearchSettings settings;
+  if (const Config* method = node.find("method")) settings.method = method->text();
+  if (const Config* strategy = node.find("strategy")) {
+    if (node.has("method")) throw strategy->error("`strategy` and `method` say the same thing", "keep one of them");
+    settings.method = strategy->text();
+  }
+  if (settings.method != "auto" && settings.method != "scan") {
+    std::vector<std::string> known = {"auto", "scan"};
+    for (const StrategyInfo& info : strategies()) known.emplace_back(info.id);
+    if (std::find(known.begin(), known.end(), settings.method) == known.end()) {
+      const Config& at = node.has("method") ? node.at("method") : node.at("strategy");
+      throw unknown_name("search method", settings.method, known, at.place());
+    }
+  }
+  if (const Config* budget = node.find("budget")) {
+    settings.budget = static_cast<std::uint64_t>(budget->integer(1, 1'000'000'000'000));
+  }
+  if (const Config* proposals = node.find("proposals")) {
+    settings.proposals = static_cast<std::size_t>(proposals->integer(1, 100'000));
+  }
+  if (const Config* least = node.find("min_feasibility")) settings.min_feasibility = least->number(0, 1);
+  if (const Config* options = node.find("options")) {
+    if (settings.method == "auto" || settings.method == "scan") {
+      throw options->error("`options` belong to a strategy", "name one with `method:`, such as firefly");
+    }
+    for (const auto& [key, value] : options->entries()) settings.options[key] = value.number();
+    // Made once here so that an unknown option or a value out of range is reported with its place in the file.
+    try {
+      make_strategy(settings.method, {DesignSpace({Parameter::boolean("any")}), {}}, settings.options);
+    } catch (const Error& error) {
+      throw options->error(error.what(), error.hint());
+    }
+  }
+  return settings;
+}
+
+std::vector<std::pair<std::string, std::string>> read_fixed(const Config& node) {
+  std::vector<std::pair<std::string, std::string>> fixed;
+  for (const auto& [key, value] : node.entries()) fixed.emplace_back(key, value.text());
+  return fixed;
+}
+
+void check_objective(const StudyFile& study, const Config& objective) {
+  std::vector<std::string> names;
+  for (const MetricInfo& metric : study.simulator->metrics()) names.push_back(metric.name);
+  if (std::find(names.begin(), names.end(), study.objective) == names.end()) {
+    throw unknown_name(fmt::format("metric of simulator {}", study.simulator->name()), study.objective, names,
+                       objective.place());
+  }
+}
+
+/// Binding here finds misspelt names before hours of simulation; a log's metrics are only known once it is read.
+void check_constraints(const StudyFile& study) {
+  std::vector<std::string> names;
+  for (const MetricInfo& metric : study.simulator->metrics()) names.push_back(metric.name);
+  for (std::size_t i = 0; i < study.constraints.size(); ++i) {
+    try {
+      BoundConstraint(study.constraints[i], *study.space, names);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}: {}", study.constraint_places[i], error.what()), error.hint());
+    }
+  }
+}
+
+}  // namespace
+
+StudyFile StudyFile::load(const std::filesystem::path& file) {
+  const Config root = Config::load(file);
+  root.allow_only({"name", "space", "workload", "simulator", "fixed", "objective", "constraints", "seed", "threads",
+                   "sweep", "import", "train", "search", "validate", "output"});
+  StudyFile study;
+  study.file = file;
+  study.name = root.has("name") ? root.at("name").text() : file.stem().string();
+  if (const Config* space = root.find("space")) {
+    study.space = DesignSpace::from_config(*space);
+    if (space->is_scalar()) study.space_name = space->text();
+  }
+  if (const Config* workload = root.find("workload")) study.network = read_workload(*workload);
+  if (const Config* import = root.find("import")) study.import = import_spec_from_config(*import);
+  if (const Config* fixed = root.find("fixed")) study.fixed = read_fixed(*fixed);
+
+  const Config* simulator = root.find("simulator");
+  if (!simulator && !study.import) {
+    throw root.error("a study needs a `simulator:` to run, or a log to `import:`",
+                     "add `simulator: edge`, or `import: {file: log.csv}`");
+  }
+  if (!study.space && !study.import) {
+    throw root.error("`space` is missing", "add `space: edge`, a file, or a map of parameters");
+  }
+  if (simulator) {
+    if (!study.space) {
+      throw simulator->error("a study with a simulator must say its `space`", "add `space: edge` or your parameters");
+    }
+    study.simulator = make_simulator(*simulator, *study.space);
+    if (study.simulator->needs_workload() && !study.network) {
+      throw root.error(fmt::format("`workload` is missing: simulator {} runs a neural network", study.simulator->name()),
+                       "add `workload: mobilenet_v2`, or the path of a workload file");
+    }
+    HardwareBinding(*study.simulator, *study.space, study.fixed);
+  }
+
+  const Config& objective = root.at("objective");
+  study.objective = objective.text();
+  study.objective_place = objective.place();
+  if (const Config* constraints = root.find("constraints")) {
+    for (const Config& item : constraints->items()) {
+      study.constraints.push_back(Constraint::parse(item.text(), item.place()));
+      study.constraint_places.push_back(item.place());
+    }
+  }
+  if (study.simulator && !study.import) {
+    check_objective(study, objective);
+    check_constraints(study);
+  }
+
+  if (const Config* seed = root.find("seed")) {
+    study.seed = static_cast<std::uint64_t>(seed->integer(0, std::int64_t{1} << 62));
+  }
+  if (const Config* threads = root.find("threads")) {
+    study.threads = static_cast<std::size_t>(threads->integer(0, 4096));
+  }
+  if (const Config* sweep = root.find("sweep")) {
+    if (study.import) throw sweep->error("a study either sweeps or imports", "remove `sweep:` or `import:`");
+    sweep->allow_only({"designs"});
+    if (const Config* designs = sweep->find("designs")) {
+      study.sweep_designs = static_cast<std::uint64_t>(designs->integer(1, 1'000'000'000));
+    }
+  }
+  if (const Config* train = root.find("train")) study.training = training_options_from_config(*train);
+  if (const Config* search = root.find("search")) study.search = read_search(*search);
+  if (const Config* validate = root.find("validate")) {
+    validate->allow_only({"designs"});
+    if (const Config* designs = validate->find("designs")) {
+      study.validate_designs = static_cast<std::size_t>(designs->integer(0, 1'000'000));
+    }
+  }
+  const std::filesystem::path output = root.has("output") ? root.at("output").text() : "out";
+  study.output = output.is_absolute() ? output : file.parent_path() / output;
+  return study;
+}
+
+}  // namespace corbel

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "corbel/dataset/import.hpp"
+#include "corbel/search/strategy.hpp"
+#include "corbel/simulator/simulator.hpp"
+#include "corbel/space/constraint.hpp"
+#include "corbel/space/design_space.hpp"
+#include "corbel/surrogate/trainer.hpp"
+#include "corbel/workload/network.hpp"
+
+namespace corbel {
+
+struct SearchSettings {
+  std::string method = "auto";     ///< a strategy's id, "scan" (every design), or "auto": scan up to 2 million designs
+  std::uint64_t budget = 100'000;  ///< designs a strategy may score
+  StrategyOptions options;         ///< of the strategy
+  std::size_t proposals = 64;      ///< rows of the ranked table
+  double min_feasibility = 0.5;    ///< a proposal's predicted probability of being feasible is at least this
+};
+
+/// What a study file says, read and checked. docs/formats/study.md.
+struct StudyFile {
+  std::filesystem::path file;
+  std::string name;
+  std::string space_name;             ///< "edge", a file, or "" when written in place
+  std::optional<DesignSpace> space;   ///< empty: inferred from the log
+  std::optional<Network> network;
+  std::shared_ptr<const Simulator> simulator;  ///< may be null when there is a log
+  std::vector<std::pair<std::string, std::string>> fixed;  ///< hardware parameters the space does not vary
+  std::string objective;
+  std::string objective_place;        ///< for errors found later
+  std::vector<Constraint> constraints;
+  std::vector<std::string> constraint_places;
+  std::uint64_t seed = 1;
+  std::size_t threads = 0;            ///< 0: all cores
+  std::uint64_t sweep_designs = 8000;
+  std::optional<ImportSpec> import;
+  TrainingOptions training;
+  SearchSettings search;
+  std::size_t validate_designs = 16;
+  std::filesystem::path output;       ///< folder of everything the study makes
+
+  /// @throws Error naming file, line and column, with the near miss for unknown keys and names
+  static StudyFile load(const std::filesystem::path& file);
+
+  std::filesystem::path store_file() const { return output / "trials.db"; }
+  std::filesystem::path model_file() const { return output / "model.safetensors"; }
+  std::filesystem::path results_file() const { return output / "results.json"; }
+};
+
+/// A commented study file to start from, around the built-in simulator.
+std::string study_template();
+/// The same around a log, with the columns that plan_import found.
+/// @param objective  a metric, or "" for the first
+/// @throws Error{invalid_input} if the log has no metric, or not this one
+std::string study_template(const std::filesystem::path& log, const ImportPlan& plan, const std::string& objective);
+
+}  // namespace corbel

@@ -1,0 +1,98 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "corbel/base/error.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/study/study_file.hpp"
+
+namespace corbel {
+namespace {
+
+constexpr std::string_view common_part = R"(
+seed: 1                         # the same seed, the same answer
+
+train:
+  network: mlp                  # or attention: the published network, slower
+  # grid: [{alpha: 0, beta: 0}, {alpha: 0.01, beta: 0.03}]   # conservative weights to choose from
+
+search:
+  method: auto                  # scan (every design, where that is quick), firefly, evolution or random
+  budget: 100000                # designs a strategy may score on the surrogate
+  proposals: 64                 # rows of the ranked table
+  min_feasibility: 0.5          # least predicted probability that a proposal compiles and simulates
+)";
+
+}  // namespace
+
+std::string study_template() {
+  return fmt::format(R"(# A Corbel study: corbel run FILE
+name: My accelerator
+
+space: edge                     # built in; or a file; or a map of parameters, such as
+# space:
+#   parameters:
+#     num_pes:  {{values: [64, 128, 256, 512]}}
+#     l2_bytes: {{values: [64 KiB, 256 KiB, 1 MiB], unit: bytes}}
+#     dataflow: {{values: [ws, os, rs]}}
+
+workload: mobilenet_v2          # of the zoo (corbel describe workload), or a workload file
+
+simulator:                      # corbel describe simulator edge
+  name: edge
+  clock_mhz: 800
+
+objective: latency_ms           # a metric of the simulator, minimised; power_w or energy_mj work the same
+constraints:
+  - area_mm2 <= 29              # over metrics and parameters: "pes_x * pes_y <= 64", "pe_memory >= 512 KiB"
+
+sweep:
+  designs: 8000                 # drawn at random and simulated, to learn from
+{}
+validate:
+  designs: 16                   # best proposals to simulate
+
+output: out                     # folder of the trials, the model and the report, beside this file
+)",
+                     common_part);
+}
+
+std::string study_template(const std::filesystem::path& log, const ImportPlan& plan, const std::string& objective) {
+  std::vector<std::string> metrics;
+  std::string columns;
+  for (const ColumnPlan& column : plan.columns) {
+    static constexpr const char* roles[] = {"parameter", "metric", "feasible", "reason", "ignore"};
+    columns += fmt::format("    {}: {}{}# {}\n", column.column, roles[static_cast<int>(column.role)],
+                           std::string(column.column.size() < 24 ? 24 - column.column.size() : 1, ' '), column.evidence);
+    if (column.role == ColumnRole::metric) metrics.push_back(column.name);
+  }
+  if (metrics.empty()) {
+    throw Error(ErrorCode::invalid_input, fmt::format("{}: no column looks like a metric", log.string()),
+                "name metrics with their unit, such as latency_ms or runtime_cycles");
+  }
+  std::string chosen = objective.empty() ? metrics.front() : objective;
+  if (std::find(metrics.begin(), metrics.end(), chosen) == metrics.end()) {
+    throw unknown_name("metric", chosen, metrics, log.string());
+  }
+  std::string others;
+  for (const std::string& metric : metrics) {
+    if (metric != chosen) others += (others.empty() ? "" : ", ") + metric;
+  }
+  return fmt::format(R"(# A Corbel study of a simulation log: corbel run FILE
+name: {}
+
+import:
+  file: {}
+  columns:                      # what each column was taken for; change what is wrong
+{}
+objective: {}{}# minimised; also logged: {}
+constraints: []                 # such as "area_um2 <= 6e6"; over metrics and parameters
+{}
+output: out                     # folder of the trials, the model and the report, beside this file
+)",
+                     log.stem().stem().string(), log.string(), columns, chosen,
+                     std::string(chosen.size() < 20 ? 21 - chosen.size() : 1, ' '),
+                     others.empty() ? "nothing" : others, common_part);
+}
+
+}  // namespace corbel

@@ -1,0 +1,138 @@
+#include "corbel/study/surrogate_objective.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "corbel/base/error.hpp"
+
+namespace corbel {
+
+std::string_view to_string(MetricBasis basis) {
+  switch (basis) {
+    case MetricBasis::formula: return "formula";
+    case MetricBasis::simulated: return "simulated";
+    case MetricBasis::predicted: return "predicted";
+  }
+  return "";
+}
+
+SurrogateObjective::SurrogateObjective(Model model, std::string objective, std::vector<Constraint> constraints,
+                                       double min_feasibility, std::vector<float> context,
+                                       std::shared_ptr<const Simulator> simulator,
+                                       std::optional<HardwareBinding> binding)
+    : model_(std::move(model)),
+      declared_(std::move(constraints)),
+      min_feasibility_(min_feasibility),
+      simulator_(std::move(simulator)),
+      binding_(std::move(binding)) {
+  if (model_.metrics().empty() || model_.metrics().front() != objective) {
+    throw Error(ErrorCode::mismatch,
+                fmt::format("the model predicts {}, the study's objective is {}",
+                            model_.metrics().empty() ? "nothing" : model_.metrics().front(), objective),
+                "train again: `corbel train STUDY`");
+  }
+  if (model_.context_size() > 0) {
+    if (context.size() != model_.context_size()) {
+      throw Error(ErrorCode::mismatch,
+                  fmt::format("the model wants a workload context of {} numbers, the study's workload gives {}",
+                              model_.context_size(), context.size()),
+                  "train again: `corbel train STUDY`");
+    }
+    context_ = std::move(context);
+  }
+  // The objective first, then every metric a formula gives, then the rest of the model's.
+  const auto add = [&](const std::string& name, MetricBasis basis, std::size_t from) {
+    if (std::find(metric_names_.begin(), metric_names_.end(), name) != metric_names_.end()) return;
+    metric_names_.push_back(name);
+    metric_bases_.push_back(basis);
+    predicted_from_.push_back(basis == MetricBasis::predicted ? from : 0);
+    formula_from_.push_back(basis == MetricBasis::formula ? from : 0);
+  };
+  add(objective, MetricBasis::predicted, 0);
+  if (simulator_ && binding_) {
+    const auto metrics = simulator_->metrics();
+    for (std::size_t i = 0; i < metrics.size(); ++i) {
+      if (!metrics[i].needs_workload) add(metrics[i].name, MetricBasis::formula, i);
+    }
+  }
+  for (std::size_t i = 0; i < model_.metrics().size(); ++i) add(model_.metrics()[i], MetricBasis::predicted, i);
+
+  for (const Constraint& constraint : declared_) {
+    constraints_.emplace_back(constraint, space(), metric_names_);
+    for (const std::size_t metric : constraints_.back().metrics_used()) {
+      needs_formula_ = needs_formula_ || metric_bases_[metric] == MetricBasis::formula;
+    }
+  }
+}
+
+bool SurrogateObjective::admits(const Design& design) const {
+  return std::all_of(constraints_.begin(), constraints_.end(), [&](const BoundConstraint& constraint) {
+    return !constraint.needs_only_parameters() || constraint.satisfied(design, {});
+  });
+}
+
+void SurrogateObjective::assess(std::span<const Design> designs, const Predictions& predictions,
+                                const std::function<void(std::size_t, const Assessment&)>& sink) const {
+  const std::size_t model_metrics = model_.metrics().size();
+  Assessment assessment;
+  assessment.metrics.resize(metric_names_.size());
+  for (std::size_t i = 0; i < designs.size(); ++i) {
+    std::vector<double> exact;
+    if (needs_formula_) exact = simulator_->static_metrics(binding_->hardware(designs[i]));
+    for (std::size_t m = 0; m < metric_names_.size(); ++m) {
+      if (metric_bases_[m] == MetricBasis::predicted) {
+        assessment.metrics[m] = predictions.metrics[i * model_metrics + predicted_from_[m]];
+      } else {
+        assessment.metrics[m] = exact.empty() ? std::numeric_limits<double>::quiet_NaN() : exact[formula_from_[m]];
+      }
+    }
+    assessment.feasibility = predictions.feasibility[i];
+    assessment.spread = predictions.spread[i];
+    double violation = std::max(0.0, min_feasibility_ - assessment.feasibility);
+    for (const BoundConstraint& constraint : constraints_) {
+      const double margin = constraint.margin(designs[i], assessment.metrics);
+      // A strict limit that is exactly met has margin 0 and is still broken.
+      if (!constraint.satisfied(designs[i], assessment.metrics)) {
+        violation += std::isnan(margin) ? 1.0 : std::max(-margin, 1e-12);
+      }
+    }
+    assessment.score = {assessment.metrics[0], violation};
+    sink(i, assessment);
+  }
+}
+
+void SurrogateObjective::score(std::span<const Design> designs, std::span<Score> out) const {
+  assess(designs, model_.predict(designs, context_),
+         [&](std::size_t i, const Assessment& assessment) { out[i] = assessment.score; });
+}
+
+void SurrogateObjective::score_range(DesignId first, std::span<Score> out) const {
+  std::vector<Design> designs(out.size(), space().design(first));
+  for (std::size_t i = 1; i < designs.size(); ++i) {
+    designs[i] = designs[i - 1];
+    space().advance(designs[i]);
+  }
+  assess(designs, model_.predict_range(first, out.size(), context_),
+         [&](std::size_t i, const Assessment& assessment) { out[i] = assessment.score; });
+}
+
+std::vector<Assessment> SurrogateObjective::assess(std::span<const Design> designs) const {
+  std::vector<Assessment> all(designs.size());
+  assess(designs, model_.predict(designs, context_),
+         [&](std::size_t i, const Assessment& assessment) {
+           all[i] = assessment;
+           // score() skips formulas that no constraint needs; a table for people wants them all.
+           if (!needs_formula_ && simulator_ && binding_) {
+             const std::vector<double> exact = simulator_->static_metrics(binding_->hardware(designs[i]));
+             for (std::size_t m = 0; m < metric_names_.size(); ++m) {
+               if (metric_bases_[m] == MetricBasis::formula) all[i].metrics[m] = exact[formula_from_[m]];
+             }
+           }
+         });
+  return all;
+}
+
+}  // namespace corbel

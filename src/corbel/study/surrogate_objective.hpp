@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "corbel/scorer/model.hpp"
+#include "corbel/search/objective.hpp"
+#include "corbel/simulator/simulator.hpp"
+#include "corbel/space/constraint.hpp"
+
+namespace corbel {
+
+/// Where a metric's value comes from.
+enum class MetricBasis { formula, simulated, predicted };
+std::string_view to_string(MetricBasis basis);
+
+/// Everything the surrogate says of a design, with the metrics that need no prediction taken from their formula.
+struct Assessment {
+  Score score;
+  std::vector<double> metrics;  ///< in the order of SurrogateObjective::metric_names(); NaN if neither source has it
+  double feasibility = 0;       ///< predicted probability
+  double spread = 0;            ///< see Predictions::spread
+};
+
+/// The compiled surrogate as a search's objective: the predicted objective, under constraints on parameters, on metrics
+/// the simulator gives without a workload (exact), and on predicted metrics, with a least probability of feasibility.
+/// Thread-safe, deterministic.
+class SurrogateObjective : public Objective {
+ public:
+  /// @param simulator, binding  for metrics that need no workload; may be null and empty
+  /// @throws Error{mismatch} if the model is of another space or objective, Error{invalid_input} for constraints on
+  ///         metrics that neither source gives
+  SurrogateObjective(Model model, std::string objective, std::vector<Constraint> constraints, double min_feasibility,
+                     std::vector<float> context, std::shared_ptr<const Simulator> simulator,
+                     std::optional<HardwareBinding> binding);
+
+  const DesignSpace& space() const override { return model_.space(); }
+  void score(std::span<const Design> designs, std::span<Score> out) const override;
+  void score_range(DesignId first, std::span<Score> out) const override;
+
+  std::vector<Assessment> assess(std::span<const Design> designs) const;
+  const std::vector<std::string>& metric_names() const { return metric_names_; }
+  const std::vector<MetricBasis>& metric_bases() const { return metric_bases_; }
+  const std::vector<BoundConstraint>& constraints() const { return constraints_; }
+  /// Whether the constraints that parameters alone decide are met.
+  bool admits(const Design& design) const;
+
+ private:
+  void assess(std::span<const Design> designs, const Predictions& predictions,
+              const std::function<void(std::size_t, const Assessment&)>& sink) const;
+  Model model_;
+  std::vector<Constraint> declared_;
+  double min_feasibility_;
+  std::vector<float> context_;
+  std::shared_ptr<const Simulator> simulator_;
+  std::optional<HardwareBinding> binding_;
+  std::vector<std::string> metric_names_;
+  std::vector<MetricBasis> metric_bases_;
+  std::vector<std::size_t> predicted_from_;  // per metric: index into the model's, when predicted
+  std::vector<std::size_t> formula_from_;    // per metric: index into the simulator's, when a formula gives it
+  bool needs_formula_ = false;
+  std::vector<BoundConstraint> constraints_;
+};
+
+}  // namespace corbel
