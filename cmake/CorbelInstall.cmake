@@ -1,5 +1,4 @@
-# What `cmake --install` lays down beside the floors: the package for find_package(corbel), the zoo, the licence.
-# The program installs itself (apps/cli).
+# What `cmake --install` lays down beside the floors: the program, the package for find_package(corbel), the zoo.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -21,5 +20,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/corbelConfigVersion.cmake C
 install(FILES ${CMAKE_BINARY_DIR}/corbelConfig.cmake ${CMAKE_BINARY_DIR}/corbelConfigVersion.cmake
         DESTINATION ${package_folder})
 
-install(DIRECTORY zoo DESTINATION ${CMAKE_INSTALL_DATADIR}/corbel)
+install(TARGETS corbel RUNTIME)
+# The program looks for it in ../share/corbel, seen from its own folder.
+install(DIRECTORY zoo DESTINATION share/corbel)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
