@@ -36,24 +36,24 @@ class Config {
 
   // --- scalars; each throws Error{invalid_input} naming the place, what stands there and what is wanted
   const std::string& text() const;
-  double number() const;                       ///< finite
+  double number() const;                        ///< finite
   double number(double min, double max) const;  ///< in [min, max]
   std::int64_t integer(std::int64_t min, std::int64_t max) const;
-  bool boolean() const;                        ///< true or false
+  bool boolean() const;  ///< true or false
   /// A number in `unit`; the file may write another unit of the same dimension ("256 KiB" for bytes).
   double quantity(std::string_view unit) const;
   /// The scalar if it is one of `choices`, else an error with the near miss.
   const std::string& choice(std::initializer_list<std::string_view> choices) const;
 
   // --- sequences
-  const std::vector<Config>& items() const;    ///< @throws unless a sequence
+  const std::vector<Config>& items() const;  ///< @throws unless a sequence
   /// The texts of a sequence of scalars, or of a single scalar.
   std::vector<std::string> texts() const;
 
   // --- maps
   const std::vector<std::pair<std::string, Config>>& entries() const;  ///< in file order; @throws unless a map
-  const Config* find(std::string_view key) const;     ///< nullptr if absent; @throws unless a map
-  const Config& at(std::string_view key) const;       ///< @throws "PLACE: `key` is missing"
+  const Config* find(std::string_view key) const;                      ///< nullptr if absent; @throws unless a map
+  const Config& at(std::string_view key) const;                        ///< @throws "PLACE: `key` is missing"
   bool has(std::string_view key) const { return find(key) != nullptr; }
   /// @throws Error{invalid_input} with the near miss if the map holds any other key. Also throws unless a map.
   void allow_only(std::initializer_list<std::string_view> keys) const;
@@ -63,13 +63,13 @@ class Config {
 
  private:
   friend class ConfigBuilder;
+  struct Source;
   static Config parse(std::string_view text, std::shared_ptr<const Source> source);
   class Error wanted(std::string_view what) const;
   Kind kind_ = Kind::null;
   std::string scalar_;
   std::vector<Config> items_;
   std::vector<std::pair<std::string, Config>> entries_;
-  struct Source;
   std::shared_ptr<const Source> source_;
   int line_ = 0;
   int column_ = 0;

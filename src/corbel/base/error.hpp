@@ -10,16 +10,16 @@ namespace corbel {
 
 /// What kind of thing went wrong; `apps/` turns it into an exit code.
 enum class ErrorCode {
-  usage,          ///< a command line that cannot be understood
-  invalid_input,  ///< a file or value that says something impossible
-  not_found,      ///< a file, parameter, workload, … that is not there
-  file_access,    ///< reading or writing failed
-  corrupt,        ///< a file that is damaged or not of its format
-  mismatch,       ///< two things that do not belong together, such as a model and another design space
-  unsupported,    ///< understood, but this build or version cannot do it
+  usage,            ///< a command line that cannot be understood
+  invalid_input,    ///< a file or value that says something impossible
+  not_found,        ///< a file, parameter, workload, … that is not there
+  file_access,      ///< reading or writing failed
+  corrupt,          ///< a file that is damaged or not of its format
+  mismatch,         ///< two things that do not belong together, such as a model and another design space
+  unsupported,      ///< understood, but this build or version cannot do it
   too_little_data,  ///< a log that cannot answer the question
-  tool_failure,   ///< a program we called misbehaved
-  interrupted,    ///< the user asked to stop
+  tool_failure,     ///< a program we called misbehaved
+  interrupted,      ///< the user asked to stop
 };
 
 /// The name of a code as written in JSON, such as "invalid_input".

@@ -31,8 +31,8 @@ class Rng {
     for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[below(i)]);
   }
 
-  std::string save() const;                ///< the state as text, for resume
-  void load(std::string_view state);       ///< @throws Error{corrupt} if it is not such a text
+  std::string save() const;           ///< the state as text, for resume
+  void load(std::string_view state);  ///< @throws Error{corrupt} if it is not such a text
   bool operator==(const Rng&) const = default;
 
  private:

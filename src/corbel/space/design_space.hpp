@@ -2,13 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "corbel/space/parameter.hpp"
 
@@ -47,7 +46,7 @@ class DesignSpace {
   const std::string& fingerprint() const;
 
   DesignId id(const Design& design) const;
-  Design design(DesignId id) const;          ///< id < size()
+  Design design(DesignId id) const;             ///< id < size()
   void design(DesignId id, Design& out) const;  ///< the same without allocating
   /// Moves to the next design of the enumeration; false after the last, which wraps to the first.
   bool advance(Design& design) const;

@@ -22,7 +22,8 @@ std::string to_string(const Value& value);
 class Parameter {
  public:
   /// Values in ascending order (any spacing), as given in `unit`.
-  /// @throws Error{invalid_input} for a bad name ([A-Za-z_][A-Za-z0-9_]*), no values, values not ascending or not finite
+  /// @throws Error{invalid_input} for a bad name ([A-Za-z_][A-Za-z0-9_]*), no values, values not ascending or not
+  /// finite
   static Parameter ordinal(std::string name, std::vector<double> values, std::string unit = "");
   static Parameter categorical(std::string name, std::vector<std::string> labels);
   /// first, first + step, … up to last.
@@ -53,8 +54,8 @@ class Parameter {
   std::string name_, unit_;
   ParameterKind kind_ = ParameterKind::ordinal;
   std::uint32_t count_ = 0;
-  std::vector<double> numbers_;      // ordinal
-  std::vector<std::string> labels_;  // categorical
+  std::vector<double> numbers_;        // ordinal
+  std::vector<std::string> labels_;    // categorical
   std::int64_t first_ = 0, step_ = 1;  // integer
 };
 

@@ -1,0 +1,232 @@
+#include "corbel/base/csv.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <unordered_set>
+#include <utility>
+
+#include "corbel/base/byte_source.hpp"
+#include "corbel/base/error.hpp"
+
+namespace corbel {
+namespace {
+
+constexpr std::size_t max_field_bytes = 1 << 20;
+constexpr std::size_t max_row_bytes = 16 << 20;
+constexpr std::size_t read_bytes = 1 << 18;
+
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+struct CsvReader::Data {
+  explicit Data(const std::filesystem::path& path) : source(path), name(path.string()) {}
+
+  ByteSource source;
+  std::string name;
+  char separator = ',';
+  std::vector<std::string> header;
+  std::uint64_t row_line = 1;   // of the row last returned
+  std::uint64_t next_line = 1;  // of the byte at `cursor`
+  bool at_end = false;          // of the source; the buffer may hold more
+
+  std::vector<char> buffer;
+  // The row being read starts at `row`; what was read of the file ends at `end`.
+  std::size_t row = 0, cursor = 0, end = 0;
+  std::vector<std::pair<std::size_t, std::size_t>> fields;  // begin and end, relative to `row`
+
+  Error corrupt(std::uint64_t at_line, const std::string& what, std::string hint = "") const {
+    return Error(ErrorCode::corrupt, name + ":" + std::to_string(at_line) + ": " + what, std::move(hint));
+  }
+
+  /// More bytes behind `end`; false if there are none. Moves the current row to the front of the buffer.
+  bool refill() {
+    if (at_end) return false;
+    if (row > 0) {
+      std::memmove(buffer.data(), buffer.data() + row, end - row);
+      cursor -= row;
+      end -= row;
+      row = 0;
+    }
+    if (end > max_row_bytes) throw corrupt(row_line, "a row of over 16 MB", "check the line breaks");
+    if (buffer.size() < end + read_bytes) buffer.resize(std::max(end + read_bytes, 2 * buffer.size()));
+    const std::size_t got = source.read(buffer.data() + end, buffer.size() - end);
+    if (got == 0) {
+      at_end = true;
+      return false;
+    }
+    const char* unread = buffer.data() + cursor;
+    if (const void* nul = std::memchr(buffer.data() + end, 0, got)) {
+      const auto before = std::count(unread, static_cast<const char*>(nul), '\n');
+      throw corrupt(next_line + static_cast<std::uint64_t>(before), "a NUL byte: this is not a text file",
+                    "save the table as CSV");
+    }
+    end += got;
+    return true;
+  }
+
+  bool has_byte() { return cursor < end || refill(); }
+
+  /// The separator that the header uses most outside quotes; the comma if it uses none.
+  void detect_separator() {
+    constexpr std::string_view candidates = ",;\t";
+    std::array<std::size_t, 3> counts{};
+    bool quoted = false;
+    for (std::size_t offset = 0;; ++offset) {
+      if (cursor + offset >= end && !refill()) break;
+      const char c = buffer[cursor + offset];
+      if (c == '"') quoted = !quoted;
+      if (quoted) continue;
+      if (c == '\n') break;
+      if (const std::size_t index = candidates.find(c); index != std::string_view::npos) ++counts[index];
+    }
+    separator = candidates[static_cast<std::size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin())];
+  }
+
+  void add_field(std::size_t begin, std::size_t finish) {
+    if (finish - begin > max_field_bytes) {
+      throw corrupt(row_line, "a field of over 1 MB", "check for a quote that is not closed");
+    }
+    fields.emplace_back(begin, finish);
+  }
+
+  /// Reads from `cursor`, behind an opening quote, to behind the closing one; doubled quotes are closed up in place.
+  void read_quoted() {
+    const std::uint64_t opened = next_line;
+    const std::size_t begin = cursor - row;
+    std::size_t write = begin;
+    for (;;) {
+      if (!has_byte()) throw corrupt(opened, "a quote opens here and is never closed");
+      const char c = buffer[cursor++];
+      if (c == '"') {
+        if (!has_byte() || buffer[cursor] != '"') break;
+        ++cursor;
+      }
+      if (c == '\n') ++next_line;
+      if (write - begin > max_field_bytes) {
+        throw corrupt(opened, "a field of over 1 MB opens here", "check for a quote that is not closed");
+      }
+      buffer[row + write++] = c;
+    }
+    add_field(begin, write);
+    if (has_byte() && buffer[cursor] == '\r') {
+      ++cursor;
+      if (has_byte() && buffer[cursor] != '\n') throw corrupt(next_line, "text behind a closing quote");
+    }
+    if (has_byte() && buffer[cursor] != separator && buffer[cursor] != '\n') {
+      throw corrupt(next_line, "text behind a closing quote", "a quote inside a quoted field is written twice");
+    }
+  }
+
+  void read_plain() {
+    const std::size_t begin = cursor - row;
+    for (;;) {
+      const char* data = buffer.data();
+      std::size_t i = cursor;
+      while (i < end && data[i] != separator && data[i] != '\n') ++i;
+      cursor = i;
+      if (cursor < end) break;
+      if (cursor - row - begin > max_field_bytes || !refill()) break;
+    }
+    std::size_t finish = cursor - row;
+    const bool ends_row = cursor >= end || buffer[cursor] == '\n';
+    if (ends_row && finish > begin && buffer[row + finish - 1] == '\r') --finish;
+    add_field(begin, finish);
+  }
+
+  /// The fields of the next row that is not blank; false at the end of the file.
+  bool read_row() {
+    for (;;) {
+      row = cursor;
+      row_line = next_line;
+      fields.clear();
+      if (!has_byte()) return false;
+      bool any_quoted = false;
+      for (;;) {
+        if (has_byte() && buffer[cursor] == '"') {
+          any_quoted = true;
+          ++cursor;
+          read_quoted();
+        } else {
+          read_plain();
+        }
+        if (!has_byte()) break;
+        if (buffer[cursor++] == '\n') {
+          ++next_line;
+          break;
+        }
+      }
+      if (any_quoted || fields.size() > 1 || !trim(field(0)).empty()) return true;
+    }
+  }
+
+  std::string_view field(std::size_t index) const {
+    return {buffer.data() + row + fields[index].first, fields[index].second - fields[index].first};
+  }
+
+  void read_header() {
+    // A byte-order mark is three bytes: the first read may bring fewer.
+    while (end < 3 && refill()) {
+    }
+    if (std::string_view(buffer.data(), end).starts_with("\xEF\xBB\xBF")) row = cursor = 3;
+    detect_separator();
+    if (!read_row()) throw Error(ErrorCode::corrupt, name + ": the file is empty");
+    std::unordered_set<std::string> seen;
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      const std::string column(trim(field(i)));
+      if (column.empty()) {
+        throw corrupt(row_line, "column " + std::to_string(i + 1) + " of the header has no name");
+      }
+      if (!is_text(column)) {
+        throw corrupt(row_line, "the header is not UTF-8 text: `" + printable(column) + "`", "save the table as UTF-8");
+      }
+      if (!seen.insert(column).second) {
+        throw corrupt(row_line, "two columns are named `" + printable(column) + "`");
+      }
+      header.push_back(column);
+    }
+  }
+};
+
+CsvReader::CsvReader(const std::filesystem::path& path) : data_(std::make_unique<Data>(path)) {
+  data_->read_header();
+}
+CsvReader::~CsvReader() = default;
+CsvReader::CsvReader(CsvReader&&) noexcept = default;
+
+const std::vector<std::string>& CsvReader::header() const {
+  return data_->header;
+}
+
+bool CsvReader::next(std::vector<std::string_view>& fields) {
+  Data& data = *data_;
+  fields.clear();
+  if (!data.read_row()) return false;
+  if (data.fields.size() != data.header.size()) {
+    throw data.corrupt(data.row_line, "the row has " + std::to_string(data.fields.size()) + " fields, the header " +
+                                          std::to_string(data.header.size()));
+  }
+  for (std::size_t i = 0; i < data.fields.size(); ++i) fields.push_back(data.field(i));
+  return true;
+}
+
+std::uint64_t CsvReader::line() const {
+  return data_->row_line;
+}
+std::string CsvReader::place() const {
+  return data_->name + ":" + std::to_string(data_->row_line);
+}
+double CsvReader::progress() const {
+  return data_->at_end ? 1 : data_->source.progress();
+}
+
+}  // namespace corbel
