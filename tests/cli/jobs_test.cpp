@@ -1,0 +1,190 @@
+// The two main jobs and the steps between them, as a user runs them.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "program.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace corbel::test {
+namespace {
+
+using nlohmann::json;
+
+const std::string v1_design =
+    "pes_x=4,pes_y=4,compute_lanes=64,cores=4,pe_memory=2 MiB,core_memory=32 KiB,activation_memory=1024,"
+    "instruction_memory=16384,parameter_memory=16384,dram_bandwidth=17";
+
+const std::string small_study = R"(
+space: edge
+workload: mobilenet_v2
+simulator: edge
+objective: latency_ms
+constraints: [area_mm2 <= 40]
+sweep: {designs: 1500}
+train: {steps: 150, grid: [{alpha: 0.01, beta: 0.03}]}
+search: {method: firefly, budget: 3000, proposals: 12}
+validate: {designs: 6}
+)";
+
+json parse(const Finished& finished) {
+  json value = json::parse(finished.out, nullptr, false);
+  EXPECT_FALSE(value.is_discarded()) << finished.out << finished.err;
+  return value;
+}
+
+TEST(Help, FitsAScreenAndNamesEveryCommand) {
+  const Finished help = corbel({"--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_LE(std::count(help.out.begin(), help.out.end(), '\n'), 32);
+  for (const char* command : {"init", "run", "sweep", "import", "train", "search", "validate", "report", "export",
+                              "inspect", "simulate", "describe"}) {
+    EXPECT_NE(help.out.find(command), std::string::npos) << command;
+  }
+}
+
+TEST(Simulate, PrintsTheMetricsOfAPublishedDesign) {
+  const Finished finished =
+      corbel({"simulate", "--design", v1_design, "--workload", "mobilenet_v2", "--layers", "--format", "json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const json result = parse(finished);
+  EXPECT_TRUE(result["feasible"].get<bool>());
+  EXPECT_EQ(result["reason"], "");
+  for (const char* metric : {"latency_ms", "energy_mj", "power_w", "area_mm2"}) {
+    EXPECT_GT(result[metric].get<double>(), 0) << metric;
+  }
+  double total = 0;
+  for (const json& layer : result["layers"]) total += layer["latency_ms"].get<double>();
+  EXPECT_NEAR(total, result["latency_ms"].get<double>(), 0.05 * result["latency_ms"].get<double>());
+}
+
+TEST(Simulate, SaysWhyADesignDoesNotCompile) {
+  const Finished finished = corbel(
+      {"simulate", "--design",
+       "pes_x=1,pes_y=1,compute_lanes=256,cores=32,pe_memory=262144,core_memory=4096,activation_memory=256,"
+       "instruction_memory=8192,parameter_memory=2048,dram_bandwidth=5",
+       "--workload", "mobilenet_v2", "--format", "json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const json result = parse(finished);
+  EXPECT_FALSE(result["feasible"].get<bool>());
+  EXPECT_NE(result["reason"], "");
+  EXPECT_NE(result["detail"], "");
+  EXPECT_TRUE(result["latency_ms"].is_null());
+  EXPECT_GT(result["area_mm2"].get<double>(), 0);
+}
+
+TEST(Describe, WorkloadTotals) {
+  const json result = parse(corbel({"describe", "workload", "mobilenet_v2", "--format", "json"}));
+  EXPECT_NEAR(result["total_macs"].get<double>(), 300.8e6, 3e6);
+  EXPECT_NEAR(result["total_parameters"].get<double>(), 3.50e6, 3.5e4);
+}
+
+TEST(Job, FromANetworkToADesign) {
+  const TemporaryFolder folder;
+  const std::string study = folder.write("study.yaml", small_study).string();
+  const Finished finished = corbel({"run", study, "--format", "json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const json result = parse(finished);
+  EXPECT_EQ(result["dataset"]["rows"], 1500);
+  EXPECT_GT(result["dataset"]["feasible"].get<int>(), 50);
+  EXPECT_EQ(result["validation"]["simulated"], 6);
+  EXPECT_LE(result["best"]["metrics"]["area_mm2"].get<double>(), 40);
+  EXPECT_EQ(result["best"]["design"].size(), 10);
+  EXPECT_TRUE(result["best"]["predicted"].is_number());
+  for (const char* name : {"report.html", "design.json", "design.yaml", "model.safetensors", "trials.db"}) {
+    EXPECT_TRUE(std::filesystem::exists(folder / "out" / name)) << name;
+  }
+
+  // The same command again has nothing to do and says the same.
+  const Finished again = corbel({"run", study, "--format", "json"});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(parse(again)["best"], result["best"]);
+  EXPECT_NE(again.err.find("model is up to date"), std::string::npos);
+  EXPECT_NE(again.err.find("validation is up to date"), std::string::npos);
+
+  // What was simulated joined the trials.
+  EXPECT_EQ(parse(corbel({"inspect", study, "--format", "json"}))["rows"], 1506);
+  EXPECT_EQ(parse(corbel({"inspect", (folder / "out/trials.db").string(), "--format", "json"}))["rows"], 1506);
+
+  // The chosen design simulates to what was reported.
+  const json simulated = parse(corbel({"simulate", "--design", (folder / "out/design.json").string(), "--workload",
+                                       "mobilenet_v2", "--format", "json"}));
+  if (result["best"]["objective"].is_number()) {
+    EXPECT_DOUBLE_EQ(simulated["latency_ms"].get<double>(), result["best"]["objective"].get<double>());
+  }
+  const json exported = parse(corbel({"export", study, "--rank", "2", "--to", (folder / "two").string(), "--format", "json"}));
+  EXPECT_FALSE(exported.is_null());
+  EXPECT_TRUE(std::filesystem::exists(folder / "two" / "design.yaml"));
+}
+
+TEST(Job, FromALogToADesign) {
+  const TemporaryFolder folder;
+  const std::filesystem::path example = std::filesystem::path(CORBEL_SOURCE_DIR) / "examples/maestro_logs";
+  std::string text = read_text(example / "study.yaml");
+  const std::string log = "maestro_resnet50_4000.csv.gz";
+  text.replace(text.find("file: " + log), 6 + log.size(), "file: " + (example / log).string());
+  text += "\ntrain: {steps: 200, grid: [{alpha: 0.01, beta: 0.03}]}\n";
+  const std::string study = folder.write("study.yaml", text).string();
+  const Finished finished = corbel({"run", study, "--format", "json"});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  const json result = parse(finished);
+  EXPECT_EQ(result["dataset"]["rows"], 4000);
+  EXPECT_TRUE(result["search"]["exhaustive"].get<bool>());
+  EXPECT_EQ(result["best"]["design"].size(), 9);
+  EXPECT_TRUE(result["best"]["predicted"].is_number());
+  // Importing twice adds nothing twice.
+  ASSERT_EQ(corbel({"import", study}).exit_code, 0);
+  EXPECT_EQ(parse(corbel({"inspect", study, "--format", "json"}))["rows"], 4000);
+}
+
+TEST(Sweep, GoesOnAfterKill) {
+  const TemporaryFolder folder;
+  const std::string study = folder.write("study.yaml", small_study).string();
+  const TemporaryFolder other;
+  const std::string uninterrupted = other.write("study.yaml", small_study).string();
+  const std::vector<std::string> sweep = {"sweep", study, "--designs", "30000", "--quiet", "--format", "json"};
+  for (const int milliseconds : {60, 150, 300}) {
+    const pid_t process = start_corbel(sweep);
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    kill(process, SIGKILL);
+    wait_for(process);
+  }
+  const Finished finished = corbel(sweep);
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_EQ(parse(finished)["dataset"]["rows"], 30000);
+  const Finished whole = corbel({"sweep", uninterrupted, "--designs", "30000", "--quiet", "--format", "json"});
+  EXPECT_EQ(parse(whole)["steps"]["collect"]["key"], parse(finished)["steps"]["collect"]["key"])
+      << "the interrupted sweep must end with the rows of an uninterrupted one";
+}
+
+TEST(Sweep, StopsAtInterruptAndSaysSo) {
+  const TemporaryFolder folder;
+  const std::string study = folder.write("study.yaml", small_study).string();
+  const pid_t process = start_corbel({"sweep", study, "--designs", "3000000"});
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  kill(process, SIGINT);
+  EXPECT_EQ(wait_for(process), 130);
+}
+
+TEST(Init, WritesAStudyThatRuns) {
+  const TemporaryFolder folder;
+  const std::string study = (folder / "new.yaml").string();
+  ASSERT_EQ(corbel({"init", study}).exit_code, 0);
+  EXPECT_EQ(corbel({"sweep", study, "--designs", "200", "--quiet"}).exit_code, 0);
+  const Finished again = corbel({"init", study});
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_NE(again.err.find("--force"), std::string::npos);
+
+  const std::string log = std::string(CORBEL_SOURCE_DIR) + "/examples/maestro_logs/maestro_resnet50_4000.csv.gz";
+  const std::string from_log = (folder / "log.yaml").string();
+  const Finished made = corbel({"init", from_log, "--from-log", log, "--objective", "runtime_cycles"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const Finished imported = corbel({"import", from_log, "--format", "json"});
+  ASSERT_EQ(imported.exit_code, 0) << imported.err;
+  EXPECT_EQ(parse(imported)["dataset"]["rows"], 4000);
+}
+
+}  // namespace
+}  // namespace corbel::test

@@ -1,0 +1,47 @@
+#include "program.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/temporary_folder.hpp"
+
+namespace corbel::test {
+namespace {
+
+pid_t start(const std::vector<std::string>& arguments, const std::string& out, const std::string& err) {
+  std::vector<std::string> words = {CORBEL_PROGRAM};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+    dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  return child;
+}
+
+}  // namespace
+
+int wait_for(pid_t process) {
+  int status = 0;
+  waitpid(process, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+Finished corbel(const std::vector<std::string>& arguments) {
+  const TemporaryFolder folder;
+  Finished finished;
+  finished.exit_code = wait_for(start(arguments, folder / "out", folder / "err"));
+  finished.out = read_text(folder / "out");
+  finished.err = read_text(folder / "err");
+  return finished;
+}
+
+pid_t start_corbel(const std::vector<std::string>& arguments) { return start(arguments, "/dev/null", "/dev/null"); }
+
+}  // namespace corbel::test
