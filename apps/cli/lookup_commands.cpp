@@ -30,9 +30,13 @@ void print_json(const json& value) {
   fmt::print("{}\n", value.dump(1, ' ', false, json::error_handler_t::replace));
 }
 
-json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+json number(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
 
-std::string count(double value) { return format_for_people(value, 18); }
+std::string count(double value) {
+  return format_for_people(value, 18);
+}
 
 // ---------------------------------------------------------------------------------------------------- inspect
 
@@ -88,8 +92,8 @@ void print_inspection(const Inspection& found) {
       if (!values.empty()) values += "  ";
       values += fmt::format("{}: {}", value.label, value.rows);
       if (value.rows > 0) {
-        values += fmt::format(" ({:.0f} %)", 100.0 * static_cast<double>(value.infeasible) /
-                                                 static_cast<double>(value.rows));
+        values +=
+            fmt::format(" ({:.0f} %)", 100.0 * static_cast<double>(value.infeasible) / static_cast<double>(value.rows));
       }
     }
     coverage.row({parameter.name + (parameter.unit.empty() ? "" : " [" + parameter.unit + "]"), values});
@@ -198,7 +202,8 @@ std::unique_ptr<Simulator> make_named_simulator(const std::string& name, const s
   for (const std::string& setting : settings) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos) {
-      throw Error(ErrorCode::usage, fmt::format("--set: `{}` is not NAME=VALUE", setting), "such as --set clock_mhz=1066");
+      throw Error(ErrorCode::usage, fmt::format("--set: `{}` is not NAME=VALUE", setting),
+                  "such as --set clock_mhz=1066");
     }
     text += ", " + setting.substr(0, equals) + ": " + setting.substr(equals + 1);
   }
@@ -206,8 +211,8 @@ std::unique_ptr<Simulator> make_named_simulator(const std::string& name, const s
 }
 
 void print_layers(const std::vector<LayerCost>& layers) {
-  Table table({"layer", "kind", "latency ms", "bound", "compute ms", "on-chip ms", "dram ms", "energy mJ", "utilisation",
-               "weights", "resident", "mapping"});
+  Table table({"layer", "kind", "latency ms", "bound", "compute ms", "on-chip ms", "dram ms", "energy mJ",
+               "utilisation", "weights", "resident", "mapping"});
   for (const LayerCost& layer : layers) {
     table.row({layer.name, layer.kind, format_for_people(layer.latency_ms), layer.bound,
                format_for_people(layer.compute_ms), format_for_people(layer.on_chip_ms),
@@ -469,9 +474,9 @@ void add_describe(CLI::App& app, Common& common) {
       ->check(CLI::Range(1, 1 << 20));
   add("space", "Parameters and values of a design space", "edge, or a space file",
       [=, &common] { describe_space(*name, common); });
-  add("simulator", "Hardware parameters, metrics and settings; without a name, all", "A simulator",
-      [=, &common] { describe_simulator(*name, *settings, common); })
-      ->add_option("--set", *settings, "A setting, such as clock_mhz=1066");
+  add("simulator", "Hardware parameters, metrics and settings; without a name, all", "A simulator", [=, &common] {
+    describe_simulator(*name, *settings, common);
+  })->add_option("--set", *settings, "A setting, such as clock_mhz=1066");
   add("strategy", "Options of a search strategy; without a name, all", "A strategy",
       [=, &common] { describe_strategy(*name, common); });
 }

@@ -37,7 +37,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string(version));
   app.require_subcommand(1);
   app.get_formatter()->column_width(24);
-  app.footer("corbel COMMAND --help tells a command's options. To start: corbel init study.yaml, corbel run study.yaml");
+  app.footer(
+      "corbel COMMAND --help tells a command's options. To start: corbel init study.yaml, corbel run study.yaml");
   Common common;
   int exit_code = exit_ok;
   add_start_commands(app, common, exit_code);

@@ -54,8 +54,7 @@ void print_json(const json& value) {
 
 /// A command on a study: its action runs on a pipeline and prints.
 CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std::string& help,
-              const std::shared_ptr<StudyArguments>& arguments,
-              std::function<void(Pipeline&, TerminalMonitor&)> action,
+              const std::shared_ptr<StudyArguments>& arguments, std::function<void(Pipeline&, TerminalMonitor&)> action,
               std::function<void(StudyFile&)> adjust = {}) {
   CLI::App* command = app.add_subcommand(name, help);
   command->add_option("STUDY", arguments->file, "The study file (YAML)")->required();
@@ -198,8 +197,8 @@ void add_presenting(CLI::App& app, Common& common) {
 
 void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
   const auto run = std::make_shared<StudyArguments>();
-  CLI::App* command = add(app, common, "run", "Do all of a study: sweep or import, train, search, validate, report", run,
-                          [&common, &exit_code, run](Pipeline& pipeline, TerminalMonitor&) {
+  CLI::App* command = add(app, common, "run", "Do all of a study: sweep or import, train, search, validate, report",
+                          run, [&common, &exit_code, run](Pipeline& pipeline, TerminalMonitor&) {
                             if (run->fresh) pipeline.clear();
                             pipeline.run();
                             write_outputs(pipeline);

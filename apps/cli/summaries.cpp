@@ -70,29 +70,29 @@ void dataset_lines(const json& results) {
 void training_lines(const json& results) {
   const json& training = results["training"];
   const json& chosen = training["candidates"][training["chosen"].get<std::size_t>()];
-  fmt::print("model      {} network, alpha {}, beta {} of {} candidates; rank correlation on withheld designs {}, "
-             "infeasible kept out (AUC) {}; {} s\n",
-             training.value("network", ""), people(chosen["alpha"]), people(chosen["beta"]),
-             training["candidates"].size(), people(chosen["kendall"], 3), people(chosen["infeasible_auc"], 3),
-             people(training["seconds"], 3));
+  fmt::print(
+      "model      {} network, alpha {}, beta {} of {} candidates; rank correlation on withheld designs {}, "
+      "infeasible kept out (AUC) {}; {} s\n",
+      training.value("network", ""), people(chosen["alpha"]), people(chosen["beta"]), training["candidates"].size(),
+      people(chosen["kendall"], 3), people(chosen["infeasible_auc"], 3), people(training["seconds"], 3));
 }
 
 void search_lines(const json& results) {
   const json& search = results["search"];
-  fmt::print("search     {}: {} designs scored in {} s{}\n", search["method"].get<std::string>(),
-             people(search["scored"]), people(search["seconds"], 3),
-             search["exhaustive"].get<bool>() ? "; every design was scored, the first is the surrogate's exact optimum"
-                                              : "");
+  fmt::print(
+      "search     {}: {} designs scored in {} s{}\n", search["method"].get<std::string>(), people(search["scored"]),
+      people(search["seconds"], 3),
+      search["exhaustive"].get<bool>() ? "; every design was scored, the first is the surrogate's exact optimum" : "");
   if (!results.contains("validation")) return;
   const json& validation = results["validation"];
   fmt::print("validated  {} designs, {} feasible, {} within the limits\n", people(validation["simulated"]),
              people(validation["feasible"]), people(validation["within_limits"]));
   if (!validation.contains("table")) return;
   const json& table = validation["table"];
-  fmt::print("table      optimum of {} designs {}; first proposal {} of it, best of the {} proposals {}, best logged {}\n",
-             people(table["designs"]), with_unit(table["optimum"], results), times(table["first_over_optimum"]),
-             people(validation["simulated"]), times(table["best_over_optimum"]),
-             times(table["best_logged_over_optimum"]));
+  fmt::print(
+      "table      optimum of {} designs {}; first proposal {} of it, best of the {} proposals {}, best logged {}\n",
+      people(table["designs"]), with_unit(table["optimum"], results), times(table["first_over_optimum"]),
+      people(validation["simulated"]), times(table["best_over_optimum"]), times(table["best_logged_over_optimum"]));
 }
 
 void proposals_table(const json& results, std::size_t most) {
@@ -115,16 +115,19 @@ void proposals_table(const json& results, std::size_t most) {
                                                : simulated["reason"].get<std::string>();
     }
     const json& nearest = proposal["nearest"];
-    std::vector<std::string> cells = {people(proposal["rank"]),
-                                      people(proposal["predicted"]),
-                                      truth,
-                                      percent(proposal["feasibility"]),
-                                      times(proposal["gain"]),
-                                      nearest.is_null() ? "-"
-                                                        : fmt::format("{} at {}", people(nearest["objective"]),
-                                                                      people(nearest["distance"], 2))};
+    std::vector<std::string> cells = {
+        people(proposal["rank"]),
+        people(proposal["predicted"]),
+        truth,
+        percent(proposal["feasibility"]),
+        times(proposal["gain"]),
+        nearest.is_null() ? "-"
+                          : fmt::format("{} at {}", people(nearest["objective"]), people(nearest["distance"], 2))};
     for (const json& margin : proposal["margins"]) {
-      cells.push_back(margin["left"].is_number() ? fmt::format("{} ({})", people(margin["left"]), margin["basis"] == "predicted" ? "predicted" : "exact") : margin["met"].get<bool>() ? "met" : "broken");
+      cells.push_back(margin["left"].is_number()  ? fmt::format("{} ({})", people(margin["left"]),
+                                                               margin["basis"] == "predicted" ? "predicted" : "exact")
+                      : margin["met"].get<bool>() ? "met"
+                                                  : "broken");
     }
     std::string design;
     for (const auto& [name, value] : proposal["design"].items()) {
@@ -142,12 +145,14 @@ void proposals_table(const json& results, std::size_t most) {
 void best_lines(const json& results) {
   const json& best = results["best"];
   if (best.is_null()) {
-    fmt::print("\nno answer  no design is known or predicted to meet every constraint; loosen one, or log more designs\n");
+    fmt::print(
+        "\nno answer  no design is known or predicted to meet every constraint; loosen one, or log more designs\n");
     return;
   }
   const std::string source = best["source"];
-  fmt::print("\nbest       {} ({})", with_unit(best["objective"].is_number() ? best["objective"] : best["predicted"], results),
-             source == "validated"  ? "simulated"
+  fmt::print("\nbest       {} ({})",
+             with_unit(best["objective"].is_number() ? best["objective"] : best["predicted"], results),
+             source == "validated"   ? "simulated"
              : source == "predicted" ? "predicted, not simulated"
                                      : "a logged design: no proposal was better");
   if (best["gain"].is_number() && source != "logged") fmt::print(", {} over the best logged", times(best["gain"]));
@@ -190,7 +195,8 @@ void print_study(const json& results, const StudyFile& study, const Common& comm
 
 void require_results(const Pipeline& pipeline) {
   if (pipeline.results().contains("study")) return;
-  throw Error(ErrorCode::not_found, fmt::format("{}: no step of this study has run yet", pipeline.study().file.string()),
+  throw Error(ErrorCode::not_found,
+              fmt::format("{}: no step of this study has run yet", pipeline.study().file.string()),
               fmt::format("first: corbel run {}", pipeline.study().file.string()));
 }
 

@@ -33,8 +33,8 @@ std::size_t width(std::string_view text) {
 }
 
 bool looks_numeric(std::string_view text) {
-  return !text.empty() && (std::isdigit(static_cast<unsigned char>(text.front())) || text.front() == '-' ||
-                           text.front() == '+') &&
+  return !text.empty() &&
+         (std::isdigit(static_cast<unsigned char>(text.front())) || text.front() == '-' || text.front() == '+') &&
          text != "-";
 }
 
@@ -47,7 +47,9 @@ void install_signal_handlers() {
 
 TerminalMonitor::TerminalMonitor(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
 
-TerminalMonitor::~TerminalMonitor() { clear_bar(); }
+TerminalMonitor::~TerminalMonitor() {
+  clear_bar();
+}
 
 void TerminalMonitor::clear_bar() {
   if (bar_shown_) fmt::print(stderr, "\r\x1b[K");
@@ -113,9 +115,13 @@ void TerminalMonitor::message(std::string_view text) {
   fmt::print(stderr, "{}\n", text);
 }
 
-Table::Table(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
+Table::Table(std::vector<std::string> header) {
+  rows_.push_back(std::move(header));
+}
 
-void Table::row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+void Table::row(std::vector<std::string> cells) {
+  rows_.push_back(std::move(cells));
+}
 
 void Table::print() const {
   const std::size_t columns = rows_.front().size();

@@ -83,7 +83,7 @@ TEST_P(BadStudyFile, IsOneLineWithPlaceAndRemedy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Studies, BadStudyFile, testing::ValuesIn(bad_studies()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 std::string log_study(const std::string& log) {
   return "import: {file: " + log + "}\nobjective: runtime_cycles\ntrain: {steps: 20}\n";
@@ -91,8 +91,9 @@ std::string log_study(const std::string& log) {
 
 TEST(BadLog, WithNoFeasibleRowIsNoAnswer) {
   const TemporaryFolder folder;
-  folder.write("log.csv",
-               "pes,lanes,feasible,reason,runtime_cycles\n1,4,0,memory,\n1,8,0,memory,\n2,4,0,memory,\n2,8,0,memory,\n");
+  folder.write(
+      "log.csv",
+      "pes,lanes,feasible,reason,runtime_cycles\n1,4,0,memory,\n1,8,0,memory,\n2,4,0,memory,\n2,8,0,memory,\n");
   const Finished finished = corbel({"run", folder.write("study.yaml", log_study("log.csv")).string(), "--quiet"});
   EXPECT_EQ(finished.exit_code, 3) << finished.err;
   EXPECT_NE(finished.err.find("feasible"), std::string::npos) << finished.err;
@@ -116,8 +117,7 @@ TEST(BadLog, WithNoInfeasibleRowStillAnswers) {
 TEST(BadLog, RowsOutsideTheSpaceAreRefusedAndListed) {
   const TemporaryFolder folder;
   folder.write("log.csv", "pes,feasible,runtime_cycles\n1,1,100\n2,1,50\n3,1,40\n4,1,30\n77,1,3\n");
-  const std::string study =
-      "space: {parameters: {pes: {values: [1, 2, 3, 4]}}}\n" + log_study("log.csv");
+  const std::string study = "space: {parameters: {pes: {values: [1, 2, 3, 4]}}}\n" + log_study("log.csv");
   const Finished finished = corbel({"import", folder.write("study.yaml", study).string(), "--format", "json"});
   EXPECT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_NE(finished.err.find("log.csv:6"), std::string::npos) << finished.err;

@@ -61,11 +61,11 @@ TEST(Simulate, PrintsTheMetricsOfAPublishedDesign) {
 }
 
 TEST(Simulate, SaysWhyADesignDoesNotCompile) {
-  const Finished finished = corbel(
-      {"simulate", "--design",
-       "pes_x=1,pes_y=1,compute_lanes=256,cores=32,pe_memory=262144,core_memory=4096,activation_memory=256,"
-       "instruction_memory=8192,parameter_memory=2048,dram_bandwidth=5",
-       "--workload", "mobilenet_v2", "--format", "json"});
+  const Finished finished =
+      corbel({"simulate", "--design",
+              "pes_x=1,pes_y=1,compute_lanes=256,cores=32,pe_memory=262144,core_memory=4096,activation_memory=256,"
+              "instruction_memory=8192,parameter_memory=2048,dram_bandwidth=5",
+              "--workload", "mobilenet_v2", "--format", "json"});
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   const json result = parse(finished);
   EXPECT_FALSE(result["feasible"].get<bool>());
@@ -114,7 +114,8 @@ TEST(Job, FromANetworkToADesign) {
   if (result["best"]["objective"].is_number()) {
     EXPECT_DOUBLE_EQ(simulated["latency_ms"].get<double>(), result["best"]["objective"].get<double>());
   }
-  const json exported = parse(corbel({"export", study, "--rank", "2", "--to", (folder / "two").string(), "--format", "json"}));
+  const json exported =
+      parse(corbel({"export", study, "--rank", "2", "--to", (folder / "two").string(), "--format", "json"}));
   EXPECT_FALSE(exported.is_null());
   EXPECT_TRUE(std::filesystem::exists(folder / "two" / "design.yaml"));
 }

@@ -42,6 +42,8 @@ Finished corbel(const std::vector<std::string>& arguments) {
   return finished;
 }
 
-pid_t start_corbel(const std::vector<std::string>& arguments) { return start(arguments, "/dev/null", "/dev/null"); }
+pid_t start_corbel(const std::vector<std::string>& arguments) {
+  return start(arguments, "/dev/null", "/dev/null");
+}
 
 }  // namespace corbel::test

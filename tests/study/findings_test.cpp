@@ -17,17 +17,21 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// pes 1 2 3 4 × lanes 10 20; latency and area by hand; one infeasible row.
 Dataset small_log() {
   Dataset log{{DesignSpace({Parameter::ordinal("pes", {1, 2, 3, 4}), Parameter::ordinal("lanes", {10, 20})}),
-               "import", "f", "", "", {"latency_ms", "area_mm2"}},
+               "import",
+               "f",
+               "",
+               "",
+               {"latency_ms", "area_mm2"}},
               {0, 1, 2, 3, 5, 7},
               {TrialState::complete, TrialState::complete, TrialState::complete, TrialState::infeasible,
                TrialState::complete, TrialState::complete},
               {0, 0, 0, 1, 0, 0},
               {"", "memory"},
-              {8, 1,  //
-               6, 2,  //
-               7, 3,  // dominated
+              {8, 1,    //
+               6, 2,    //
+               7, 3,    // dominated
                nan, 3,  //
-               3, 5,  //
+               3, 5,    //
                2, 9}};
   return log;
 }
@@ -106,15 +110,18 @@ json results_with(std::vector<json> proposals) {
   return {{"study", {{"objective", {{"metric", "latency_ms"}, {"unit", "ms"}}}}},
           {"dataset",
            {{"best_logged",
-             {{"id", 9}, {"design", {{"pes", 9}}}, {"metrics", {{"latency_ms", 3.0}}}, {"objective", 3.0}, {"predicted", 3.5}}}}},
+             {{"id", 9},
+              {"design", {{"pes", 9}}},
+              {"metrics", {{"latency_ms", 3.0}}},
+              {"objective", 3.0},
+              {"predicted", 3.5}}}}},
           {"proposals", proposals}};
 }
 
 TEST(Best, IsTheBestSimulatedNotTheBestPredicted) {
-  const json best = best_section(results_with({proposal(1, 1.0, "infeasible", 0, true),
-                                               proposal(2, 1.5, "complete", 1.0, false),  // breaks a limit
-                                               proposal(3, 1.6, "complete", 2.5, true),
-                                               proposal(4, 1.7, "complete", 2.0, true)}));
+  const json best = best_section(results_with(
+      {proposal(1, 1.0, "infeasible", 0, true), proposal(2, 1.5, "complete", 1.0, false),  // breaks a limit
+       proposal(3, 1.6, "complete", 2.5, true), proposal(4, 1.7, "complete", 2.0, true)}));
   EXPECT_EQ(best["source"], "validated");
   EXPECT_EQ(best["rank"], 4);
   EXPECT_EQ(best["objective"], 2.0);
@@ -140,9 +147,9 @@ TEST(Best, IsNullWhereThereIsNothing) {
 }
 
 TEST(Validation, CountsByOutcome) {
-  const json section = validation_section(
-      results_with({proposal(1, 1, "infeasible", 0, true), proposal(2, 1, "complete", 2.0, false),
-                    proposal(3, 1, "complete", 2.5, true), proposal(4, 1, "failed", 0, true), proposal(5, 1, "", 0, true)}));
+  const json section = validation_section(results_with(
+      {proposal(1, 1, "infeasible", 0, true), proposal(2, 1, "complete", 2.0, false),
+       proposal(3, 1, "complete", 2.5, true), proposal(4, 1, "failed", 0, true), proposal(5, 1, "", 0, true)}));
   EXPECT_EQ(section["simulated"], 4);
   EXPECT_EQ(section["feasible"], 2);
   EXPECT_EQ(section["within_limits"], 1);

@@ -18,7 +18,9 @@ namespace {
 using nlohmann::json;
 
 /// JSON has no NaN.
-json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
+json number(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
 
 std::optional<std::size_t> index_of(std::span<const std::string> names, std::string_view name) {
   const auto at = std::find(names.begin(), names.end(), name);
@@ -117,9 +119,8 @@ json study_section(const StudyFile& study, const DesignSpace& space) {
   if (study.simulator) {
     json settings = json::object();
     for (const auto& [name, value] : study.simulator->settings()) settings[name] = value;
-    section["simulator"] = {{"name", study.simulator->name()},
-                            {"fingerprint", study.simulator->fingerprint()},
-                            {"settings", settings}};
+    section["simulator"] = {
+        {"name", study.simulator->name()}, {"fingerprint", study.simulator->fingerprint()}, {"settings", settings}};
   }
   return section;
 }
@@ -328,10 +329,14 @@ json best_section(const json& results) {
     if (logged.is_null() || candidate[key].get<double>() < logged[key].get<double>()) return candidate;
   }
   if (logged.is_null()) return nullptr;
-  return {{"source", "logged"},     {"rank", nullptr},
-          {"id", logged["id"]},     {"design", logged["design"]},
-          {"predicted", logged.value("predicted", json(nullptr))},   {"objective", logged["objective"]},
-          {"metrics", logged["metrics"]}, {"feasibility", 1.0},
+  return {{"source", "logged"},
+          {"rank", nullptr},
+          {"id", logged["id"]},
+          {"design", logged["design"]},
+          {"predicted", logged.value("predicted", json(nullptr))},
+          {"objective", logged["objective"]},
+          {"metrics", logged["metrics"]},
+          {"feasibility", 1.0},
           {"gain", 1.0}};
 }
 

@@ -1,12 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "corbel/dataset/dataset.hpp"
 #include "corbel/search/strategy.hpp"
@@ -38,7 +37,8 @@ nlohmann::json plots_section(const StudyFile& study, const Dataset& dataset);
 nlohmann::json proposals_section(const SurrogateObjective& objective, std::span<const Design> designs,
                                  const Dataset& dataset, const nlohmann::json& best_logged);
 
-/// Writes what a simulation (or a recorded table) says of a proposal into it: `simulated`, `metrics`, `margins`, `gain`.
+/// Writes what a simulation (or a recorded table) says of a proposal into it: `simulated`, `metrics`, `margins`,
+/// `gain`.
 void record_outcome(nlohmann::json& proposal, const Outcome& outcome, std::span<const MetricInfo> metrics,
                     const SurrogateObjective& objective, const nlohmann::json& best_logged);
 /// `validation` from the proposals that were simulated.

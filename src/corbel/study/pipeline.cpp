@@ -29,9 +29,7 @@ constexpr std::uint64_t auto_scan_limit = 2'000'000;
 
 class Stopwatch {
  public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -158,8 +156,8 @@ void Pipeline::collect() {
     const Network* network = study_.network ? &*study_.network : nullptr;
     const SweepResult swept = sweep(store(), group, *study_.simulator, binding, network, options, monitor_);
     if (swept.failed > 0) {
-      monitor_.message(fmt::format("{} designs failed to simulate; they are kept apart and tried again by the next sweep",
-                                   swept.failed));
+      monitor_.message(fmt::format(
+          "{} designs failed to simulate; they are kept apart and tried again by the next sweep", swept.failed));
     }
     load_dataset(group);
     source = "sweep with simulator " + study_.simulator->name();
@@ -171,9 +169,9 @@ void Pipeline::collect() {
   results_["corbel"] = version;
   results_["study"] = study_section(study_, dataset_->group.space);
   const std::string content = dataset_->fingerprint();
-  const bool known = step_is_current("collect", content) ||
-                     (results_.contains("steps") && results_["steps"].contains("validate") &&
-                      results_["steps"]["validate"].value("dataset", "") == content);
+  const bool known =
+      step_is_current("collect", content) || (results_.contains("steps") && results_["steps"].contains("validate") &&
+                                              results_["steps"]["validate"].value("dataset", "") == content);
   if (!known || !results_.contains("dataset")) {
     results_["dataset"] = dataset_section(study_, *dataset_, source);
     results_["plots"] = plots_section(study_, *dataset_);
@@ -406,7 +404,9 @@ void Pipeline::conclude() {
   save();
 }
 
-void Pipeline::save() { write_file(study_.results_file(), results_.dump(1) + "\n"); }
+void Pipeline::save() {
+  write_file(study_.results_file(), results_.dump(1) + "\n");
+}
 
 void Pipeline::run() {
   collect();
@@ -414,9 +414,9 @@ void Pipeline::run() {
   const auto recorded = [&](const char* step, const char* key) {
     return results_["steps"].contains(step) ? results_["steps"][step].value(key, "") : std::string();
   };
-  const bool same_data = recorded("train", "dataset") == content ||
-                         (recorded("validate", "dataset") == content &&
-                          recorded("train", "dataset") == recorded("collect", "key"));
+  const bool same_data =
+      recorded("train", "dataset") == content ||
+      (recorded("validate", "dataset") == content && recorded("train", "dataset") == recorded("collect", "key"));
   if (!step_is_current("train", training_key()) || !same_data || !std::filesystem::exists(study_.model_file())) {
     train();
   } else {

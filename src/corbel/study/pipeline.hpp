@@ -1,9 +1,8 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
-
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "corbel/dataset/dataset.hpp"
 #include "corbel/dataset/store.hpp"

@@ -118,8 +118,9 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
     }
     study.simulator = make_simulator(*simulator, *study.space);
     if (study.simulator->needs_workload() && !study.network) {
-      throw root.error(fmt::format("`workload` is missing: simulator {} runs a neural network", study.simulator->name()),
-                       "add `workload: mobilenet_v2`, or the path of a workload file");
+      throw root.error(
+          fmt::format("`workload` is missing: simulator {} runs a neural network", study.simulator->name()),
+          "add `workload: mobilenet_v2`, or the path of a workload file");
     }
     HardwareBinding(*study.simulator, *study.space, study.fixed);
   }

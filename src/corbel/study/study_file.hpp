@@ -30,23 +30,23 @@ struct SearchSettings {
 struct StudyFile {
   std::filesystem::path file;
   std::string name;
-  std::string space_name;             ///< "edge", a file, or "" when written in place
-  std::optional<DesignSpace> space;   ///< empty: inferred from the log
+  std::string space_name;            ///< "edge", a file, or "" when written in place
+  std::optional<DesignSpace> space;  ///< empty: inferred from the log
   std::optional<Network> network;
-  std::shared_ptr<const Simulator> simulator;  ///< may be null when there is a log
+  std::shared_ptr<const Simulator> simulator;              ///< may be null when there is a log
   std::vector<std::pair<std::string, std::string>> fixed;  ///< hardware parameters the space does not vary
   std::string objective;
-  std::string objective_place;        ///< for errors found later
+  std::string objective_place;  ///< for errors found later
   std::vector<Constraint> constraints;
   std::vector<std::string> constraint_places;
   std::uint64_t seed = 1;
-  std::size_t threads = 0;            ///< 0: all cores
+  std::size_t threads = 0;  ///< 0: all cores
   std::uint64_t sweep_designs = 8000;
   std::optional<ImportSpec> import;
   TrainingOptions training;
   SearchSettings search;
   std::size_t validate_designs = 16;
-  std::filesystem::path output;       ///< folder of everything the study makes
+  std::filesystem::path output;  ///< folder of everything the study makes
 
   /// @throws Error naming file, line and column, with the near miss for unknown keys and names
   static StudyFile load(const std::filesystem::path& file);

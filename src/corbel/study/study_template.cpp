@@ -62,8 +62,9 @@ std::string study_template(const std::filesystem::path& log, const ImportPlan& p
   std::string columns;
   for (const ColumnPlan& column : plan.columns) {
     static constexpr const char* roles[] = {"parameter", "metric", "feasible", "reason", "ignore"};
-    columns += fmt::format("    {}: {}{}# {}\n", column.column, roles[static_cast<int>(column.role)],
-                           std::string(column.column.size() < 24 ? 24 - column.column.size() : 1, ' '), column.evidence);
+    columns +=
+        fmt::format("    {}: {}{}# {}\n", column.column, roles[static_cast<int>(column.role)],
+                    std::string(column.column.size() < 24 ? 24 - column.column.size() : 1, ' '), column.evidence);
     if (column.role == ColumnRole::metric) metrics.push_back(column.name);
   }
   if (metrics.empty()) {
@@ -91,8 +92,8 @@ constraints: []                 # such as "area_um2 <= 6e6"; over metrics and pa
 output: out                     # folder of the trials, the model and the report, beside this file
 )",
                      log.stem().stem().string(), log.string(), columns, chosen,
-                     std::string(chosen.size() < 20 ? 21 - chosen.size() : 1, ' '),
-                     others.empty() ? "nothing" : others, common_part);
+                     std::string(chosen.size() < 20 ? 21 - chosen.size() : 1, ' '), others.empty() ? "nothing" : others,
+                     common_part);
 }
 
 }  // namespace corbel

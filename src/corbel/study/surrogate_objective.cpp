@@ -12,9 +12,12 @@ namespace corbel {
 
 std::string_view to_string(MetricBasis basis) {
   switch (basis) {
-    case MetricBasis::formula: return "formula";
-    case MetricBasis::simulated: return "simulated";
-    case MetricBasis::predicted: return "predicted";
+    case MetricBasis::formula:
+      return "formula";
+    case MetricBasis::simulated:
+      return "simulated";
+    case MetricBasis::predicted:
+      return "predicted";
   }
   return "";
 }
@@ -121,17 +124,16 @@ void SurrogateObjective::score_range(DesignId first, std::span<Score> out) const
 
 std::vector<Assessment> SurrogateObjective::assess(std::span<const Design> designs) const {
   std::vector<Assessment> all(designs.size());
-  assess(designs, model_.predict(designs, context_),
-         [&](std::size_t i, const Assessment& assessment) {
-           all[i] = assessment;
-           // score() skips formulas that no constraint needs; a table for people wants them all.
-           if (!needs_formula_ && simulator_ && binding_) {
-             const std::vector<double> exact = simulator_->static_metrics(binding_->hardware(designs[i]));
-             for (std::size_t m = 0; m < metric_names_.size(); ++m) {
-               if (metric_bases_[m] == MetricBasis::formula) all[i].metrics[m] = exact[formula_from_[m]];
-             }
-           }
-         });
+  assess(designs, model_.predict(designs, context_), [&](std::size_t i, const Assessment& assessment) {
+    all[i] = assessment;
+    // score() skips formulas that no constraint needs; a table for people wants them all.
+    if (!needs_formula_ && simulator_ && binding_) {
+      const std::vector<double> exact = simulator_->static_metrics(binding_->hardware(designs[i]));
+      for (std::size_t m = 0; m < metric_names_.size(); ++m) {
+        if (metric_bases_[m] == MetricBasis::formula) all[i].metrics[m] = exact[formula_from_[m]];
+      }
+    }
+  });
   return all;
 }
 
