@@ -10,9 +10,12 @@
 
 namespace corbel {
 
+struct ConstraintData;
+
 /// A limit as people write it: "area_mm2 <= 29", "pes_x * pes_y <= 256", "pe_memory >= 512 KiB", "dataflow == kcp_ws".
 /// Operands: numbers (with an optional unit, converted to the unit of the variable they are compared with), parameter
-/// names, metric names; + − * / ( ) min max; one comparison <= < >= > == !=. Immutable, cheap to copy, thread-safe.
+/// names, metric names, labels ('quoted' where they are no plain words); + − * / ( ) min max; one comparison
+/// <= < >= > == !=. The language in full: docs/formats/space.md. Immutable, cheap to copy, thread-safe.
 class Constraint {
  public:
   /// @param place  named in errors
@@ -25,8 +28,7 @@ class Constraint {
 
  private:
   friend class BoundConstraint;
-  struct Data;
-  std::shared_ptr<const Data> data_;
+  std::shared_ptr<const ConstraintData> data_;
 };
 
 /// A constraint with its names resolved against a space and a list of metrics: ready to evaluate.
@@ -42,8 +44,9 @@ class BoundConstraint {
   /// Indices into `metrics` of those it reads.
   const std::vector<std::size_t>& metrics_used() const;
 
-  /// How far inside the limit, relative to its size: (limit − value) / |limit| for <=; negative when broken, NaN when
-  /// a metric it reads is NaN. For == and != : 0 when met, −1 when not.
+  /// How far inside the limit, relative to its size: (limit − value) / |limit| for <=, the bare difference for a limit
+  /// of 0; negative when broken, NaN when a metric it reads is NaN. The limit is the side without variables, else the
+  /// right one. For == and != : 0 when met, −1 when not.
   /// @param metrics  values in the order given to the constructor (may be empty if needs_only_parameters())
   double margin(const Design& design, std::span<const double> metrics) const;
   bool satisfied(const Design& design, std::span<const double> metrics) const;

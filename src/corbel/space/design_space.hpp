@@ -27,7 +27,7 @@ class DesignSpace {
   /// @throws Error{invalid_input} for no parameters, a repeated name, or more than 2^63 designs
   explicit DesignSpace(std::vector<Parameter> parameters);
 
-  /// The Edge-TPU-like space of PRIME (arXiv 2110.11346): 10 parameters, 452,760,000 designs. FACTS 1.
+  /// The Edge-TPU-like space of PRIME (arXiv 2110.11346): 10 parameters, 452,760,000 designs.
   static DesignSpace edge();
   /// A built-in name ("edge"), a map with `parameters:`, or a path of a YAML file relative to the config's file.
   /// Each parameter is `name: {values: […], unit: …}` (ordinal, or categorical when the values are words),

@@ -45,6 +45,8 @@ class Parameter {
   Value value(std::uint32_t index) const;
   /// Index of a value written as in files (numbers compare as numbers: "6e2" finds 600), or nothing.
   std::optional<std::uint32_t> find(std::string_view label) const;
+  std::optional<std::uint32_t> find(const std::string& label) const { return find(std::string_view(label)); }
+  std::optional<std::uint32_t> find(const char* label) const { return find(std::string_view(label)); }
   std::optional<std::uint32_t> find(const Value& value) const;
 
   bool operator==(const Parameter&) const = default;
