@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -15,6 +16,7 @@ namespace corbel {
 class Config;
 class Monitor;
 
+/// What a column of a log is.
 enum class ColumnRole { parameter, metric, feasible, reason, ignore };
 
 /// What a study's `import:` says.
@@ -25,28 +27,41 @@ struct ImportSpec {
   std::string simulator = "import";           ///< name of what produced the log
   std::string workload;
 };
-/// `file`, `columns: {name: parameter|metric|feasible|reason|ignore}`, `rename`, `simulator`, `workload`.
+/// `file` (relative to the config's), `columns: {name: parameter|metric|feasible|reason|ignore}`,
+/// `rename: {column: name}`, `simulator`, `workload`. @throws Error{invalid_input} naming the place
 ImportSpec import_spec_from_config(const Config& config);
 
 struct ColumnPlan {
   std::string column;
   ColumnRole role;
   std::string name;      ///< of the parameter or metric
-  std::string evidence;  ///< why, for people: "named like a metric", "set in study.yaml", "9 distinct numbers"
+  std::string evidence;  ///< why, for people: "named like a metric", "set by the user", "9 distinct numbers"
+  /// Of a metric: it has values on feasible rows only, so that a value on an infeasible row contradicts it.
+  bool only_feasible = false;
+  /// Of such a metric: the number that infeasible rows carry in its place, such as −1; NaN if they leave it blank.
+  double filler = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// Decides what each column is. A column is a parameter if the space names it; `feasible`, `infeasible`, `valid`,
-/// `status` and `reason` by name; a metric if its name ends in a unit and (without a space) it has too many values to
-/// be a parameter, or it is blank on infeasible rows. @throws Error{invalid_input} naming a column that cannot be told
-/// @param space  when given, every one of its parameters must have a column
 struct ImportPlan {
-  std::vector<ColumnPlan> columns;
+  std::vector<ColumnPlan> columns;  ///< one per column of the file, in its order
   DesignSpace space;
 };
+
+/// Decides what each column is, from its name and one reading of the file; docs/formats/import.md tells the rules.
+/// A column is a parameter if the space names it; `feasible`, `infeasible`, `valid`, `status` and `reason` by name; a
+/// metric if it is blank on infeasible rows, named like one, or ends in a unit and has too many values for a parameter.
+/// @param space  when given, every one of its parameters must have a column; otherwise it is made of the values seen
+/// @throws Error{invalid_input} naming a column that cannot be told, with what to write to tell it; Error{corrupt} as
+///         CsvReader; Error{too_little_data} for a file without rows; Error{interrupted}
 ImportPlan plan_import(const ImportSpec& spec, const std::optional<DesignSpace>& space, Monitor& monitor);
 
+/// rows = feasible + infeasible + failed + refused; feasible + infeasible = added + duplicates.
 struct ImportResult {
-  std::uint64_t rows = 0, added = 0, feasible = 0, infeasible = 0, duplicates = 0;
+  std::uint64_t rows = 0, added = 0, feasible = 0, infeasible = 0;
+  /// Rows that repeat a design with the same results, in the file or the store.
+  std::uint64_t duplicates = 0;
+  /// Rows of runs that came to nothing (time-out, crash): left out, since they say nothing of the design.
+  std::uint64_t failed = 0;
   /// Rows refused, with line and reason (the first 20), and how many in all.
   std::uint64_t refused = 0;
   std::vector<std::string> refusals;
@@ -55,7 +70,9 @@ struct ImportResult {
 /// Reads the file into the store in one transaction: all good rows or, on an error, none. Rows whose values lie outside
 /// the space, that say infeasible and have metrics that contradict it, or that repeat a design with other results are
 /// refused and listed. More than half refused is an error. Importing twice adds nothing twice.
+/// Metrics that infeasible rows do have (area, say) are kept with them. Memory does not grow with the file.
 /// The group's simulator fingerprint is that of the spec's simulator name and metric names.
+/// @throws Error{invalid_input}, Error{mismatch} if the file has changed since it was planned; Error{interrupted}
 ImportResult import_csv(Store& store, const ImportSpec& spec, const ImportPlan& plan, Store::GroupId& group,
                         Monitor& monitor);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 
 namespace corbel {
 
+/// Of the finite values of a metric on feasible rows; all NaN where there are none.
 struct MetricSummary {
   std::string name, unit;
   std::uint64_t count = 0;
@@ -19,7 +21,8 @@ struct ValueCoverage {
 };
 struct ParameterCoverage {
   std::string name, unit;
-  std::vector<ValueCoverage> values;  ///< in the parameter's order
+  /// In the parameter's order; of a parameter with over 4,096 values, only those that were logged.
+  std::vector<ValueCoverage> values;
 };
 struct ReasonCount {
   std::string reason;
@@ -28,16 +31,19 @@ struct ReasonCount {
 
 /// What a log holds and what to doubt about it.
 struct Inspection {
-  std::uint64_t rows = 0, feasible = 0, infeasible = 0, duplicates = 0;
+  std::uint64_t rows = 0, feasible = 0, infeasible = 0;
+  std::uint64_t duplicates = 0;  ///< rows of imported logs that repeated a row of the same log; not among `rows`
   std::uint64_t space_size = 0;
-  std::vector<ReasonCount> reasons;  ///< most frequent first
+  std::vector<ReasonCount> reasons;  ///< of infeasible rows, most frequent first
   std::vector<MetricSummary> metrics;
   std::vector<ParameterCoverage> parameters;
-  /// Things to look at: a parameter value never logged, a metric that is constant, negative or spans so many orders of
-  /// magnitude that its unit must be mixed, no infeasible rows, latency in ms that looks like µs, …
+  /// Things to look at, one line each, worst first: no feasible or no infeasible rows, a parameter value never logged
+  /// or never feasible, a metric that is constant, negative, missing or spans so many orders of magnitude that its unit
+  /// must be mixed, latency in ms that looks like µs, one reason behind nearly every failure, …
   std::vector<std::string> warnings;
 };
 Inspection inspect(const Dataset& dataset);
+/// The same with the same names; NaN becomes null.
 nlohmann::json to_json(const Inspection& inspection);
 
 }  // namespace corbel

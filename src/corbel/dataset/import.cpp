@@ -1,0 +1,204 @@
+#include "corbel/dataset/import.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <unordered_map>
+
+#include "corbel/base/csv.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/base/hash.hpp"
+#include "corbel/base/monitor.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/dataset/import_cells.hpp"
+
+namespace corbel {
+namespace {
+
+constexpr std::size_t most_refusals_listed = 20;
+
+TrialGroup group_of(const ImportSpec& spec, const ImportPlan& plan) {
+  TrialGroup group{plan.space, spec.simulator, "", spec.workload, "", {}};
+  std::string produced = "import\n" + spec.simulator;
+  for (const ColumnPlan& column : plan.columns) {
+    if (column.role != ColumnRole::metric) continue;
+    group.metrics.push_back(column.name);
+    produced += "\n" + column.name;
+  }
+  group.simulator_fingerprint = fingerprint(produced);
+  if (!spec.workload.empty()) group.workload_fingerprint = fingerprint("import\n" + spec.workload);
+  return group;
+}
+
+/// Turns rows into trials.
+class RowReader {
+ public:
+  RowReader(const std::vector<std::string>& header, const ImportPlan& plan)
+      : plan_(plan), verdicts_(header, roles_of(plan)) {
+    for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+      const ColumnPlan& column = plan.columns[i];
+      if (column.role == ColumnRole::metric) metrics_.push_back(i);
+      if (column.role == ColumnRole::parameter) {
+        parameters_.push_back({i, plan.space.index_of(column.name), {}});
+      }
+    }
+    design_.resize(plan.space.dimensions());
+  }
+
+  /// The row as a trial, complete, infeasible or failed. @return "" or why the row is refused
+  std::string read(std::span<const std::string_view> row, Trial& trial);
+
+ private:
+  struct ParameterColumn {
+    std::size_t column, parameter;
+    std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> known;  ///< texts already looked up
+  };
+
+  static std::vector<ColumnRole> roles_of(const ImportPlan& plan) {
+    std::vector<ColumnRole> roles;
+    for (const ColumnPlan& column : plan.columns) roles.push_back(column.role);
+    return roles;
+  }
+  std::string read_parameter(std::string_view cell, ParameterColumn& column);
+  std::string read_metric(std::string_view cell, const ColumnPlan& column, bool feasible, double& value) const;
+
+  const ImportPlan& plan_;
+  VerdictReader verdicts_;
+  std::vector<std::size_t> metrics_;
+  std::vector<ParameterColumn> parameters_;
+  Design design_;
+};
+
+std::string RowReader::read_parameter(std::string_view cell, ParameterColumn& column) {
+  const auto known = column.known.find(cell);
+  if (known != column.known.end()) {
+    design_[column.parameter] = known->second;
+    return "";
+  }
+  const Parameter& parameter = plan_.space.parameters()[column.parameter];
+  if (cell.empty()) return "`" + parameter.name() + "` is blank";
+  const auto index = parameter.find(cell);
+  if (!index) return "`" + parameter.name() + "` = " + printable(cell) + " is not in the design space";
+  // A large integer range has as many texts as rows.
+  if (column.known.size() < 65536) column.known.emplace(cell, *index);
+  design_[column.parameter] = *index;
+  return "";
+}
+
+std::string RowReader::read_metric(std::string_view cell, const ColumnPlan& column, bool feasible,
+                                   double& value) const {
+  value = std::numeric_limits<double>::quiet_NaN();
+  const auto problem = [&](const std::string& what) { return "`" + column.name + "` " + what; };
+  if (is_blank(cell)) {
+    if (feasible && column.only_feasible) return problem("is blank, though the row says feasible");
+    return "";
+  }
+  if (!parse_number(cell, value)) {
+    value = std::numeric_limits<double>::quiet_NaN();
+    return problem("= " + printable(cell) + " is not a finite number");
+  }
+  if (feasible || !column.only_feasible) return "";
+  if (value == column.filler) {
+    value = std::numeric_limits<double>::quiet_NaN();
+    return "";
+  }
+  return problem("= " + printable(cell) + ", though the row says infeasible");
+}
+
+std::string RowReader::read(std::span<const std::string_view> row, Trial& trial) {
+  const RowVerdict verdict = verdicts_.read(row);
+  if (verdict.verdict == Verdict::unknown) {
+    return verdict.reason.empty() ? "does not say whether it is feasible"
+                                  : "`" + printable(verdict.reason) + "` is neither feasible nor infeasible";
+  }
+  if (verdict.verdict == Verdict::failed) {
+    trial.state = TrialState::failed;
+    return "";
+  }
+  for (ParameterColumn& column : parameters_) {
+    std::string problem = read_parameter(trimmed(row[column.column]), column);
+    if (!problem.empty()) return problem;
+  }
+  const bool feasible = verdict.verdict == Verdict::feasible;
+  trial.metrics.resize(metrics_.size());
+  bool any = false;
+  for (std::size_t m = 0; m < metrics_.size(); ++m) {
+    std::string problem =
+        read_metric(trimmed(row[metrics_[m]]), plan_.columns[metrics_[m]], feasible, trial.metrics[m]);
+    if (!problem.empty()) return problem;
+    any = any || !std::isnan(trial.metrics[m]);
+  }
+  if (feasible && !any) return verdicts_.has_column() ? "says feasible, but has no metric" : "has no metric";
+  trial.state = feasible ? TrialState::complete : TrialState::infeasible;
+  trial.reason = printable(verdict.reason, 200);
+  trial.design = plan_.space.id(design_);
+  return "";
+}
+
+}  // namespace
+
+ImportResult import_csv(Store& store, const ImportSpec& spec, const ImportPlan& plan, Store::GroupId& group,
+                        Monitor& monitor) {
+  CsvReader reader(spec.file);
+  const std::string file = spec.file.string();
+  bool same = reader.header().size() == plan.columns.size();
+  for (std::size_t i = 0; same && i < plan.columns.size(); ++i) same = reader.header()[i] == plan.columns[i].column;
+  if (!same) {
+    throw Error(ErrorCode::mismatch, file + ": has other columns than when the import was planned", "import it again");
+  }
+
+  RowReader rows(reader.header(), plan);
+  Store::Batch batch(store);
+  const Store::GroupId id = store.group(group_of(spec, plan));
+  batch.start_import(id, spec.file.filename().string());
+  ImportResult result;
+  std::uint64_t repeated = 0;
+  std::vector<std::string_view> fields;
+  Trial trial;
+  const auto refuse = [&](const std::string& why) {
+    ++result.refused;
+    if (result.refusals.size() < most_refusals_listed) result.refusals.push_back(reader.place() + ": " + why);
+  };
+  while (reader.next(fields)) {
+    if ((result.rows & 0x1fff) == 0) {
+      monitor.check();
+      const double read = reader.progress();
+      const double total = read > 0 ? static_cast<double>(result.rows) / read : 0;
+      monitor.progress("import", result.rows, static_cast<std::uint64_t>(total), "");
+    }
+    ++result.rows;
+    const std::string problem = rows.read(fields, trial);
+    if (!problem.empty()) {
+      refuse(problem);
+      continue;
+    }
+    if (trial.state == TrialState::failed) {
+      ++result.failed;
+      continue;
+    }
+    const Store::Batch::Put put = batch.put(id, trial);
+    if (put == Store::Batch::Put::differs) {
+      refuse("repeats a design with other results; the first stay");
+      continue;
+    }
+    ++(trial.state == TrialState::complete ? result.feasible : result.infeasible);
+    ++(put == Store::Batch::Put::added ? result.added : result.duplicates);
+    repeated += put == Store::Batch::Put::repeated ? 1 : 0;
+  }
+  if (2 * result.refused > result.rows) {
+    throw Error(ErrorCode::invalid_input,
+                file + ": " + std::to_string(result.refused) + " of " + std::to_string(result.rows) +
+                    " rows refused, so nothing was imported; the first: " + result.refusals.front(),
+                "correct the log, or what `import:` and `space:` say of its columns");
+  }
+  batch.finish_import(result.rows, result.added, repeated);
+  batch.commit();
+  group = id;
+  monitor.progress("import", result.rows, result.rows, "");
+  if (result.failed > 0) {
+    monitor.message(format_for_people(static_cast<double>(result.failed), 15) +
+                    " rows tell of runs that came to nothing (time-out, crash, …): left out");
+  }
+  return result;
+}
+
+}  // namespace corbel
