@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+namespace corbel {
+
+struct ReportView;
+
+// The figures of the page, each as HTML (heading, legend, SVG, caption); "" where the results hold nothing to draw.
+
+std::string objective_figure(const ReportView& view);   ///< objective against the other axis
+std::string prediction_figure(const ReportView& view);  ///< predicted against true
+std::string training_figures(const ReportView& view);   ///< losses, rank correlation, selection
+std::string coverage_figures(const ReportView& view);   ///< share of infeasible rows per parameter value
+std::string search_figure(const ReportView& view);      ///< best so far over designs scored
+
+}  // namespace corbel

@@ -1,0 +1,355 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "corbel/report/html.hpp"
+#include "corbel/report/sections.hpp"
+#include "corbel/report/view.hpp"
+
+namespace corbel {
+namespace {
+
+using nlohmann::json;
+
+std::string code(std::string_view text) {
+  return fmt::format("<code>{}</code>", html_escape(text));
+}
+
+bool is_from_table(const ReportView& view) {
+  return member(view.results, "validation", "table").is_object();
+}
+
+/// What "true" means in this report.
+std::string truth_source(const ReportView& view) {
+  if (is_from_table(view)) {
+    const std::string file = text_of(member(view.results, "validation", "table", "file"));
+    return file.empty() ? "a recorded table" : "the recorded table " + file;
+  }
+  const std::string simulator = text_of(member(view.results, "study", "simulator", "name"));
+  return simulator.empty() ? "simulation" : "the simulator " + simulator;
+}
+
+std::string missing_design(const ReportView& view) {
+  std::vector<std::string> reasons;
+  const json& dataset = member(view.results, "dataset");
+  if (!dataset.is_object()) {
+    reasons.push_back("No data were collected yet: " + code("corbel sweep") + " or " + code("corbel import") + ".");
+  } else if (number_of(member(dataset, "feasible")) == 0.0) {
+    reasons.push_back("The log holds no feasible design, so there was nothing to learn from.");
+  } else if (!member(view.results, "training").is_object()) {
+    reasons.push_back("No model was trained yet: " + code("corbel train") + ".");
+  } else if (!member(view.results, "search").is_object()) {
+    reasons.push_back("The search has not run yet: " + code("corbel search") + ".");
+  } else if (items_of(member(view.results, "proposals")).empty()) {
+    reasons.push_back(
+        "The search found no design that is predicted to be feasible and to meet every constraint. Loosen "
+        "a constraint, or log designs closer to the limits.");
+  } else {
+    reasons.push_back("No proposal met every constraint, and the log holds no design that does.");
+  }
+  if (number_of(member(dataset, "within_limits")) == 0.0) {
+    reasons.push_back("No logged design meets every constraint.");
+  }
+  return "<section><h2>What to build</h2><span class=\"pill bad\">no design</span>"
+         "<p class=\"verdict\">There is no design to build yet.</p>" +
+         html_list(reasons) + "</section>\n";
+}
+
+std::string pill(const ReportView& view) {
+  const std::string source = text_of(member(view.best, "source"));
+  if (source == "validated") {
+    return fmt::format("<span class=\"pill good\">{}</span>",
+                       is_from_table(view) ? "validated in a recorded table" : "validated by simulation");
+  }
+  if (source == "logged") return "<span class=\"pill warn\">a logged design, not a new one</span>";
+  return "<span class=\"pill warn\">predicted only, not simulated</span>";
+}
+
+std::string verdict(const ReportView& view) {
+  const std::string source = text_of(member(view.best, "source"));
+  const std::string label = html_escape(view.metric_label(view.objective));
+  const std::string value = html_escape(view.objective_text(view.best_objective()));
+  const std::string rank = text_of(member(view.best, "rank"));
+  const std::string name = rank.empty() ? "the proposal" : "proposal #" + html_escape(rank);
+  const auto gain = number_of(member(view.best, "gain"));
+  if (source == "logged") {
+    return fmt::format("Keep the best logged design: {} <b>{}</b>. No proposal was found to beat it.", label, value);
+  }
+  std::string text;
+  if (source == "validated") {
+    text = fmt::format("Build {}: {} <b>{}</b>, confirmed by {}", name, label, value, html_escape(truth_source(view)));
+    if (gain && *gain >= 1) text += fmt::format("; <b>{}</b> better than the best logged design", gain_text(*gain));
+    if (gain && *gain < 1) text += "; worse than the best logged design";
+    return text + ".";
+  }
+  text = fmt::format("Try {}: {} <b>{}</b> by the model’s prediction", name, label, value);
+  if (gain && *gain >= 1) text += fmt::format(", <b>{}</b> better than the best logged design", gain_text(*gain));
+  return text + ". Simulate it before you build it.";
+}
+
+std::string tile(const std::string& value, const std::string& label) {
+  return fmt::format("<div><b>{}</b><span>{}</span></div>", value, label);
+}
+
+std::string tiles(const ReportView& view) {
+  const std::string source = text_of(member(view.best, "source"));
+  const bool has_truth = number_of(member(view.best, "objective")).has_value();
+  std::string out = tile(html_escape(view.objective_text(view.best_objective())),
+                         fmt::format("{}, {}", html_escape(view.metric_label(view.objective)),
+                                     source == "logged" ? "logged"
+                                     : has_truth        ? "true"
+                                                        : "predicted"));
+  const json& logged = member(view.results, "dataset", "best_logged");
+  if (const auto gain = number_of(member(view.best, "gain")); gain && source != "logged") {
+    // The search compares a prediction with the prediction for the logged design, so that both carry the same bias.
+    const auto logged_prediction = number_of(member(logged, "predicted"));
+    const auto reference = has_truth ? number_of(member(logged, "objective")) : logged_prediction;
+    std::string label = "gain over the best logged design";
+    if (!has_truth) label = "predicted gain over the best logged design";
+    if (reference)
+      label += fmt::format(" ({}{})", html_escape(view.objective_text(reference)), has_truth ? "" : ", also predicted");
+    out += tile(gain_text(*gain), label);
+  }
+  std::optional<double> tightest;
+  std::string constraint;
+  for (const json& margin : items_of(view.of_best("margins"))) {
+    const auto value = number_of(member(margin, "margin"));
+    if (value && (!tightest || *value < *tightest)) {
+      tightest = value;
+      constraint = text_of(member(margin, "constraint"));
+    }
+  }
+  if (tightest) out += tile(signed_percent_text(*tightest), "tightest margin, " + code(constraint));
+  const auto feasibility = number_of(view.of_best("feasibility"));
+  if (source == "predicted" && feasibility)
+    out += tile(percent_text(*feasibility, 0), "probability that it is feasible");
+  const json& table = member(view.results, "validation", "table");
+  if (const auto ratio = number_of(member(table, "best_over_optimum"))) {
+    out += tile(gain_text(*ratio), fmt::format("of the table’s true optimum ({})",
+                                               html_escape(view.objective_text(number_of(member(table, "optimum"))))));
+  }
+  return fmt::format("<div class=\"tiles\">{}</div>\n", out);
+}
+
+std::string margins_table(const ReportView& view) {
+  const json& margins = items_of(view.of_best("margins"));
+  if (margins.empty()) {
+    if (items_of(member(view.results, "study", "constraints")).empty())
+      return "<p class=\"soft\">The study sets no constraint.</p>\n";
+    return "<p class=\"soft\">Margins were not computed for this design.</p>\n";
+  }
+  HtmlTable table(
+      {{"constraint"}, {"value", HtmlTable::Align::number}, {"margin", HtmlTable::Align::number}, {""}, {"known by"}});
+  for (const json& margin : margins) {
+    const std::string text = text_of(member(margin, "constraint"));
+    const auto left = number_of(member(margin, "left")), value = number_of(member(margin, "margin"));
+    const bool broken = value && *value < 0;
+    std::string meter;
+    if (value && text.find('<') != std::string::npos) {
+      meter = fmt::format("<span class=\"meter{}\"><i style=\"width:{:.1f}%\"></i></span>", broken ? " broken" : "",
+                          100 * std::clamp(1 - *value, 0.0, 1.0));
+    }
+    table.row(
+        {code(text), left ? html_escape(value_with_unit(*left, "")) : "–",
+         value ? fmt::format("<span{}>{}</span>", broken ? " class=\"broken-text\"" : "", signed_percent_text(*value))
+               : "not known",
+         meter, html_escape(text_of(member(margin, "basis")))});
+  }
+  return "<h3>Margins to the constraints</h3>" + table.html();
+}
+
+/// A metric of the chosen design: exact, else predicted and marked so.
+std::string chosen_metric(const ReportView& view, const std::string& metric) {
+  if (metric == view.objective) {
+    if (const auto value = number_of(member(view.best, "objective"))) return html_escape(view.objective_text(value));
+    if (const auto value = number_of(member(view.best, "predicted"))) {
+      return fmt::format("{} <small>predicted</small>", html_escape(view.objective_text(value)));
+    }
+  }
+  if (const auto value = number_of(member(view.of_best("metrics"), metric)))
+    return html_escape(view.metric_text(metric, value));
+  if (const auto value = number_of(member(view.of_best("predicted_metrics"), metric))) {
+    return fmt::format("{} <small>predicted</small>", html_escape(view.metric_text(metric, value)));
+  }
+  return "<span class=\"soft\">not known</span>";
+}
+
+std::string design_table(const ReportView& view) {
+  const json& logged = member(view.results, "dataset", "best_logged");
+  const bool compare = member(logged, "design").is_object() && text_of(member(view.best, "source")) != "logged";
+  std::vector<HtmlTable::Column> columns = {{"parameter"}, {"build", HtmlTable::Align::number}};
+  if (compare) columns.push_back({"best logged", HtmlTable::Align::number});
+  HtmlTable table(columns, "design");
+  const json& design = member(view.best, "design");
+  for (const ReportParameter& parameter : view.parameters) {
+    const std::string value = html_escape(view.design_value(parameter, design));
+    std::vector<std::string> cells = {code(parameter.name), "<b>" + value + "</b>"};
+    if (compare) {
+      const std::string other = html_escape(view.design_value(parameter, member(logged, "design")));
+      cells.push_back(fmt::format("<span{}>{}</span>", other == value ? " class=\"same\"" : "", other));
+    }
+    table.row(cells);
+  }
+  bool first = true;
+  for (const std::string& metric : view.metrics()) {
+    std::vector<std::string> cells = {html_escape(view.metric_label(metric)), chosen_metric(view, metric)};
+    if (compare) {
+      const auto value = metric == view.objective ? number_of(member(logged, "objective"))
+                                                  : number_of(member(logged, "metrics", metric));
+      cells.push_back(html_escape(view.metric_text(metric, value)));
+    }
+    table.row(cells, first ? "rule" : "");
+    first = false;
+  }
+  return table.html();
+}
+
+/// How often the log holds a parameter's value; nothing if the log does not say.
+std::optional<double> rows_with(const ReportView& view, const std::string& parameter, const std::string& value) {
+  for (const json& known : items_of(member(view.results, "dataset", "parameters"))) {
+    if (text_of(member(known, "name")) != parameter) continue;
+    for (const json& entry : items_of(member(known, "values"))) {
+      if (text_of(member(entry, "label")) == value) return number_of(member(entry, "rows"));
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> unknowns(const ReportView& view) {
+  constexpr double rare_rows = 20, sure_enough = 0.95, ordered_enough = 0.5;
+  std::vector<std::string> out;
+  const json& dataset = member(view.results, "dataset");
+  const std::string source = text_of(member(view.best, "source"));
+  const std::string label = html_escape(view.metric_label(view.objective));
+  const bool predicted_only = source != "validated" && source != "logged";
+
+  if (predicted_only) {
+    out.push_back(fmt::format(
+        "Whether the prediction holds: no simulation of this design was run, its {} is what the model believes.",
+        label));
+    const auto guess = number_of(member(view.best, "predicted"));
+    for (const json& metric : items_of(member(dataset, "metrics"))) {
+      const auto least = number_of(member(metric, "min"));
+      if (text_of(member(metric, "name")) != view.objective || !guess || !least || *guess >= *least) continue;
+      out.push_back(
+          fmt::format("What lies below the log: the prediction is lower than every logged {} (least {}), so the "
+                      "model extrapolates.",
+                      label, html_escape(view.objective_text(least))));
+    }
+    const auto feasibility = number_of(view.of_best("feasibility"));
+    if (feasibility && *feasibility < sure_enough) {
+      out.push_back(
+          fmt::format("Whether it compiles and simulates: the model gives it {}.", percent_text(*feasibility, 0)));
+    }
+    if (!feasibility) out.push_back("Whether it compiles and simulates: there is no probability for it.");
+  } else if (source == "validated") {
+    out.push_back(
+        is_from_table(view)
+            ? fmt::format("How good {} is: true values here are its recorded ones.", html_escape(truth_source(view)))
+            : fmt::format("How the silicon will do: true values here are those of {}, itself a model.",
+                          html_escape(truth_source(view))));
+  }
+  for (const json& margin : items_of(view.of_best("margins"))) {
+    const std::string text = code(text_of(member(margin, "constraint")));
+    if (!number_of(member(margin, "margin"))) {
+      out.push_back(fmt::format("Whether {} is met: a value it reads is not known.", text));
+    } else if (text_of(member(margin, "basis")) == "predicted") {
+      out.push_back(fmt::format("Whether {} is met: it was judged on a prediction.", text));
+    }
+  }
+  if (source != "logged") {
+    for (const ReportParameter& parameter : view.parameters) {
+      const std::string value = text_of(member(view.best, "design", parameter.name));
+      const auto rows = rows_with(view, parameter.name, value);
+      if (!rows || *rows >= rare_rows) continue;
+      out.push_back(fmt::format("How {} behaves: {}.", code(fmt::format("{} = {}", parameter.name, value)),
+                                *rows > 0 ? fmt::format("only {} of the logged rows have it", count_text(*rows))
+                                          : std::string("it was never logged")));
+    }
+  }
+  const auto rank_correlation = [&] {
+    const json& candidates = items_of(member(view.results, "training", "candidates"));
+    const auto chosen = number_of(member(view.results, "training", "chosen"));
+    return chosen && *chosen >= 0 && *chosen < static_cast<double>(candidates.size())
+               ? number_of(member(candidates[static_cast<std::size_t>(*chosen)], "kendall"))
+               : std::nullopt;
+  }();
+  if (rank_correlation && *rank_correlation < ordered_enough) {
+    out.push_back(fmt::format(
+        "The order of the good designs: on the withheld best designs the model’s rank correlation is {:.2f} "
+        "(1 is perfect, 0 is chance).",
+        *rank_correlation));
+  }
+  if (number_of(member(dataset, "infeasible")) == 0.0) {
+    out.push_back("What fails: the log holds no infeasible design, so the model has never seen one.");
+  }
+  const auto scored = number_of(member(view.results, "search", "scored"));
+  const auto designs = number_of(member(view.results, "study", "space", "designs"));
+  if (scored && designs && *designs > 0 && !is_true(member(view.results, "search", "exhaustive"))) {
+    out.push_back(fmt::format("What the search did not look at: it scored {} of {} designs ({:.2g} %).",
+                              count_text(*scored), count_text(*designs), 100 * *scored / *designs));
+  }
+  if (const auto failed = number_of(member(view.results, "validation", "failed")); failed && *failed > 0) {
+    out.push_back(fmt::format("What {} proposal{} would have given: the simulation of {} failed.", count_text(*failed),
+                              *failed == 1 ? "" : "s", *failed == 1 ? "it" : "them"));
+  }
+  const std::string seed = text_of(member(view.results, "study", "seed"));
+  if (!seed.empty() && source != "logged") {
+    out.push_back(fmt::format("What another run would propose: this is one run, with seed {}.", html_escape(seed)));
+  }
+  return out;
+}
+
+std::string nearest_text(const ReportView& view) {
+  const json& nearest = view.of_best("nearest");
+  const auto distance = number_of(member(nearest, "distance"));
+  if (!distance) return "";
+  return fmt::format(
+      "<p class=\"soft\">The nearest logged feasible design is {:.3f} away (0 the same, 1 the far end of every "
+      "parameter) and has {} {}.</p>\n",
+      *distance, html_escape(view.metric_label(view.objective)),
+      html_escape(view.objective_text(number_of(member(nearest, "objective")))));
+}
+
+}  // namespace
+
+std::string headline_section(const ReportView& view) {
+  if (view.best.is_null()) return missing_design(view);
+  const std::vector<std::string> not_known = unknowns(view);
+  return fmt::format(
+      "<section><h2>What to build</h2>{}\n<p class=\"verdict\">{}</p>\n<div class=\"columns wide-left\"><div>{}{}{}"
+      "<h3 class=\"block\">What was not known</h3>{}</div><div>{}</div></div></section>\n",
+      pill(view), verdict(view), tiles(view), margins_table(view), nearest_text(view),
+      not_known.empty() ? "<p class=\"soft\">Nothing that these results could tell.</p>"
+                        : html_list(not_known, "unknowns"),
+      design_table(view));
+}
+
+std::string facts_strip(const ReportView& view) {
+  const json& dataset = member(view.results, "dataset");
+  const auto rows = number_of(member(dataset, "rows")), feasible = number_of(member(dataset, "feasible"));
+  const auto within = number_of(member(dataset, "within_limits"));
+  std::string out;
+  const auto count = [&](const json& node, const std::string& label) {
+    if (const auto value = number_of(node)) out += tile(count_text(*value), label);
+  };
+  const auto seconds = [&](const json& node, const std::string& label) {
+    if (const auto value = number_of(node)) out += tile(seconds_text(*value), label);
+  };
+  count(member(dataset, "rows"), "rows in the log");
+  if (rows && feasible && *rows > 0) out += tile(percent_text(*feasible / *rows), "of them feasible");
+  if (rows && within && *rows > 0) out += tile(count_text(*within), "feasible inside every limit");
+  count(member(view.results, "study", "space", "designs"), "designs in the space");
+  count(member(view.results, "search", "scored"), is_true(member(view.results, "search", "exhaustive"))
+                                                      ? "designs scored: all that were admitted"
+                                                      : "designs scored");
+  seconds(member(view.results, "training", "seconds"), "training");
+  seconds(member(view.results, "search", "seconds"), "search");
+  count(member(view.results, "validation", "simulated"),
+        is_from_table(view) ? "proposals looked up in a table" : "proposals simulated");
+  return out.empty() ? "" : fmt::format("<div class=\"facts\">{}</div>\n", out);
+}
+
+}  // namespace corbel

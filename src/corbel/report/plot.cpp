@@ -1,0 +1,333 @@
+#include "corbel/report/plot.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "corbel/report/axis.hpp"
+#include "corbel/report/html.hpp"
+
+namespace corbel {
+namespace {
+
+using Kind = ChartSeries::Kind;
+
+/// Upper bound of a label's width at the style's 12 px, for the widest common interface fonts.
+double label_width(std::string_view label) {
+  return 7.7 * static_cast<double>(text_length(label));
+}
+
+/// A coordinate to a tenth of a pixel, without the digits nobody sees.
+std::string px(double value) {
+  std::string text = fmt::format("{:.1f}", value);
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return text == "-0" ? "0" : text;
+}
+
+bool is_finite(const ChartPoint& point) {
+  return std::isfinite(point.x) && std::isfinite(point.y);
+}
+
+/// Where the data go inside the chart, and how they get there.
+struct Frame {
+  AxisScale x = AxisScale::linear(0, 1), y = AxisScale::linear(0, 1);
+  double left = 0, right = 0, top = 0, bottom = 0;
+
+  double to_x(double value) const { return left + std::clamp(x.at(value), 0.0, 1.0) * (right - left); }
+  double to_y(double value) const { return bottom - std::clamp(y.at(value), 0.0, 1.0) * (bottom - top); }
+  bool shows(const ChartPoint& point) const {
+    if (!is_finite(point)) return false;
+    const double h = x.at(point.x), v = y.at(point.y);
+    return h >= 0 && h <= 1 && v >= 0 && v <= 1;
+  }
+};
+
+std::string mark_svg(Kind kind, double x, double y) {
+  switch (kind) {
+    case Kind::diamonds:
+      return fmt::format("<path d=\"M{} {}l5.5 5.5-5.5 5.5-5.5-5.5z\"/>", px(x), px(y - 5.5));
+    case Kind::stars: {
+      std::string path;
+      for (int i = 0; i < 10; ++i) {
+        const double angle = i * std::acos(-1.0) / 5, radius = i % 2 == 0 ? 10 : 4.2;
+        path += fmt::format("{}{} {}", i == 0 ? "M" : "L", px(x + radius * std::sin(angle)),
+                            px(y - radius * std::cos(angle)));
+      }
+      return fmt::format("<path d=\"{}z\"/>", path);
+    }
+    default:
+      return fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"4.5\"/>", px(x), px(y));
+  }
+}
+
+std::string series_svg(const ChartSeries& series, const Frame& frame) {
+  std::string out;
+  std::vector<const ChartPoint*> points;
+  for (const ChartPoint& point : series.points) {
+    if (frame.shows(point)) points.push_back(&point);
+  }
+  switch (series.kind) {
+    case Kind::cloud: {
+      // Zero-length strokes with round caps are the smallest way to write a dot. Several paths, as dots of one path
+      // do not add up where they overlap.
+      constexpr std::size_t dots_per_path = 60;
+      for (std::size_t i = 0; i < points.size(); i += dots_per_path) {
+        out += "<path d=\"";
+        for (std::size_t j = i; j < std::min(i + dots_per_path, points.size()); ++j) {
+          out += fmt::format("M{} {}h0", px(frame.to_x(points[j]->x)), px(frame.to_y(points[j]->y)));
+        }
+        out += "\"/>";
+      }
+      break;
+    }
+    case Kind::line:
+    case Kind::steps: {
+      if (points.empty()) break;
+      out += "<path d=\"";
+      for (std::size_t i = 0; i < points.size(); ++i) {
+        const std::string x = px(frame.to_x(points[i]->x)), y = px(frame.to_y(points[i]->y));
+        if (i == 0) {
+          out += fmt::format("M{} {}", x, y);
+        } else {
+          out += series.kind == Kind::steps ? fmt::format("H{}V{}", x, y) : fmt::format("L{} {}", x, y);
+        }
+      }
+      // A line of one point would be invisible.
+      out += points.size() == 1 ? "h.1\"/>" : "\"/>";
+      break;
+    }
+    case Kind::links:
+      out += "<path d=\"";
+      for (std::size_t i = 0; i + 1 < series.points.size(); i += 2) {
+        const ChartPoint &a = series.points[i], &b = series.points[i + 1];
+        if (!frame.shows(a) || !frame.shows(b)) continue;
+        out += fmt::format("M{} {}L{} {}", px(frame.to_x(a.x)), px(frame.to_y(a.y)), px(frame.to_x(b.x)),
+                           px(frame.to_y(b.y)));
+      }
+      out += "\"/>";
+      break;
+    default:
+      // The first is the best: draw it last, on top.
+      for (auto it = points.rbegin(); it != points.rend(); ++it) {
+        out += fmt::format("<g>{}<title>{}</title></g>",
+                           mark_svg(series.kind, frame.to_x((*it)->x), frame.to_y((*it)->y)), html_escape((*it)->tip));
+      }
+  }
+  return fmt::format("<g class=\"s {} {}\">{}</g>\n", series.css_class,
+                     series.kind == Kind::cloud ? "cloud"
+                     : series.kind == Kind::circles || series.kind == Kind::diamonds || series.kind == Kind::stars
+                         ? "mark"
+                         : "line",
+                     out);
+}
+
+std::string guide_svg(const ChartGuide& guide, const Frame& frame) {
+  const double at = guide.vertical ? frame.x.at(guide.value) : frame.y.at(guide.value);
+  std::string out;
+  const double edge = std::clamp(at, 0.0, 1.0);
+  if (guide.forbidden != 0) {
+    const double from = guide.forbidden > 0 ? edge : 0, to = guide.forbidden > 0 ? 1 : edge;
+    if (to > from) {
+      const double width = frame.right - frame.left, height = frame.bottom - frame.top;
+      out += guide.vertical
+                 ? fmt::format("<rect class=\"forbidden\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+                               px(frame.left + from * width), px(frame.top), px((to - from) * width), px(height))
+                 : fmt::format("<rect class=\"forbidden\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+                               px(frame.left), px(frame.bottom - to * height), px(width), px((to - from) * height));
+    }
+  }
+  if (!(at >= 0 && at <= 1)) return out;
+  if (guide.vertical) {
+    const double x = frame.to_x(guide.value), half = label_width(guide.label) / 2;
+    const double middle = std::clamp(x, frame.left + half, std::max(frame.left + half, frame.right - half));
+    out += fmt::format(
+        "<path class=\"guide\" d=\"M{0} {1}V{2}\"/><text class=\"guide-label\" text-anchor=\"middle\" "
+        "x=\"{3}\" y=\"{4}\">{5}</text>",
+        px(x), px(frame.top), px(frame.bottom), px(middle), px(frame.top - 7), html_escape(guide.label));
+  } else {
+    const double y = frame.to_y(guide.value);
+    out += fmt::format(
+        "<path class=\"guide\" d=\"M{0} {1}H{2}\"/><text class=\"guide-label halo\" text-anchor=\"end\" "
+        "x=\"{3}\" y=\"{4}\">{5}</text>",
+        px(frame.left), px(y), px(frame.right), px(frame.right - 6), px(y - 6), html_escape(guide.label));
+  }
+  return out;
+}
+
+std::string axis_title(const ChartAxis& axis, int exponent) {
+  const std::string unit = scaled_unit(exponent, axis.unit);
+  return html_escape(unit.empty() ? axis.title : fmt::format("{} ({})", axis.title, unit));
+}
+
+Frame make_frame(const Chart& chart) {
+  std::vector<double> xs, ys;
+  for (const ChartSeries& series : chart.series) {
+    for (const ChartPoint& point : series.points) {
+      if (!is_finite(point)) continue;
+      xs.push_back(point.x);
+      ys.push_back(point.y);
+    }
+  }
+  for (const ChartGuide& guide : chart.guides) (guide.vertical ? xs : ys).push_back(guide.value);
+  Frame frame;
+  if (chart.identity) {
+    xs.insert(xs.end(), ys.begin(), ys.end());
+    frame.x = frame.y = AxisScale::around(xs);
+  } else {
+    frame.x = AxisScale::around(xs);
+    if (chart.zero_to_one) {
+      const double low = ys.empty() ? 0 : *std::min_element(ys.begin(), ys.end());
+      frame.y = AxisScale::linear(std::max(std::min(low, 0.0), -1.0), 1);
+    } else {
+      frame.y = AxisScale::around(ys);
+    }
+  }
+  return frame;
+}
+
+}  // namespace
+
+bool has_points(const Chart& chart) {
+  return std::any_of(chart.series.begin(), chart.series.end(), [](const ChartSeries& series) {
+    return std::any_of(series.points.begin(), series.points.end(), is_finite);
+  });
+}
+
+std::string chart_svg(const Chart& chart) {
+  Frame frame = make_frame(chart);
+  const std::vector<double> x_ticks = frame.x.ticks(chart.width / 90), y_ticks = frame.y.ticks(chart.height / 55);
+  const TickLabels x_labels = label_ticks(x_ticks), y_labels = label_ticks(y_ticks);
+  double widest = 0;
+  for (const std::string& label : y_labels.labels) widest = std::max(widest, label_width(label));
+  const bool labelled_above =
+      std::any_of(chart.guides.begin(), chart.guides.end(), [](const ChartGuide& guide) { return guide.vertical; });
+  frame.left = widest + 12;
+  frame.right = chart.width - 14;
+  frame.top = labelled_above ? 46 : 28;
+  frame.bottom = chart.height - 46;
+
+  std::string out = fmt::format(
+      "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\"><title>{}</title><desc>{}</desc>\n",
+      chart.width, chart.height, html_escape(chart.title), html_escape(chart.title), html_escape(chart.description));
+  std::string grid, labels;
+  double occupied = -1e9;
+  for (std::size_t i = 0; i < x_ticks.size(); ++i) {
+    const double x = frame.to_x(x_ticks[i]), half = label_width(x_labels.labels[i]) / 2;
+    grid += fmt::format("M{} {}V{}", px(x), px(frame.top), px(frame.bottom));
+    if (x - half < occupied + 4 || x + half > chart.width) continue;
+    occupied = x + half;
+    labels += fmt::format("<text text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>", px(x), px(frame.bottom + 17),
+                          x_labels.labels[i]);
+  }
+  occupied = 1e9;
+  for (std::size_t i = 0; i < y_ticks.size(); ++i) {
+    const double y = frame.to_y(y_ticks[i]);
+    grid += fmt::format("M{} {}H{}", px(frame.left), px(y), px(frame.right));
+    if (y + 15 > occupied) continue;
+    occupied = y;
+    labels += fmt::format("<text text-anchor=\"end\" x=\"{}\" y=\"{}\">{}</text>", px(frame.left - 7), px(y + 4),
+                          y_labels.labels[i]);
+  }
+  out += fmt::format("<path class=\"grid\" d=\"{}\"/>\n<g class=\"axis\">{}\n", grid, labels);
+  out += fmt::format("<text class=\"name\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}{}</text>",
+                     px((frame.left + frame.right) / 2), chart.height - 8, axis_title(chart.x, x_labels.exponent),
+                     frame.x.logarithmic() ? ", log" : "");
+  // The vertical axis is named above it, where a phone needs no tilted head.
+  out += fmt::format("<text class=\"name\" x=\"0\" y=\"14\">{}{}</text></g>\n", axis_title(chart.y, y_labels.exponent),
+                     frame.y.logarithmic() ? ", log" : "");
+  for (const ChartGuide& guide : chart.guides) {
+    if (std::isfinite(guide.value)) out += guide_svg(guide, frame);
+  }
+  if (chart.identity) {
+    out += fmt::format("<path class=\"identity\" d=\"M{} {}L{} {}\"/>\n", px(frame.left), px(frame.bottom),
+                       px(frame.right), px(frame.top));
+  }
+  for (const ChartSeries& series : chart.series) out += series_svg(series, frame);
+  out += fmt::format("<path class=\"frame\" d=\"M{} {}V{}H{}\"/></svg>\n", px(frame.left), px(frame.top),
+                     px(frame.bottom), px(frame.right));
+  return out;
+}
+
+std::string chart_legend(const Chart& chart) {
+  std::string items;
+  for (const ChartSeries& series : chart.series) {
+    const bool any = std::any_of(series.points.begin(), series.points.end(), is_finite);
+    if (series.label.empty() || !any) continue;
+    std::string swatch, role = "line";
+    switch (series.kind) {
+      case Kind::cloud:
+        swatch = "<path d=\"M6 5h0M13 11h0M18 5h0\"/>";
+        role = "cloud solid";
+        break;
+      case Kind::circles:
+      case Kind::diamonds:
+      case Kind::stars:
+        swatch = mark_svg(series.kind, 12, 8);
+        role = "mark";
+        break;
+      case Kind::steps:
+        swatch = "<path d=\"M1 4H12V12H23\"/>";
+        break;
+      default:
+        swatch = "<path d=\"M1 8H23\"/>";
+    }
+    items += fmt::format("<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\"><g class=\"s {} {}\">{}</g></svg>{}</li>",
+                         series.css_class, role, swatch, html_escape(series.label));
+  }
+  if (chart.identity) {
+    items +=
+        "<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\"><path class=\"identity\" d=\"M1 15L23 "
+        "1\"/></svg>predicted = true</li>";
+  }
+  return items.empty() ? "" : fmt::format("<ul class=\"legend\">{}</ul>\n", items);
+}
+
+std::string bars_svg(const std::string& title, const std::string& share_heading, const std::string& note_heading,
+                     const std::vector<ChartBar>& bars, double reference) {
+  constexpr int width = 360, row = 20, top = 24;
+  constexpr std::size_t longest_label = 14;
+  double label_space = 0, note_space = label_width(note_heading);
+  for (const ChartBar& bar : bars) {
+    label_space = std::max(label_space, label_width(shorten(bar.label, longest_label)));
+    note_space = std::max(note_space, label_width(bar.note));
+  }
+  const double left = label_space + 20, share_space = label_width("100 %") + 6;
+  const double full = width - note_space - share_space - 4 - left;
+  const int height = top + row * static_cast<int>(bars.size()) + 4;
+  std::string out = fmt::format(
+      "<svg class=\"chart bars\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">"
+      "<title>{}</title>\n",
+      width, height, html_escape(title), html_escape(title));
+  out += fmt::format(
+      "<g class=\"axis\"><text x=\"{}\" y=\"14\">{}</text><text text-anchor=\"end\" x=\"{}\" "
+      "y=\"14\">{}</text></g>\n",
+      px(left), html_escape(share_heading), width, html_escape(note_heading));
+  for (std::size_t i = 0; i < bars.size(); ++i) {
+    const ChartBar& bar = bars[i];
+    const double y = top + row * static_cast<double>(i);
+    out += fmt::format("<g class=\"row{}\">", bar.marked ? " marked" : "");
+    if (bar.marked) out += fmt::format("<path class=\"pointer\" d=\"M0 {}l7 4.5-7 4.5z\"/>", px(y + 4.5));
+    out += fmt::format("<text text-anchor=\"end\" x=\"{}\" y=\"{}\">{}</text>", px(left - 8), px(y + 13.5),
+                       html_escape(shorten(bar.label, longest_label)));
+    if (std::isfinite(bar.share)) {
+      const double share = std::clamp(bar.share, 0.0, 1.0);
+      out += fmt::format(
+          "<rect class=\"track\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"12\"/>"
+          "<rect class=\"bar\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"12\"/>"
+          "<text text-anchor=\"end\" x=\"{}\" y=\"{}\">{:.0f} %</text>",
+          px(left), px(y + 3), px(full), px(left), px(y + 3), px(share * full), px(left + full + share_space),
+          px(y + 13.5), 100 * share);
+    }
+    out += fmt::format("<text class=\"soft\" text-anchor=\"end\" x=\"{}\" y=\"{}\">{}</text></g>\n", width,
+                       px(y + 13.5), html_escape(bar.note));
+  }
+  if (std::isfinite(reference)) {
+    out += fmt::format("<path class=\"guide\" d=\"M{} {}V{}\"/>", px(left + std::clamp(reference, 0.0, 1.0) * full),
+                       top - 2, height - 2);
+  }
+  return out + "</svg>\n";
+}
+
+}  // namespace corbel

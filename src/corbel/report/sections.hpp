@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+namespace corbel {
+
+struct ReportView;
+
+// The parts of the page that are words and tables, each as HTML. Whatever is not known is said in words.
+
+std::string headline_section(const ReportView& view);  ///< what to build, and what was not known
+std::string facts_strip(const ReportView& view);
+std::string ranking_section(const ReportView& view);     ///< ranked table
+std::string selection_section(const ReportView& view);   ///< candidates of the training
+std::string failures_section(const ReportView& view);    ///< what failed and why, data warnings
+std::string provenance_section(const ReportView& view);  ///< how it was made
+
+}  // namespace corbel

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace corbel {
+
+// Reading JSON that may lack anything: what is missing or of another type reads as nothing.
+
+/// The member of an object, or a JSON null.
+const nlohmann::json& member(const nlohmann::json& node, std::string_view key);
+template <class... Keys>
+const nlohmann::json& member(const nlohmann::json& node, std::string_view key, Keys... keys) {
+  return member(member(node, key), keys...);
+}
+/// The array, or an empty one.
+const nlohmann::json& items_of(const nlohmann::json& node);
+/// The keys of an object, in order; none for anything else.
+std::vector<std::string> keys_of(const nlohmann::json& node);
+/// A finite number.
+std::optional<double> number_of(const nlohmann::json& node);
+/// Strings as they are, numbers and booleans as written; "" for anything else.
+std::string text_of(const nlohmann::json& node);
+bool is_true(const nlohmann::json& node);
+
+// Numbers as people read them; plain text, not escaped.
+
+/// "mm2" → "mm²", "mj" → "mJ".
+std::string pretty_unit(std::string_view unit);
+std::string value_with_unit(double value, std::string_view unit);
+std::string count_text(double value);                      ///< "452,760,000"
+std::string percent_text(double share, int decimals = 1);  ///< 0.042 → "4.2 %"
+std::string signed_percent_text(double share);             ///< 0.042 → "+4.2 %"
+std::string gain_text(double gain);                        ///< "1.42×"
+std::string seconds_text(double seconds);                  ///< "0.8 s", "3 min 20 s"
+
+struct ReportParameter {
+  std::string name, unit;
+};
+
+/// The results, and what every part of the page asks of them.
+struct ReportView {
+  explicit ReportView(const nlohmann::json& all_results);
+
+  const nlohmann::json& results;
+  std::string objective;                    ///< name of the metric; "objective" if the results do not say
+  std::vector<ReportParameter> parameters;  ///< of a design, in the order of the space
+  const nlohmann::json& best;               ///< null if there is no design
+  const nlohmann::json& best_proposal;      ///< the proposal `best` came from, or null
+
+  /// What is known of the best design; from its proposal where `best` itself does not say.
+  const nlohmann::json& of_best(std::string_view key) const;
+
+  std::string metric_unit(std::string_view metric) const;
+  std::string metric_label(std::string_view metric) const;  ///< "latency_ms" → "latency"
+  std::string metric_text(std::string_view metric, const std::optional<double>& value) const;  ///< "0.412 ms" or "–"
+  std::string objective_text(const std::optional<double>& value) const { return metric_text(objective, value); }
+  /// A parameter's value: "256 KiB", "kcp_ws".
+  std::string design_value(const ReportParameter& parameter, const nlohmann::json& design) const;
+  /// The true objective of a proposal, where a simulation gave one.
+  std::optional<double> true_objective(const nlohmann::json& proposal) const;
+  /// The true objective of the best design, else the predicted one.
+  std::optional<double> best_objective() const;
+  /// Names of all metrics known, the objective first.
+  std::vector<std::string> metrics() const;
+};
+
+/// A limit on one metric alone, such as "area_mm2 <= 29".
+struct SimpleLimit {
+  std::string text;
+  double value = 0;  ///< in the metric's unit
+  bool is_upper = true;
+};
+/// The limits of the study on `metric`; limits that combine several things are not among them.
+std::vector<SimpleLimit> limits_on(const ReportView& view, std::string_view metric);
+
+}  // namespace corbel
