@@ -30,6 +30,10 @@ endfunction()
 # The warnings and sanitizers of every target.
 function(corbel_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # GCC 12 sees overlaps in the concatenation of strings that are not there (its bug 105651).
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
   if(CORBEL_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
