@@ -41,8 +41,7 @@ std::string count(double value) {
 // ---------------------------------------------------------------------------------------------------- inspect
 
 /// Imports a log into a store of its own that is removed again.
-Dataset read_log(const std::filesystem::path& file, Monitor& monitor, std::uint64_t& duplicates,
-                 std::vector<std::string>& refusals) {
+Dataset read_log(const std::filesystem::path& file, Monitor& monitor, std::vector<std::string>& refusals) {
   std::string folder = (std::filesystem::temp_directory_path() / "corbel-inspect-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) {
     throw Error(ErrorCode::file_access, fmt::format("{}: cannot make a temporary folder", folder), "check TMPDIR");
@@ -60,7 +59,6 @@ Dataset read_log(const std::filesystem::path& file, Monitor& monitor, std::uint6
   const ImportPlan plan = plan_import(spec, std::nullopt, monitor);
   Store::GroupId group = 0;
   const ImportResult result = import_csv(store, spec, plan, group, monitor);
-  duplicates = result.duplicates;
   refusals = result.refusals;
   return store.read(group);
 }
@@ -127,11 +125,9 @@ void add_inspect(CLI::App& app, Common& common) {
                     "sweep or import some designs first");
       }
     } else {
-      std::uint64_t duplicates = 0;
       std::vector<std::string> refusals;
-      const Dataset dataset = read_log(path, monitor, duplicates, refusals);
+      const Dataset dataset = read_log(path, monitor, refusals);
       found.emplace_back("", inspect(dataset));
-      found.back().second.duplicates = duplicates;
       for (const std::string& refusal : refusals) found.back().second.warnings.push_back("refused: " + refusal);
     }
     if (common.json()) {

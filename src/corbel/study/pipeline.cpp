@@ -76,16 +76,11 @@ Store& Pipeline::store() {
 }
 
 TrialGroup Pipeline::simulator_group() const {
-  std::vector<std::string> metrics;
-  for (const MetricInfo& metric : study_.simulator->metrics()) metrics.push_back(metric.name);
-  std::string fixed;
-  for (const auto& [name, value] : study_.fixed) fixed += fmt::format("{}={};", name, value);
-  return {*study_.space,
-          study_.simulator->name(),
-          fixed.empty() ? study_.simulator->fingerprint() : fingerprint(study_.simulator->fingerprint() + fixed),
-          study_.network ? study_.network->name : "",
-          study_.network ? study_.network->fingerprint() : "",
-          metrics};
+  return trial_group(*study_.space, *study_.simulator, network(), study_.fixed);
+}
+
+const Network* Pipeline::network() const {
+  return study_.network ? &*study_.network : nullptr;
 }
 
 bool Pipeline::step_is_current(std::string_view step, const std::string& key) const {
@@ -153,12 +148,7 @@ void Pipeline::collect() {
     options.seed = study_.seed;
     options.threads = study_.threads;
     const HardwareBinding binding(*study_.simulator, *study_.space, study_.fixed);
-    const Network* network = study_.network ? &*study_.network : nullptr;
-    const SweepResult swept = sweep(store(), group, *study_.simulator, binding, network, options, monitor_);
-    if (swept.failed > 0) {
-      monitor_.message(fmt::format(
-          "{} designs failed to simulate; they are kept apart and tried again by the next sweep", swept.failed));
-    }
+    sweep(store(), group, *study_.simulator, binding, network(), options, monitor_);
     load_dataset(group);
     source = "sweep with simulator " + study_.simulator->name();
   }
@@ -314,8 +304,7 @@ void Pipeline::validate() {
   const HardwareBinding binding(*study_.simulator, space, study_.fixed);
   const Store::GroupId group = store().group(simulator_group());
   const std::vector<Trial> trials =
-      simulate_designs(store(), group, *study_.simulator, binding, study_.network ? &*study_.network : nullptr, designs,
-                       study_.threads, monitor_);
+      simulate_designs(store(), group, *study_.simulator, binding, network(), designs, study_.threads, monitor_);
   for (std::size_t i = 0; i < trials.size(); ++i) {
     Outcome outcome;
     outcome.state = trials[i].state == TrialState::complete     ? OutcomeState::complete

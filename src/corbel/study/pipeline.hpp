@@ -46,6 +46,7 @@ class Pipeline {
  private:
   Store& store();
   TrialGroup simulator_group() const;
+  const Network* network() const;
   void import_log();
   void load_dataset(Store::GroupId group);
   void conclude();
