@@ -22,7 +22,9 @@ std::string_view to_string(LayerKind kind);
 
 /// One layer with everything a cost model needs, in elements; batch already applied where noted. int8 elements.
 /// Convolution and pooling use channels, heights, kernels; fully connected and matmul use the same fields as
-/// in_channels = k, out_channels = n, out_height = m (rows per sample), all others 1.
+/// in_channels = k, out_channels = n, out_height = m (rows per sample), all others 1. The heads of an attention product
+/// share no operand, so they count as samples: batch = inference batch × heads.
+/// Counts never wrap: they stop at 2^63, which no layer of a loaded network reaches.
 struct Layer {
   std::string name;
   LayerKind kind = LayerKind::conv;
@@ -37,8 +39,10 @@ struct Layer {
   std::int64_t steps = 1;
   bool weight_operand = true;  ///< matmul: the second operand is a parameter, not an activation
   bool bias = true;
-  std::int64_t operands = 1;   ///< elementwise: input tensors
-  /// Indices of the layers whose outputs it reads; empty for the network's input. −1 stands for the network's input.
+  /// Elementwise: input tensors of the full size, without those that are broadcast (squeeze-and-excite's scale).
+  std::int64_t operands = 1;
+  /// Indices of the layers whose outputs it reads, rising, each below its own; −1 stands for the network's input,
+  /// empty for the network's input alone.
   std::vector<int> inputs;
 
   /// Multiply-accumulates over batch and steps; 0 for pool and elementwise.
@@ -74,8 +78,11 @@ std::vector<std::string> zoo_names();
 std::filesystem::path zoo_folder();
 
 /// A zoo name ("mobilenet_v2") or a path of a workload YAML file; docs/formats/workload.md.
+/// @param relative_to  folder from which a relative path starts
 /// @param batch  inference batch size; 0: as the file says
-/// @throws Error naming file, line and column; also for sizes that overflow 63 bits or shapes that do not fit
+/// @throws Error{not_found} with the near misses for an unknown name;
+///         Error{invalid_input} naming file, line and column; also for sizes that overflow 63 bits or shapes that do
+///         not fit
 Network load_network(std::string_view name_or_path, const std::filesystem::path& relative_to = {},
                      std::int64_t batch = 0);
 Network network_from_config(const Config& config, std::int64_t batch = 0);

@@ -1,0 +1,258 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include "corbel/workload/reader.hpp"
+
+namespace corbel {
+namespace {
+
+/// One size for both axes, or [height, width].
+std::pair<std::int64_t, std::int64_t> read_pair(const Config& node, std::int64_t min) {
+  if (!node.is_sequence()) {
+    const std::int64_t both = node.integer(min, max_layer_size);
+    return {both, both};
+  }
+  if (node.items().size() != 2) throw node.error("a pair has two sizes", "write N or [height, width]");
+  return {node.items()[0].integer(min, max_layer_size), node.items()[1].integer(min, max_layer_size)};
+}
+
+ActivationCost read_function(const Config& node) {
+  const std::string& name = node.choice({"none", "relu", "relu6", "leaky_relu", "sigmoid", "hard_sigmoid", "tanh",
+                                         "swish", "hard_swish", "gelu", "elu", "softplus", "exp"});
+  const bool clamp = name == "none" || name == "relu" || name == "relu6";
+  return clamp ? ActivationCost::folded : ActivationCost::layer;
+}
+
+/// Channels of squeeze-and-excite as MobileNetV3 rounds them (arXiv 1905.02244): to the nearest multiple of 8, but
+/// never by more than 10 % down.
+std::int64_t rounded_share(std::int64_t channels, double share) {
+  const double exact = static_cast<double>(channels) * share;
+  const auto rounded = std::max<std::int64_t>(8, static_cast<std::int64_t>(exact + 4) / 8 * 8);
+  return static_cast<double>(rounded) < 0.9 * exact ? rounded + 8 : rounded;
+}
+
+}  // namespace
+
+std::span<const WorkloadReader::Kind> WorkloadReader::kinds() {
+  static constexpr std::array<Kind, 18> table{{
+      {"conv", &WorkloadReader::read_convolution},
+      {"depthwise", &WorkloadReader::read_depthwise},
+      {"max_pool", &WorkloadReader::read_pool},
+      {"average_pool", &WorkloadReader::read_pool},
+      {"global_pool", &WorkloadReader::read_global_pool},
+      {"fully_connected", &WorkloadReader::read_fully_connected},
+      {"matmul", &WorkloadReader::read_matmul},
+      {"add", &WorkloadReader::read_add},
+      {"multiply", &WorkloadReader::read_elementwise},
+      {"elementwise", &WorkloadReader::read_elementwise},
+      {"activation", &WorkloadReader::read_activation},
+      {"concatenate", &WorkloadReader::read_concatenate},
+      {"lstm", &WorkloadReader::read_recurrent},
+      {"gru", &WorkloadReader::read_recurrent},
+      {"inverted_residual", &WorkloadReader::read_inverted_residual},
+      {"fused_inverted_residual", &WorkloadReader::read_inverted_residual},
+      {"bottleneck", &WorkloadReader::read_bottleneck},
+      {"stack", &WorkloadReader::read_stack},
+  }};
+  return table;
+}
+
+void WorkloadReader::Entry::allow(std::initializer_list<std::string_view> keys) const {
+  if (options == nullptr) return;
+  std::vector<std::string> allowed(keys.begin(), keys.end());
+  allowed.insert(allowed.end(), {"name", "from"});
+  for (const auto& [key, value] : options->entries()) {
+    if (std::ranges::find(allowed, key) == allowed.end()) {
+      throw unknown_name(fmt::format("`{}` option", kind), key, allowed, value.place());
+    }
+  }
+}
+
+const Config& WorkloadReader::Entry::at(std::string_view key) const {
+  if (const Config* value = find(key)) return *value;
+  throw node.error(fmt::format("`{}` needs `{}`", kind, key), fmt::format("add `{}: …` to its options", key));
+}
+
+std::int64_t WorkloadReader::Entry::size(std::string_view key) const {
+  return at(key).integer(1, max_layer_size);
+}
+
+std::int64_t WorkloadReader::Entry::size(std::string_view key, std::int64_t fallback) const {
+  const Config* value = find(key);
+  return value == nullptr ? fallback : value->integer(1, max_layer_size);
+}
+
+bool WorkloadReader::Entry::flag(std::string_view key, bool fallback) const {
+  const Config* value = find(key);
+  return value == nullptr ? fallback : value->boolean();
+}
+
+ActivationCost WorkloadReader::Entry::activation() const {
+  const Config* value = find("activation");
+  return value == nullptr ? ActivationCost::folded : read_function(*value);
+}
+
+Window WorkloadReader::Entry::window(std::int64_t stride) const {
+  Window window;
+  std::tie(window.kernel_height, window.kernel_width) = read_pair(at("kernel"), 1);
+  window.stride_height = stride == 0 ? window.kernel_height : stride;
+  window.stride_width = stride == 0 ? window.kernel_width : stride;
+  if (const Config* value = find("stride")) std::tie(window.stride_height, window.stride_width) = read_pair(*value, 1);
+  window.dilation = size("dilation", 1);
+  const Config* padding = find("padding");
+  if (padding == nullptr || (padding->is_scalar() && padding->text() == "same")) return window;
+  window.same = false;
+  const bool word = padding->is_scalar() && padding->text().find_first_of("0123456789") == std::string::npos;
+  if (word) {
+    padding->choice({"same", "valid"});
+  } else {
+    std::tie(window.padding_height, window.padding_width) = read_pair(*padding, 0);
+  }
+  return window;
+}
+
+Tensor WorkloadReader::read_convolution(const Entry& entry) {
+  entry.allow({"out", "kernel", "stride", "padding", "dilation", "groups", "bias", "activation"});
+  const Convolution options{entry.size("out"), entry.window(1), entry.size("groups", 1), entry.flag("bias", true)};
+  const Tensor x = builder_.convolution(entry.name, entry.input, options);
+  return builder_.activation(entry.name + ".activation", x, entry.activation());
+}
+
+Tensor WorkloadReader::read_depthwise(const Entry& entry) {
+  entry.allow({"kernel", "stride", "padding", "dilation", "multiplier", "bias", "activation"});
+  const std::int64_t channels = entry.input.channels;
+  const std::int64_t multiplier = entry.size("multiplier", 1);
+  if (multiplier > max_layer_size / channels) {
+    throw entry.at("multiplier")
+        .error(fmt::format("{} × {} channels are too many", multiplier, channels), "use a smaller multiplier");
+  }
+  const Convolution options{channels * multiplier, entry.window(1), channels, entry.flag("bias", true)};
+  const Tensor x = builder_.convolution(entry.name, entry.input, options);
+  return builder_.activation(entry.name + ".activation", x, entry.activation());
+}
+
+Tensor WorkloadReader::read_pool(const Entry& entry) {
+  entry.allow({"kernel", "stride", "padding"});
+  return builder_.pool(entry.name, entry.input, entry.window(0));
+}
+
+Tensor WorkloadReader::read_global_pool(const Entry& entry) {
+  entry.allow({});
+  return builder_.global_pool(entry.name, entry.input);
+}
+
+Tensor WorkloadReader::read_fully_connected(const Entry& entry) {
+  entry.allow({"out", "bias", "activation"});
+  const Tensor x = builder_.fully_connected(entry.name, entry.input, entry.size("out"), entry.flag("bias", true));
+  return builder_.activation(entry.name + ".activation", x, entry.activation());
+}
+
+Tensor WorkloadReader::read_matmul(const Entry& entry) {
+  Tensor x;
+  if (const Config* with = entry.find("with")) {
+    entry.allow({"with", "transposed", "heads", "activation"});
+    x = builder_.matmul(entry.name, entry.input, resolve(*with), entry.flag("transposed", false),
+                        entry.size("heads", 1));
+  } else {
+    entry.allow({"out", "bias", "activation"});
+    if (entry.find("out") == nullptr) {
+      throw entry.node.error("`matmul` needs `out` or `with`",
+                             "`out: N` multiplies by weights, `with: LAYER` by the output of a layer");
+    }
+    x = builder_.matmul(entry.name, entry.input, entry.size("out"), entry.flag("bias", true));
+  }
+  return builder_.activation(entry.name + ".activation", x, entry.activation());
+}
+
+Tensor WorkloadReader::read_add(const Entry& entry) {
+  entry.allow({"with", "activation"});
+  const Tensor x = builder_.elementwise(entry.name, operands(entry, true));
+  return builder_.activation(entry.name + ".activation", x, entry.activation());
+}
+
+Tensor WorkloadReader::read_elementwise(const Entry& entry) {
+  entry.allow({"with"});
+  return builder_.elementwise(entry.name, operands(entry, entry.kind == "multiply"), true);
+}
+
+Tensor WorkloadReader::read_activation(const Entry& entry) {
+  if (entry.options != nullptr && entry.options->is_map()) {
+    entry.allow({"function"});
+    if (const Config* function = entry.find("function")) read_function(*function);
+  } else if (entry.options != nullptr) {
+    read_function(*entry.options);
+  }
+  return builder_.activation(entry.name, entry.input, ActivationCost::layer);
+}
+
+Tensor WorkloadReader::read_concatenate(const Entry& entry) {
+  entry.allow({"with"});
+  return builder_.concatenate(entry.name, operands(entry, true));
+}
+
+Tensor WorkloadReader::read_recurrent(const Entry& entry) {
+  entry.allow({"units", "steps", "bias", "output", "repeat"});
+  const std::int64_t units = entry.size("units");
+  const bool bias = entry.flag("bias", true);
+  const Config* output = entry.find("output");
+  const bool all = output == nullptr || output->choice({"all", "last"}) == "all";
+  const std::int64_t steps = entry.size("steps", 0);
+  const std::int64_t repetitions = entry.size("repeat", 1);
+  return repeat(entry, [&](const std::string& name, const Tensor& input, std::int64_t index) {
+    const bool states = all || index + 1 < repetitions;
+    return entry.kind == "lstm" ? builder_.lstm(name, input, units, steps, bias, states)
+                                : builder_.gru(name, input, units, steps, bias, states);
+  });
+}
+
+Tensor WorkloadReader::read_inverted_residual(const Entry& entry) {
+  entry.allow({"out", "expand", "hidden", "kernel", "stride", "squeeze_excite", "activation", "residual", "repeat"});
+  const Config* expand = entry.find("expand");
+  const Config* hidden = entry.find("hidden");
+  if ((expand == nullptr) == (hidden == nullptr)) {
+    throw entry.node.error(fmt::format("`{}` needs either `expand` or `hidden`", entry.kind),
+                           "`expand: 6` is a multiple of the input's channels, `hidden: 96` a number of channels");
+  }
+  const Config* squeeze = entry.find("squeeze_excite");
+  if (squeeze != nullptr && squeeze->is_map()) squeeze->allow_only({"channels"});
+  const std::int64_t stride = entry.size("stride", 1);
+  InvertedResidual options;
+  options.out_channels = entry.size("out");
+  options.kernel = entry.size("kernel", 3);
+  options.residual = entry.flag("residual", true);
+  options.fused = entry.kind == "fused_inverted_residual";
+  options.activation = entry.activation();
+  return repeat(entry, [&](const std::string& name, const Tensor& input, std::int64_t index) {
+    options.stride = index == 0 ? stride : 1;
+    if (hidden != nullptr) {
+      options.hidden_channels = hidden->integer(1, max_layer_size);
+    } else {
+      options.hidden_channels = input.channels * expand->integer(1, max_layer_size / input.channels);
+    }
+    if (squeeze != nullptr) {
+      options.squeezed_channels = squeeze->is_map() ? squeeze->at("channels").integer(1, max_layer_size)
+                                                    : rounded_share(options.hidden_channels, squeeze->number(0.001, 1));
+    }
+    return builder_.inverted_residual(name, input, options);
+  });
+}
+
+Tensor WorkloadReader::read_bottleneck(const Entry& entry) {
+  entry.allow({"hidden", "out", "kernel", "stride", "groups", "activation", "repeat"});
+  Bottleneck options;
+  options.hidden_channels = entry.at("hidden").integer(1, max_layer_size / 4);
+  options.out_channels = entry.size("out", 4 * options.hidden_channels);
+  options.kernel = entry.size("kernel", 3);
+  options.groups = entry.size("groups", 1);
+  options.activation = entry.activation();
+  const std::int64_t stride = entry.size("stride", 1);
+  return repeat(entry, [&](const std::string& name, const Tensor& input, std::int64_t index) {
+    options.stride = index == 0 ? stride : 1;
+    return builder_.bottleneck(name, input, options);
+  });
+}
+
+}  // namespace corbel
