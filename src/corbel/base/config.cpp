@@ -45,8 +45,7 @@ Error Config::error(std::string_view message, std::string hint) const {
 }
 
 Error Config::wanted(std::string_view what) const {
-  std::string found(describe(kind_));
-  if (kind_ == Kind::scalar) found = "`" + printable(scalar_) + "`";
+  const std::string found = is_scalar() ? in_quotes(scalar_) : std::string(describe(kind_));
   return error("wanted " + std::string(what) + ", found " + found);
 }
 
@@ -133,7 +132,7 @@ const Config* Config::find(std::string_view key) const {
 
 const Config& Config::at(std::string_view key) const {
   if (const Config* found = find(key)) return *found;
-  throw error("`" + std::string(key) + "` is missing");
+  throw error(in_quotes(key) + " is missing");
 }
 
 void Config::allow_only(std::initializer_list<std::string_view> keys) const {

@@ -97,7 +97,7 @@ class ConfigBuilder final : public YAML::EventHandler {
   /// Plain scalars are tagged "?" and quoted ones "!" by the parser itself.
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) const {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    throw error(mark, "the tag `" + printable(tag) + "` is not understood", "write the value without a tag");
+    throw error(mark, "the tag " + in_quotes(tag) + " is not understood", "write the value without a tag");
   }
 
   void count(const YAML::Mark& mark, const Config& config) {
@@ -175,7 +175,7 @@ class ConfigBuilder final : public YAML::EventHandler {
     } else {
       if (!config.is_scalar()) throw error(mark, "a key must be a single word");
       if (!frame.keys.insert(config.scalar_).second) {
-        throw error(mark, "the key `" + printable(config.scalar_) + "` is given twice");
+        throw error(mark, "the key " + in_quotes(config.scalar_) + " is given twice");
       }
       frame.key = std::move(config.scalar_);
       frame.has_key = true;

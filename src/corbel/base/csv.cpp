@@ -187,10 +187,10 @@ struct CsvReader::Data {
         throw corrupt(row_line, "column " + std::to_string(i + 1) + " of the header has no name");
       }
       if (!is_text(column)) {
-        throw corrupt(row_line, "the header is not UTF-8 text: `" + printable(column) + "`", "save the table as UTF-8");
+        throw corrupt(row_line, "the header is not UTF-8 text: " + in_quotes(column), "save the table as UTF-8");
       }
       if (!seen.insert(column).second) {
-        throw corrupt(row_line, "two columns are named `" + printable(column) + "`");
+        throw corrupt(row_line, "two columns are named " + in_quotes(column));
       }
       header.push_back(column);
     }

@@ -118,6 +118,13 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
   return result;
 }
 
+std::string in_quotes(std::string_view text) {
+  std::string result = "`";
+  result += printable(text);
+  result += '`';
+  return result;
+}
+
 bool is_text(std::string_view bytes) {
   while (!bytes.empty()) {
     const std::size_t length = utf8_length(bytes);
@@ -152,10 +159,10 @@ std::string nearest_name(std::string_view name, std::span<const std::string> can
 Error unknown_name(std::string_view kind, std::string_view name, std::span<const std::string> candidates,
                    std::string_view place, ErrorCode code) {
   std::string message = place.empty() ? "" : std::string(place) + ": ";
-  message.append("unknown ").append(kind).append(" `").append(printable(name)).append("`");
+  message.append("unknown ").append(kind).append(" ").append(in_quotes(name));
   std::string hint;
   if (const std::string near = nearest_name(name, candidates); !near.empty()) {
-    hint = "did you mean `" + near + "`?";
+    hint = "did you mean " + in_quotes(near) + "?";
   } else if (!candidates.empty()) {
     constexpr std::size_t shown = 20;
     hint = "known: ";

@@ -43,6 +43,9 @@ class Error : public std::runtime_error {
 /// `max_bytes`.
 std::string printable(std::string_view text, std::size_t max_bytes = 80);
 
+/// The same in backquotes, as messages name things: "`pe_x`".
+std::string in_quotes(std::string_view text);
+
 /// Whether the bytes are UTF-8 (RFC 3629) without control characters other than `\t`, `\n` and `\r`.
 bool is_text(std::string_view bytes);
 

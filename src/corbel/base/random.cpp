@@ -95,7 +95,7 @@ void Rng::load(std::string_view state) {
   }
   // All zero is the one state the generator never leaves.
   if (!good || words == std::array<std::uint64_t, 4>{}) {
-    throw Error(ErrorCode::corrupt, "`" + printable(state) + "` is not a saved state of the random number generator");
+    throw Error(ErrorCode::corrupt, in_quotes(state) + " is not a saved state of the random number generator");
   }
   state_ = words;
 }

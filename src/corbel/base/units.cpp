@@ -118,7 +118,7 @@ std::string hint_for(std::string_view unit) {
   std::vector<std::string> names;
   for (const Unit& known : units) names.emplace_back(known.name);
   const std::string near = nearest_name(ascii_unit(unit), names);
-  return near.empty() || near == unit ? "" : "did you mean `" + near + "`?";
+  return near.empty() || near == unit ? "" : "did you mean " + in_quotes(near) + "?";
 }
 
 std::string with_separators(std::string digits) {
@@ -147,15 +147,15 @@ Quantity parse_quantity(std::string_view text, std::string_view place) {
   const auto [end, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), quantity.value);
   const bool signed_twice = trimmed.starts_with("+-") || trimmed.starts_with("++");
   if (failure == std::errc::result_out_of_range) {
-    throw Error(ErrorCode::invalid_input, at_place(place) + "`" + printable(trimmed) + "` is out of range");
+    throw Error(ErrorCode::invalid_input, at_place(place) + in_quotes(trimmed) + " is out of range");
   }
   if (failure != std::errc{} || signed_twice || !std::isfinite(quantity.value)) {
-    throw Error(ErrorCode::invalid_input, at_place(place) + "`" + printable(trimmed) + "` is not a number",
+    throw Error(ErrorCode::invalid_input, at_place(place) + in_quotes(trimmed) + " is not a number",
                 "write a number and, if need be, its unit, such as 29 or 256 KiB");
   }
   rest = trim(rest.substr(static_cast<std::size_t>(end - rest.data())));
   if (!rest.empty() && !is_unit_text(rest)) {
-    throw Error(ErrorCode::invalid_input, at_place(place) + "`" + printable(trimmed) + "` is not a number with a unit",
+    throw Error(ErrorCode::invalid_input, at_place(place) + in_quotes(trimmed) + " is not a number with a unit",
                 "write a number and, if need be, its unit, such as 29 or 256 KiB");
   }
   quantity.unit = rest;
@@ -168,7 +168,7 @@ double convert_unit(double value, std::string_view from, std::string_view to, st
   const Unit* target = find_unit(to);
   if (source == nullptr || target == nullptr || source->dimension != target->dimension) {
     const auto name = [](std::string_view unit) {
-      return unit.empty() ? std::string("a plain number") : "`" + printable(unit) + "`";
+      return unit.empty() ? std::string("a plain number") : in_quotes(unit);
     };
     throw Error(ErrorCode::invalid_input, at_place(place) + "cannot convert " + name(from) + " to " + name(to),
                 source == nullptr ? hint_for(from) : "");

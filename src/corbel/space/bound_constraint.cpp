@@ -197,21 +197,21 @@ class Compiler {
     if (parameter == nullptr) return false;
     const std::vector<ConstraintTerm>& other = on_left != nullptr ? source_.right : source_.left;
     if (!is_equality(source_.comparison)) {
-      throw source_.error(source_.comparison_column, "the values of `" + parameter->name() + "` have no order",
+      throw source_.error(source_.comparison_column, "the values of " + in_quotes(parameter->name()) + " have no order",
                           "compare them with == or !=");
     }
     const std::string choices = "write " + parameter->name() + " == " + parameter->label(0);
     if (other.size() != 1 || (other[0].kind != Kind::name && other[0].kind != Kind::label &&
                               !(other[0].kind == Kind::number && other[0].unit.empty()))) {
-      throw source_.error(other[0].column, "`" + parameter->name() + "` can only be compared with one of its labels",
-                          choices);
+      throw source_.error(other[0].column,
+                          in_quotes(parameter->name()) + " can only be compared with one of its labels", choices);
     }
     const auto label = parameter->find(std::string_view(other[0].text));
     if (!label) {
       std::vector<std::string> labels;
       for (std::uint32_t i = 0; i < parameter->count(); ++i) labels.push_back(parameter->label(i));
       const Error reason = unknown_name("label", other[0].text, labels);
-      throw source_.error(other[0].column, std::string(reason.what()) + " of `" + parameter->name() + "`",
+      throw source_.error(other[0].column, std::string(reason.what()) + " of " + in_quotes(parameter->name()),
                           reason.hint());
     }
     Program& value = on_left != nullptr ? left : right;
@@ -256,7 +256,7 @@ class Compiler {
     if (const auto index = space_.find(term.text)) {
       const Parameter& parameter = space_.parameters()[*index];
       if (!parameter.is_ordered()) {
-        throw source_.error(term.column, "`" + term.text + "` is a word, not a number",
+        throw source_.error(term.column, in_quotes(term.text) + " is a word, not a number",
                             "compare it alone: " + term.text + " == " + parameter.label(0));
       }
       const auto position = static_cast<std::uint32_t>(*index);
@@ -359,7 +359,7 @@ class Compiler {
     if (is_plain_number(b)) return {{}, result(a)};
     const auto name = [](const Measure& m) {
       if (m.compound) return std::string("a product of units");
-      return m.unit.empty() ? std::string("a value without a unit") : "`" + printable(m.unit) + "`";
+      return m.unit.empty() ? std::string("a value without a unit") : in_quotes(m.unit);
     };
     if (a.unit == b.unit && a.compound == b.compound && !(a.compound && (a.written || b.written))) {
       return {{}, result(a.written ? b : a)};
@@ -373,7 +373,7 @@ class Compiler {
       std::string hint;
       for (const Measure* m : {&a, &b}) {
         if (m->written && !m->compound && !is_known_unit(m->unit)) {
-          hint = "`" + printable(m->unit) + "` is no known unit; to multiply, write *";
+          hint = in_quotes(m->unit) + " is no known unit; to multiply, write *";
         }
       }
       throw source_.error(column, "cannot " + std::string(verb) + " " + name(a) + " with " + name(b), hint);

@@ -69,7 +69,7 @@ class Parser {
     // A whole UTF-8 character, if that is what stands here.
     std::size_t length = 1;
     while (at_ + length < text_.size() && (text_[at_ + length] & 0xC0) == 0x80) ++length;
-    return error("unexpected `" + printable(text_.substr(at_, length)) + "`");
+    return error("unexpected " + in_quotes(text_.substr(at_, length)));
   }
 
   void skip_space() {
@@ -217,8 +217,7 @@ class Parser {
 
   void call(Terms& out, const ConstraintTerm& function) {
     if (function.text != "min" && function.text != "max") {
-      throw data_.error(function.column, "unknown function `" + printable(function.text) + "`",
-                        "there are min and max");
+      throw data_.error(function.column, "unknown function " + in_quotes(function.text), "there are min and max");
     }
     const Kind kind = function.text == "min" ? Kind::min : Kind::max;
     expect('(');
@@ -246,7 +245,7 @@ class Parser {
 
 Error ConstraintData::error(std::size_t column, const std::string& what, std::string hint) const {
   std::string message = place.empty() ? "" : place + ": ";
-  message += "constraint `" + printable(text) + "`, column " + std::to_string(column) + ": " + what;
+  message += "constraint " + in_quotes(text) + ", column " + std::to_string(column) + ": " + what;
   return Error(ErrorCode::invalid_input, message, std::move(hint));
 }
 

@@ -51,7 +51,8 @@ std::string values_hint(const Parameter& parameter, std::string_view written) {
   std::vector<std::string> labels;
   for (std::uint32_t i = 0; i < std::min(shown, parameter.count()); ++i) labels.push_back(parameter.label(i));
   if (parameter.kind() == ParameterKind::categorical) {
-    if (const std::string near = nearest_name(written, labels); !near.empty()) return "did you mean `" + near + "`?";
+    if (const std::string near = nearest_name(written, labels); !near.empty())
+      return "did you mean " + in_quotes(near) + "?";
   }
   std::string hint = "one of";
   for (std::size_t i = 0; i < labels.size(); ++i) hint += (i > 0 ? ", " : " ") + labels[i];
@@ -70,7 +71,7 @@ std::optional<std::uint32_t> find_value(const Parameter& parameter, std::string_
     return std::nullopt;
   }
   if (quantity.unit.empty()) return std::nullopt;
-  const std::string where = at_place(place) + "`" + parameter.name() + "`";
+  const std::string where = at_place(place) + in_quotes(parameter.name());
   return parameter.find(Value(convert_unit(quantity.value, quantity.unit, parameter.unit(), where)));
 }
 
@@ -90,7 +91,7 @@ DesignSpace::DesignSpace(std::vector<Parameter> parameters) {
   std::string canonical;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (!data->indices.emplace(parameters[i].name(), i).second) {
-      throw Error(ErrorCode::invalid_input, "parameter `" + parameters[i].name() + "` is given twice");
+      throw Error(ErrorCode::invalid_input, "parameter " + in_quotes(parameters[i].name()) + " is given twice");
     }
     canonical += canonical_text(parameters[i]);
   }
@@ -249,14 +250,14 @@ Design DesignSpace::parse(const std::vector<std::pair<std::string, std::string>>
       throw unknown_name("parameter", name, names, place);
     }
     if (given[*index]) {
-      throw Error(ErrorCode::invalid_input, at_place(place) + "parameter `" + name + "` is given twice");
+      throw Error(ErrorCode::invalid_input, at_place(place) + "parameter " + in_quotes(name) + " is given twice");
     }
     given[*index] = true;
     const Parameter& parameter = data_->parameters[*index];
     const auto value = find_value(parameter, written, place);
     if (!value) {
       throw Error(ErrorCode::invalid_input,
-                  at_place(place) + "`" + printable(written) + "` is not a value of `" + name + "`",
+                  at_place(place) + in_quotes(written) + " is not a value of " + in_quotes(name),
                   values_hint(parameter, written));
     }
     design[*index] = *value;
@@ -284,7 +285,7 @@ Design DesignSpace::parse(std::string_view text) const {
     while (!piece.empty()) {
       const std::size_t equals = piece.find('=');
       if (equals == std::string_view::npos) {
-        throw Error(ErrorCode::invalid_input, "`" + printable(piece) + "` is not of the form name=value",
+        throw Error(ErrorCode::invalid_input, in_quotes(piece) + " is not of the form name=value",
                     "write a design as pes_x=4,pes_y=4,…");
       }
       std::size_t value_end = piece.find('=', equals + 1);

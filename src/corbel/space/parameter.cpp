@@ -24,13 +24,13 @@ bool is_identifier(std::string_view text) {
 }
 
 Error bad(const std::string& name, const std::string& what, std::string hint = "") {
-  return Error(ErrorCode::invalid_input, "parameter `" + printable(name) + "` " + what, std::move(hint));
+  return Error(ErrorCode::invalid_input, "parameter " + in_quotes(name) + " " + what, std::move(hint));
 }
 
 void check_name(const std::string& name) {
   constexpr std::size_t longest = 200;
   if (!is_identifier(name)) {
-    throw Error(ErrorCode::invalid_input, "`" + printable(name) + "` cannot name a parameter",
+    throw Error(ErrorCode::invalid_input, in_quotes(name) + " cannot name a parameter",
                 "use letters, digits and _, not starting with a digit");
   }
   if (name.size() > longest) throw bad(name, "has a name of over " + std::to_string(longest) + " characters");
@@ -42,7 +42,7 @@ bool is_one_line(std::string_view text) {
 }
 
 void check_unit(const std::string& name, const std::string& unit) {
-  if (!is_one_line(unit)) throw bad(name, "has the unit `" + printable(unit) + "`, which is not text");
+  if (!is_one_line(unit)) throw bad(name, "has the unit " + in_quotes(unit) + ", which is not text");
 }
 
 bool equals_ignoring_case(std::string_view text, std::string_view lower) {
@@ -100,8 +100,8 @@ Parameter Parameter::categorical(std::string name, std::vector<std::string> labe
   std::unordered_set<std::string_view> seen;
   for (const std::string& label : labels) {
     if (label.empty()) throw bad(name, "has an empty label");
-    if (!is_one_line(label)) throw bad(name, "has the label `" + printable(label) + "`, which is not one line of text");
-    if (!seen.insert(label).second) throw bad(name, "has the label `" + printable(label) + "` twice");
+    if (!is_one_line(label)) throw bad(name, "has the label " + in_quotes(label) + ", which is not one line of text");
+    if (!seen.insert(label).second) throw bad(name, "has the label " + in_quotes(label) + " twice");
   }
   Parameter parameter;
   parameter.name_ = std::move(name);

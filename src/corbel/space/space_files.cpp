@@ -16,7 +16,7 @@ constexpr std::int64_t largest_integer = std::int64_t{1} << 53;
 std::int64_t integer_quantity(const Config& config, const std::string& unit) {
   const double number = unit.empty() ? config.number() : config.quantity(unit);
   if (number != std::floor(number) || std::abs(number) > static_cast<double>(largest_integer)) {
-    throw config.error("a range needs whole numbers up to 2^53, not `" + printable(config.text()) + "`");
+    throw config.error("a range needs whole numbers up to 2^53, not " + in_quotes(config.text()));
   }
   return static_cast<std::int64_t>(number);
 }
@@ -62,15 +62,15 @@ Parameter listed_parameter(const std::string& name, const Config& config, const 
     } else if (parse_number(item.text(), number)) {
       numbers.push_back(number);
     } else if (const std::string found = known_unit_in(item.text()); !found.empty()) {
-      throw item.error("`" + printable(item.text()) + "` has a unit, but `" + name + "` has none",
+      throw item.error(in_quotes(item.text()) + " has a unit, but " + in_quotes(name) + " has none",
                        "say in which unit the values count, such as `unit: " + found + "`");
     } else {
       labels.push_back(item.text());
     }
     // A list of numbers with one misspelt must not become a list of words.
     if (!numbers.empty() && !labels.empty()) {
-      throw item.error("the values of `" + name + "` mix numbers and words: `" + format_number(numbers.front()) +
-                           "` and `" + printable(labels.front()) + "`",
+      throw item.error("the values of " + in_quotes(name) + " mix numbers and words: `" +
+                           format_number(numbers.front()) + "` and " + in_quotes(labels.front()),
                        "correct the number, or make every value a word");
     }
   }
@@ -89,7 +89,7 @@ Parameter parameter_from_config(const std::string& name, const Config& config) {
   std::string unit;
   if (const Config* node = config.find("unit"); node != nullptr && !node->is_null()) unit = node->text();
   if (config.has("values") && config.has("range")) {
-    throw config.error("`" + name + "` has both `values` and `range`", "keep one of them");
+    throw config.error(in_quotes(name) + " has both `values` and `range`", "keep one of them");
   }
   if (config.has("range")) return range_parameter(name, config, unit);
   if (const Config* step = config.find("step")) throw step->error("`step` goes with `range`");
@@ -145,7 +145,7 @@ DesignSpace DesignSpace::from_json(const nlohmann::json& json) {
       } else if (kind == to_string(ParameterKind::boolean)) {
         parameters.push_back(Parameter::boolean(name));
       } else {
-        throw Error(ErrorCode::corrupt, "design space: unknown kind of parameter `" + printable(kind) + "`");
+        throw Error(ErrorCode::corrupt, "design space: unknown kind of parameter " + in_quotes(kind));
       }
     }
     return DesignSpace(std::move(parameters));
