@@ -23,14 +23,17 @@ struct EdgeHardware {
 /// Settings that are not part of a design.
 struct EdgeSettings {
   double clock_mhz = 800;
-  std::string technology = "7nm";
+  std::string technology = "7nm";  ///< "7nm", "16nm", "28nm" or "45nm"
+  double host_latency_us = 120;    ///< of an inference, before and after the accelerator runs; docs/simulator.md
 };
 
 /// Peak of the MAC arrays: pes_x·pes_y·cores·lanes·4·2·clock. FACTS 1.
 double peak_tops(const EdgeHardware& hardware, const EdgeSettings& settings);
 
-/// The built-in analytical model; metrics latency_ms, energy_mj, power_w, area_mm2 (static), and utilisation,
-/// dram_mb, resident_weight_share.
+/// The built-in analytical model of docs/simulator.md; metrics latency_ms, energy_mj, power_w, area_mm2 (static), and
+/// utilisation, dram_mb, resident_weight_share.
+/// @throws Error{invalid_input} for a clock outside 1 … 10,000 MHz, a host latency outside 0 … 1e6 µs, or an unknown
+///         technology
 std::unique_ptr<Simulator> make_edge_simulator(const EdgeSettings& settings = {});
 
 }  // namespace corbel

@@ -1,0 +1,344 @@
+#include "corbel/simulator/edge_mapper.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "corbel/simulator/edge_constants.hpp"
+
+namespace corbel::edge {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Division of positive whole numbers, rounded up.
+double parts(double whole, double part) { return std::ceil(whole / part); }
+
+/// The share of a layer that one PE and one core get under a division.
+struct Slice {
+  double pe_pixels, pe_channels, core_pixels, core_channels;
+  double active_pes, active_cores;
+  double channel_slices;  ///< distinct slices of weights
+  double in_bytes, out_bytes, weight_bytes, second_operand_bytes;
+  bool cores_channels;
+};
+
+Slice divide(const LayerFacts& layer, const Chip& chip, const Division& division) {
+  Slice slice{};
+  const double channel_pes = (division.x_channels ? chip.pes_x : 1) * (division.y_channels ? chip.pes_y : 1);
+  slice.pe_channels = parts(layer.channels, channel_pes);
+  const double channel_parts = parts(layer.channels, slice.pe_channels);
+  const double rows_over = division.y_channels ? 1 : chip.pes_y, columns_over = division.x_channels ? 1 : chip.pes_x;
+  const bool own_inputs = layer.layer_class == LayerClass::channelwise || layer.group_channels < layer.channels;
+  const double least_inputs = layer.layer_class == LayerClass::dense ? layer.group_in_channels : 1;
+  const double in_channels =
+      own_inputs ? std::max(least_inputs, layer.in_channels * slice.pe_channels / layer.channels) : layer.in_channels;
+  if (layer.windowed) {
+    const double rows = parts(layer.rows, rows_over), columns = parts(layer.columns, columns_over);
+    slice.pe_pixels = rows * columns;
+    slice.active_pes = parts(layer.rows, rows) * parts(layer.columns, columns) * channel_parts;
+    const double in_rows = std::min(layer.in_rows, (rows - 1) * layer.stride_rows + layer.window_rows);
+    const double in_columns = std::min(layer.in_columns, (columns - 1) * layer.stride_columns + layer.window_columns);
+    slice.in_bytes = in_rows * in_columns * in_channels * layer.operands;
+  } else {
+    const double pixels = layer.rows * layer.columns;
+    slice.pe_pixels = parts(pixels, rows_over * columns_over);
+    slice.active_pes = parts(pixels, slice.pe_pixels) * channel_parts;
+    slice.in_bytes = slice.pe_pixels * in_channels * layer.operands;
+  }
+  slice.cores_channels = division.cores_channels;
+  if (division.cores_channels) {
+    slice.core_pixels = slice.pe_pixels;
+    slice.core_channels = parts(slice.pe_channels, chip.cores);
+    slice.active_cores = parts(slice.pe_channels, slice.core_channels);
+  } else {
+    slice.core_pixels = parts(slice.pe_pixels, chip.cores);
+    slice.core_channels = slice.pe_channels;
+    slice.active_cores = parts(slice.pe_pixels, slice.core_pixels);
+  }
+  slice.channel_slices = parts(layer.channels, slice.core_channels);
+  slice.out_bytes = slice.pe_pixels * slice.pe_channels;
+  const double channel_share = slice.pe_channels / layer.channels;
+  slice.weight_bytes = layer.dram_weight_bytes * channel_share;
+  slice.second_operand_bytes = layer.second_operand_bytes * channel_share;
+  return slice;
+}
+
+/// How one core tiles its slice, before an order is chosen.
+struct Tiling {
+  double channel_tiles;      ///< walks over the pixels
+  double input_walks;        ///< times the inputs are read in them
+  double tile_weight_bytes;  ///< one tile of channels, all lanes wide
+  double unit_bytes;         ///< least weights fetched at once, both buffers
+  double in_channel_bytes;   ///< input channels of the core per input pixel
+  double operand_entries;    ///< activation entries of one operand for all lanes
+};
+
+Tiling tile(const LayerFacts& layer, const Chip& chip, const Slice& slice) {
+  Tiling tiling{};
+  if (layer.layer_class == LayerClass::channelwise) {
+    const double lanes = std::min(chip.lanes, vector_lanes);
+    tiling.channel_tiles = parts(slice.core_channels, lanes);
+    tiling.input_walks = 1;
+    tiling.in_channel_bytes = slice.core_channels * layer.in_channels / layer.channels * layer.operands;
+    tiling.operand_entries = std::ceil(lanes / activation_entry_bytes);
+  } else {
+    const double groups = parts(slice.core_channels, layer.group_channels);
+    const double tiles_per_group = parts(std::min(slice.core_channels, layer.group_channels), chip.lanes);
+    tiling.channel_tiles = groups * tiles_per_group;
+    tiling.input_walks = tiles_per_group;
+    tiling.in_channel_bytes = groups * layer.group_in_channels;
+    tiling.operand_entries = 1;
+  }
+  tiling.tile_weight_bytes = layer.words * layer.word_bytes * chip.lanes;
+  tiling.unit_bytes = 2 * layer.unit_words * layer.word_bytes * chip.lanes;
+  return tiling;
+}
+
+/// Writes everything that depends on the order. `detail` adds what only a chosen mapping needs.
+template <bool detail>
+void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, const Tiling& tiling, Order order,
+                 Mapping& mapping) {
+  const bool pixels_outside = order == Order::pixels_outside;
+  // Partial sums of the tile in both buffers, and the operands that stream past them.
+  const double window_step = tiling.operand_entries * layer.act_step;
+  const double window_first = tiling.operand_entries * layer.act_first;
+  double pixel_entries = 2 * (chip.lanes + window_step), first_entries = 2 * window_first;
+  if (pixels_outside) {
+    pixel_entries = 2 * (chip.lanes + std::ceil(tiling.in_channel_bytes * layer.act_rows * layer.window_columns /
+                                                activation_entry_bytes));
+    first_entries = 0;
+  }
+  mapping.needs[static_cast<std::size_t>(Memory::activation)] = pixel_entries + first_entries;
+  const double tile_pixels =
+      std::clamp(std::floor((chip.activation_entries - first_entries) / pixel_entries), 1.0, slice.core_pixels);
+  const double pixel_tiles = parts(slice.core_pixels, tile_pixels);
+
+  const double weights = tiling.tile_weight_bytes;
+  const double all_weights = tiling.channel_tiles * weights;
+  const double held_weights = pixels_outside ? all_weights : weights;
+  const bool stationary = 2 * held_weights <= chip.parameter_bytes;
+  const double parameter_loads = stationary ? 1 : pixel_tiles;
+  const double parameter_parts = weights > 0 ? parts(2 * weights, chip.parameter_bytes) : 1;
+
+  double core_need = tiling.unit_bytes, staged = all_weights, input_splits = 1, spilled = 0;
+  double working_set = slice.in_bytes + slice.out_bytes + slice.second_operand_bytes +
+                       std::ceil(layer.parked_bytes / chip.pes) +
+                       tiling.unit_bytes * (slice.cores_channels ? slice.active_cores : 1);
+  if (layer.steps > 1 || order == Order::weights_in_pe) working_set += slice.weight_bytes;
+  switch (order) {
+    case Order::weights_in_core: core_need = 2 * weights; break;
+    case Order::pixels_outside: core_need = all_weights; break;
+    case Order::weights_in_pe: staged = all_weights * pixel_tiles; break;
+    case Order::partial_sums: {
+      const double unit = tiling.unit_bytes;
+      const double units_at_once = std::max(1.0, std::floor(chip.core_memory / std::max(unit, 1.0)));
+      input_splits = std::max(1.0, parts(2 * weights, units_at_once * std::max(unit, 1.0)));
+      if (pixel_tiles > 1 && input_splits > 1) {
+        spilled = (input_splits - 1) * 2 * 4 * slice.core_pixels * slice.core_channels;
+        working_set += 4 * slice.pe_pixels * std::min(slice.pe_channels, chip.lanes * slice.active_cores);
+      }
+      break;
+    }
+  }
+  mapping.needs[static_cast<std::size_t>(Memory::pe)] = working_set;
+  mapping.needs[static_cast<std::size_t>(Memory::core)] = core_need;
+  mapping.needs[static_cast<std::size_t>(Memory::parameter)] = tiling.unit_bytes;
+
+  double instructions = 0;
+  if (!layer.fused) {
+    const double weight_blocks = weights > 0 ? slice.channel_slices * tiling.channel_tiles * input_splits : 0;
+    const double tiles = tiling.channel_tiles * pixel_tiles * (1 + std::max(input_splits, parameter_parts));
+    instructions = 4 + 2 * slice.active_pes + weight_blocks + tiles;
+  }
+  mapping.needs[static_cast<std::size_t>(Memory::instruction)] = instructions;
+
+  const double inputs = slice.core_pixels * tiling.in_channel_bytes * layer.act_rows *
+                        (pixels_outside ? layer.window_columns : layer.act_step + layer.act_first / tile_pixels) *
+                        (pixels_outside ? 1 : tiling.input_walks);
+  const double reads_of_inputs = slice.cores_channels && layer.layer_class == LayerClass::dense ? 1 : slice.active_cores;
+  const double reads_of_weights = slice.cores_channels ? slice.active_cores : 1;
+  const double pe_bytes = slice.in_bytes + inputs * reads_of_inputs + staged * reads_of_weights +
+                          spilled * slice.active_cores + (layer.fused ? 0 : slice.out_bytes);
+  const double core_bytes = staged + all_weights * parameter_loads;
+  const double network_bytes = slice.weight_bytes + layer.steps * (slice.in_bytes + slice.second_operand_bytes);
+
+  mapping.compute_cycles = layer.steps * tiling.channel_tiles * slice.core_pixels * layer.words;
+  mapping.pe_port_cycles = layer.steps * pe_bytes / memory_port_bytes;
+  mapping.core_port_cycles = layer.steps * core_bytes / memory_port_bytes;
+  mapping.network_cycles = network_bytes / link_bytes;
+  mapping.start_cycles =
+      layer.fused ? 0
+                  : layer.steps * (pipeline_cycles + hop_cycles * (chip.pes_x + chip.pes_y) +
+                                   tiling.unit_bytes / 2 / memory_port_bytes);
+  mapping.cycles = mapping.start_cycles + std::max(std::max(mapping.compute_cycles, mapping.pe_port_cycles),
+                                                   std::max(mapping.core_port_cycles, mapping.network_cycles));
+  if constexpr (detail) {
+    mapping.active_pes = slice.active_pes;
+    mapping.active_cores = slice.active_cores;
+    mapping.pixels_per_core = slice.core_pixels;
+    mapping.channels_per_core = slice.core_channels;
+    mapping.channel_tiles = tiling.channel_tiles;
+    mapping.pixel_tiles = pixel_tiles;
+    mapping.input_splits = input_splits;
+    mapping.pe_bytes = layer.steps * pe_bytes * slice.active_pes;
+    mapping.core_bytes = layer.steps * core_bytes * slice.active_pes * slice.active_cores;
+    mapping.network_bytes = network_bytes * slice.active_pes;
+  }
+}
+
+std::array<double, memory_count> capacities(const LayerFacts& layer, const Chip& chip) {
+  return {chip.pe_memory, chip.core_memory, chip.activation_entries, chip.parameter_bytes,
+          layer.fused ? chip.instruction_entries : std::floor(layer.instruction_share * chip.instruction_entries)};
+}
+
+bool orders_differ(const LayerFacts& layer) { return layer.word_bytes > 0; }
+
+}  // namespace
+
+Chip make_chip(const EdgeHardware& hardware, double clock_mhz) {
+  const auto number = [](std::int64_t value) { return static_cast<double>(value); };
+  Chip chip{};
+  chip.pes_x = number(hardware.pes_x);
+  chip.pes_y = number(hardware.pes_y);
+  chip.pes = chip.pes_x * chip.pes_y;
+  chip.lanes = number(hardware.compute_lanes);
+  chip.cores = number(hardware.cores);
+  chip.pe_memory = number(hardware.pe_memory);
+  chip.core_memory = number(hardware.core_memory);
+  chip.activation_entries = number(hardware.activation_memory);
+  chip.instruction_entries = number(hardware.instruction_memory);
+  chip.parameter_bytes = number(hardware.parameter_memory) * parameter_entry_bytes;
+  chip.dram_bytes_per_cycle = hardware.dram_bandwidth * 1e9 / (clock_mhz * 1e6);
+  return chip;
+}
+
+std::string overflow_reason(Memory memory) {
+  switch (memory) {
+    case Memory::pe: return "pe_memory_overflow";
+    case Memory::core: return "core_memory_overflow";
+    case Memory::activation: return "activation_memory_overflow";
+    case Memory::parameter: return "parameter_memory_overflow";
+    case Memory::instruction: return "instruction_memory_overflow";
+  }
+  return "overflow";
+}
+
+Mapping map_layer(const LayerFacts& layer, const Chip& chip, MappingChoice choice) {
+  const Slice slice = divide(layer, chip, divisions[choice.division]);
+  Mapping mapping;
+  order_layer<true>(layer, chip, slice, tile(layer, chip, slice), choice.order, mapping);
+  return mapping;
+}
+
+Mapper::Mapper(const NetworkFacts& network) : network_(network), best_(network.layers.size()) {
+  program_.choices.resize(network.layers.size());
+  program_.on_chip_cycles.resize(network.layers.size());
+}
+
+bool Mapper::search(const LayerFacts& layer, const Chip& chip, std::array<Best, share_count>& best) const {
+  best.fill({infinity, {}});
+  const std::array<double, memory_count> have = capacities(layer, chip);
+  const std::size_t orders = orders_differ(layer) ? order_count : 1;
+  Mapping mapping;
+  for (std::size_t d = 0; d < divisions.size(); ++d) {
+    const Slice slice = divide(layer, chip, divisions[d]);
+    const Tiling tiling = tile(layer, chip, slice);
+    for (std::size_t o = 0; o < orders; ++o) {
+      order_layer<false>(layer, chip, slice, tiling, static_cast<Order>(o), mapping);
+      bool fits = true;
+      for (std::size_t m = 0; m < memory_count; ++m) fits &= mapping.needs[m] <= have[m];
+      if (!fits) continue;
+      double limit = chip.pe_memory;
+      for (std::size_t s = 0; s < share_count && mapping.needs[0] <= limit; ++s, limit /= 2) {
+        if (mapping.cycles < best[s].cycles) {
+          best[s] = {mapping.cycles, {static_cast<std::uint8_t>(d), static_cast<Order>(o)}};
+        }
+      }
+    }
+  }
+  return best[0].cycles < infinity;
+}
+
+void Mapper::explain(std::size_t index, const Chip& chip) {
+  const LayerFacts& layer = network_.layers[index];
+  const std::array<double, memory_count> have = capacities(layer, chip);
+  double nearest = infinity;
+  program_.fits = false;
+  program_.layer = index;
+  for (std::size_t d = 0; d < divisions.size(); ++d) {
+    for (std::size_t o = 0; o < order_count; ++o) {
+      const Mapping mapping = map_layer(layer, chip, {static_cast<std::uint8_t>(d), static_cast<Order>(o)});
+      std::size_t worst = 0;
+      const auto excess = [&](std::size_t m) { return mapping.needs[m] / std::max(have[m], 1.0); };
+      for (std::size_t m = 1; m < memory_count; ++m) {
+        if (excess(m) > excess(worst)) worst = m;
+      }
+      if (excess(worst) < nearest) {
+        nearest = excess(worst);
+        program_.memory = static_cast<Memory>(worst);
+        program_.need = mapping.needs[worst];
+        program_.have = have[worst];
+      }
+    }
+  }
+}
+
+const Program& Mapper::compile(const Chip& chip) {
+  const std::size_t n = network_.layers.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!search(network_.layers[i], chip, best_[i])) {
+      explain(i, chip);
+      return program_;
+    }
+  }
+  program_.fits = true;
+  program_.cycles = infinity;
+  std::size_t chosen = 0;
+  double share = 1;
+  for (std::size_t s = 0; s < share_count; ++s, share /= 2) {
+    const double capacity = std::min((1 - share) * chip.pe_memory * chip.pes, network_.weight_bytes);
+    // Every resident byte that DRAM time is waiting for saves the same time, so that only their number matters.
+    double cycles = 0, wanted = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const LayerFacts& layer = network_.layers[i];
+      const double on_chip = best_[i][s].cycles;
+      const double dram_bytes = layer.dram_weight_bytes + layer.dram_other_bytes;
+      const double late_bytes = std::max(0.0, dram_bytes - on_chip * chip.dram_bytes_per_cycle);
+      cycles += network_.counts[i] * (on_chip + late_bytes / chip.dram_bytes_per_cycle);
+      wanted += network_.counts[i] * std::min(layer.dram_weight_bytes, late_bytes);
+    }
+    cycles -= std::min(wanted, capacity) / chip.dram_bytes_per_cycle;
+    if (cycles <= program_.cycles) {
+      program_.cycles = cycles;
+      program_.resident_bytes = capacity;
+      chosen = s;
+    }
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    program_.choices[i] = best_[i][chosen].choice;
+    program_.on_chip_cycles[i] = best_[i][chosen].cycles;
+  }
+  return program_;
+}
+
+std::vector<double> Mapper::resident_bytes_per_layer(const Chip& chip) const {
+  const std::size_t n = network_.layers.size();
+  std::vector<double> resident(n, 0.0);
+  double left = program_.resident_bytes;
+  // First the bytes that DRAM time waits for, then any others.
+  for (const bool late_only : {true, false}) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const LayerFacts& layer = network_.layers[i];
+      const double dram_bytes = layer.dram_weight_bytes + layer.dram_other_bytes;
+      const double late = std::max(0.0, dram_bytes - program_.on_chip_cycles[i] * chip.dram_bytes_per_cycle);
+      const double wanted = std::min(layer.dram_weight_bytes, late_only ? late : layer.dram_weight_bytes) - resident[i];
+      const double taken = std::min(std::max(0.0, wanted), left / network_.counts[i]);
+      resident[i] += taken;
+      left -= taken * network_.counts[i];
+    }
+  }
+  return resident;
+}
+
+}  // namespace corbel::edge
