@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "corbel/search/strategy.hpp"
@@ -11,10 +12,10 @@ namespace corbel {
 class Monitor;
 
 /// The K best different designs seen, best first. Ties keep the smaller design id, so that the result does not depend
-/// on order or threads.
+/// on order or threads. A design offered again with another score keeps the better one.
 class TopDesigns {
  public:
-  explicit TopDesigns(std::size_t capacity);
+  explicit TopDesigns(std::size_t capacity) : capacity_(capacity) {}
   void offer(const Design& design, DesignId id, const Score& score);
   void merge(const TopDesigns& other);
   /// False if a design with this score could not enter: a cheap test before offer().
@@ -22,10 +23,16 @@ class TopDesigns {
   std::vector<Evaluation> sorted() const;
 
  private:
-  struct Entry { Score score; DesignId id; };
+  struct Entry {
+    Score score;
+    DesignId id;
+    Design design;
+  };
+  static bool before(const Entry& a, const Entry& b);
+
   std::size_t capacity_;
-  std::vector<Entry> heap_;
-  std::vector<std::pair<DesignId, Design>> designs_;
+  std::vector<Entry> heap_;  // the worst first
+  std::unordered_set<DesignId> ids_;
 };
 
 struct SearchOptions {
@@ -38,16 +45,19 @@ struct SearchResult {
   std::vector<Evaluation> best;  ///< best first, at most `keep`, feasible before infeasible
   std::uint64_t scored = 0;      ///< designs scored
   bool exhaustive = false;       ///< true if every admitted design was scored: the first is the exact optimum
-  /// (designs scored, best feasible objective so far) whenever it improved
+  /// (designs scored, best feasible objective so far) whenever it improved; empty for a scan, which has no order
   std::vector<std::pair<std::uint64_t, double>> history;
 };
 
 /// Runs a strategy against an objective until the budget is spent or the space is exhausted.
-/// Deterministic for a strategy's seed. @throws Error{interrupted}
+/// A strategy that was told or asked before goes on from there; only designs scored by this call are in the result.
+/// Deterministic for a strategy's seed. @throws Error{interrupted}; Error{mismatch} if the strategy proposes a design
+/// that is not in the objective's space
 SearchResult optimise(const Objective& objective, Strategy& strategy, const SearchOptions& options, Monitor& monitor);
 
 /// Scores every admitted design of the space through score_range, in parallel, and keeps the best.
-/// The result does not depend on the number of threads. @throws Error{interrupted}
+/// Memory does not depend on the size of the space, nor the result on the number of threads (0: all cores).
+/// @throws Error{interrupted}; Error{mismatch} if the domain's space is not the objective's
 SearchResult scan(const Objective& objective, const SearchDomain& domain, std::size_t keep, std::size_t threads,
                   Monitor& monitor);
 

@@ -37,6 +37,8 @@ class StrategyImplementation {
   virtual void tell(std::span<const Evaluation> evaluations) = 0;
   virtual std::string save() const = 0;
   virtual void load(std::string_view state) = 0;
+  virtual std::uint64_t seen() const = 0;
+  virtual bool exhausted() const = 0;
 };
 
 /// A way to search, as a copyable value: ask for designs, tell what became of them. The caller owns the loop, the
@@ -56,7 +58,14 @@ class Strategy {
   const std::string& id() const { return id_; }
   /// At most n new designs, all in the domain.
   std::vector<Design> ask(std::size_t n);
+  /// @throws Error{mismatch} if a design lies outside the space; then nothing was told
   void tell(std::span<const Evaluation> evaluations);
+
+  /// Distinct designs proposed or told so far.
+  std::uint64_t seen() const;
+  /// True once every design of the domain is known to have been proposed or told. ask() also returns fewer than n when
+  /// millions of designs in a row are refused by the domain; then this stays false.
+  bool exhausted() const;
 
   /// The whole state as one line of JSON with a version; load() of the same id and domain continues identically.
   std::string save() const;
@@ -74,6 +83,7 @@ struct StrategyOption {
   double default_value;
   double min, max;
   std::string_view help;
+  bool whole = false;  ///< only whole numbers
 };
 using StrategyOptions = std::map<std::string, double, std::less<>>;
 

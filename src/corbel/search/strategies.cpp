@@ -1,0 +1,35 @@
+#include <algorithm>
+#include <array>
+
+#include "corbel/base/error.hpp"
+#include "corbel/search/evolution.hpp"
+#include "corbel/search/firefly.hpp"
+#include "corbel/search/random.hpp"
+#include "corbel/search/sequential_strategy.hpp"
+
+namespace corbel {
+
+std::span<const StrategyInfo> strategies() {
+  static constexpr std::array table{
+      StrategyInfo{"random", "uniform sampling without replacement: the baseline", "folklore", {}, make_random},
+      StrategyInfo{"evolution", "regularized evolution with crossover and restarts",
+                   "Real et al. 2019 (arXiv 1802.01548), algorithm 1", evolution_options, make_evolution},
+      StrategyInfo{"firefly", "fireflies attracted by better ones, with noise that adapts: the default",
+                   "Yang and Deb 2010 (arXiv 1003.1466); OSS Vizier's eagle strategy", firefly_options, make_firefly},
+  };
+  return table;
+}
+
+Strategy make_strategy(std::string_view id, const SearchDomain& domain, const StrategyOptions& options,
+                       std::uint64_t seed) {
+  const auto table = strategies();
+  const auto row = std::find_if(table.begin(), table.end(), [id](const StrategyInfo& info) { return info.id == id; });
+  if (row == table.end()) {
+    std::vector<std::string> names;
+    for (const StrategyInfo& info : table) names.emplace_back(info.id);
+    throw unknown_name("strategy", id, names);
+  }
+  return Strategy(std::string(id), row->make(domain, complete_options(id, row->options, options), seed));
+}
+
+}  // namespace corbel
