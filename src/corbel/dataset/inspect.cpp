@@ -45,7 +45,7 @@ struct Plausible {
 };
 constexpr std::array plausible_medians = {
     Plausible{"ms", 1e5, "us or ns"}, Plausible{"s", 1e4, "ms"}, Plausible{"mm2", 1e4, "um2"},
-    Plausible{"w", 1e4, "mw"},        Plausible{"j", 1e4, "mj"},
+    Plausible{"W", 1e4, "mW"},        Plausible{"J", 1e4, "mJ"},
 };
 
 /// Half-way between values that differ by so much, in a log of many rows, lies a change of unit.

@@ -320,14 +320,17 @@ Store::Batch::Put Store::Batch::put(GroupId group, const Trial& trial) {
   Data& data = *data_;
   const auto& shape = data.shape(group);
   if (trial.design >= shape.designs) {
-    throw Error(ErrorCode::invalid_input, "design " + std::to_string(trial.design) + " lies outside its space of " +
-                                              std::to_string(shape.designs) + " designs");
+    throw Error(ErrorCode::invalid_input,
+                "design " + std::to_string(trial.design) + " lies outside its space of " +
+                    std::to_string(shape.designs) + " designs",
+                "store it in the group of the space it was drawn from");
   }
   const bool none = trial.metrics.empty() && trial.state != TrialState::complete;
   if (!none && trial.metrics.size() != shape.metrics) {
-    throw Error(ErrorCode::invalid_input, "design " + std::to_string(trial.design) + " has " +
-                                              std::to_string(trial.metrics.size()) + " metrics where its group has " +
-                                              std::to_string(shape.metrics));
+    throw Error(ErrorCode::invalid_input,
+                "design " + std::to_string(trial.design) + " has " + std::to_string(trial.metrics.size()) +
+                    " metrics where its group has " + std::to_string(shape.metrics),
+                "store it in the group of the simulator it comes from");
   }
   std::span<const double> metrics = trial.metrics;
   if (none) {
