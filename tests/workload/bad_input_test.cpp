@@ -1,3 +1,5 @@
+#include "corbel/base/file.hpp"
+#include "corbel/base/random.hpp"
 #include "workload_testing.hpp"
 
 namespace corbel {
@@ -182,6 +184,31 @@ TEST(BadNetwork, ReadingTooManyLayersAtOnce) {
 )"))
                   .first,
               HasSubstr("reads the outputs of 513 layers"));
+}
+
+TEST(BadNetwork, DamagedFilesLoadOrComplainButNeverCrash) {
+  const std::string alphabet = "0123456789-:,[]{}& *\n\t\"'abcekrx\xff";
+  Rng rng(7);
+  int refused = 0;
+  for (const char* name : {"mobilenet_v2", "resnet50"}) {
+    const std::string whole = read_file(std::string(CORBEL_SOURCE_DIR "/zoo/") + name + ".yaml");
+    for (int round = 0; round < 1000; ++round) {
+      std::string text = whole.substr(0, round % 10 == 0 ? rng.below(whole.size()) : whole.size());
+      for (std::uint64_t edits = rng.below(4); edits > 0 && !text.empty(); --edits) {
+        text[rng.below(text.size())] = alphabet[rng.below(alphabet.size())];
+      }
+      try {
+        const Network network = parse_network(text);
+        EXPECT_FALSE(network.layers.empty());
+        EXPECT_LT(network.total_macs(), std::uint64_t{1} << 63);
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("net.yaml")) << text;
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 400);
+  EXPECT_LT(refused, 1900);
 }
 
 }  // namespace

@@ -129,5 +129,57 @@ TEST(Stack, InnerInputHidesTheOuterOne) {
   EXPECT_THAT(network.layers[3].inputs, ElementsAre(-1, 2));
 }
 
+// Two networks that the zoo does not hold, to check blocks against published totals.
+
+TEST(PublishedNetworks, BertBaseEncoder) {
+  // arXiv 1810.04805: 12 layers, 768 features, 12 heads, 3,072 inner features. The encoder's 85,054,464 parameters are
+  // these and 2·2·768 of layer normalisation in each layer.
+  const Network network = parse_layers("[128, 768]", R"(
+  - stack:
+      name: encoder
+      repeat: 12
+      layers:
+        - matmul: {name: query, out: 768}
+        - matmul: {name: key, from: stack_input, out: 768}
+        - matmul: {name: value, from: stack_input, out: 768}
+        - matmul: {from: query, with: key, transposed: true, heads: 12}
+        - elementwise: {name: softmax}
+        - matmul: {with: value, heads: 12}
+        - matmul: {out: 768}
+        - add: {name: attended, with: stack_input}
+        - matmul: {out: 3072, activation: gelu}
+        - matmul: {out: 768}
+        - add: {with: attended}
+)");
+  EXPECT_EQ(network.total_parameters(), 85'054'464u - 12u * 2u * 2u * 768u);
+  EXPECT_EQ(network.total_macs(), 12ull * 128u * (4u * 768u * 768u + 2u * 768u * 3072u + 2u * 128u * 768u));
+}
+
+TEST(PublishedNetworks, MobileNetV3Large) {
+  const Network network = parse_layers("[3, 224, 224]", R"(
+  - conv: {out: 16, kernel: 3, stride: 2, activation: hard_swish}
+  - inverted_residual: {out: 16, hidden: 16}
+  - inverted_residual: {out: 24, hidden: 64, stride: 2}
+  - inverted_residual: {out: 24, hidden: 72}
+  - inverted_residual: {out: 40, hidden: 72, kernel: 5, stride: 2, squeeze_excite: 0.25}
+  - inverted_residual: {out: 40, hidden: 120, kernel: 5, squeeze_excite: 0.25, repeat: 2}
+  - inverted_residual: {out: 80, hidden: 240, stride: 2, activation: hard_swish}
+  - inverted_residual: {out: 80, hidden: 200, activation: hard_swish}
+  - inverted_residual: {out: 80, hidden: 184, activation: hard_swish, repeat: 2}
+  - inverted_residual: {out: 112, hidden: 480, squeeze_excite: 0.25, activation: hard_swish}
+  - inverted_residual: {out: 112, hidden: 672, squeeze_excite: 0.25, activation: hard_swish}
+  - inverted_residual: {out: 160, hidden: 672, kernel: 5, stride: 2, squeeze_excite: 0.25, activation: hard_swish}
+  - inverted_residual: {out: 160, hidden: 960, kernel: 5, squeeze_excite: 0.25, activation: hard_swish, repeat: 2}
+  - conv: {out: 960, kernel: 1, activation: hard_swish}
+  - global_pool
+  - fully_connected: {out: 1280, activation: hard_swish}
+  - fully_connected: {out: 1000}
+)");
+  // github.com/tensorflow/models, research/slim/nets/mobilenet/README.md: 217 M MACs.
+  EXPECT_NEAR(static_cast<double>(network.total_macs()), 217e6, 0.01 * 217e6);
+  // torchvision's mobilenet_v3_large: 5,483,032 parameters, of which 12,200 scales of batch normalisation fold away.
+  EXPECT_EQ(network.total_parameters(), 5'483'032u - 12'200u);
+}
+
 }  // namespace
 }  // namespace corbel
