@@ -9,13 +9,19 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "corbel/scorer/safetensors.hpp"
 #include "corbel/space/design_space.hpp"
 
 namespace corbel {
 
+/// Version of the model file's layout (docs/formats/model.md).
+inline constexpr int model_version = 1;
+
 /// What a model says of some designs.
 struct Predictions {
-  std::vector<double> metrics;      ///< [n × metrics] in each metric's own unit; the mean of the ensemble
+  /// [n × metrics] in each metric's own unit; the mean of the ensemble, taken on the normalised scale, so that it is
+  /// the geometric mean for metrics learnt by their logarithm. Always finite.
+  std::vector<double> metrics;
   std::vector<double> feasibility;  ///< [n] probability that it compiles and simulates
   std::vector<double> spread;       ///< [n] standard deviation of the objective over the ensemble, relative to its mean
 };
@@ -28,6 +34,14 @@ class Model {
   ///         wrong; Error{unsupported} for a newer version or an unknown network
   static Model load(const std::filesystem::path& file);
 
+  /// A model from what its file holds; nothing is read or written.
+  /// @param metadata  docs/formats/model.md
+  /// @param name      stands for the file in messages
+  /// @throws as load()
+  static Model from_tensors(nlohmann::json metadata, TensorMap tensors, std::string_view name = "model");
+  /// Writes a model file atomically, after checking that it can be loaded. @throws Error{file_access}
+  static void save(const std::filesystem::path& file, const nlohmann::json& metadata, TensorMap tensors);
+
   const DesignSpace& space() const;
   const std::vector<std::string>& metrics() const;  ///< those it predicts; the first is the objective
   /// The whole metadata: network, options, dataset fingerprint, normalisation, code version, history, selection.
@@ -39,8 +53,9 @@ class Model {
 
   /// @param designs  [n] designs of space()
   /// @param context  [context_size()]
+  /// @throws Error{mismatch} if the context has another size
   Predictions predict(std::span<const Design> designs, std::span<const float> context = {}) const;
-  /// The same for designs first … first + n − 1 of the enumeration.
+  /// The same, to the bit, for designs first … first + n − 1 of the enumeration.
   Predictions predict_range(DesignId first, std::size_t n, std::span<const float> context = {}) const;
 
  private:

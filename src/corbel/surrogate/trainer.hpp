@@ -22,7 +22,7 @@ struct Conservatism {
   bool operator==(const Conservatism&) const = default;
 };
 
-/// Options of the learner; the defaults need no touching. `train:` in the study file.
+/// Options of the learner; the defaults need no touching. `train:` in the study file. docs/surrogate.md
 struct TrainingOptions {
   std::string network = "mlp";       ///< "mlp", or "attention": the published one
   std::vector<std::int64_t> hidden = {256, 256};  ///< widths of the MLP, or of the attention network's head
@@ -31,17 +31,19 @@ struct TrainingOptions {
   std::int64_t steps = 2000;
   std::int64_t batch = 256;          ///< feasible rows per step, and as many infeasible, and as many negatives
   double learning_rate = 0;          ///< 0: 1e-3 for mlp, 1e-4 for attention (published)
-  std::int64_t ensemble = 1;         ///< members of the final model
+  std::int64_t ensemble = 3;         ///< members of the final model
+  bool refit = true;                 ///< train the final model on the withheld rows too, once they have selected
   std::string protocol = "corbel";   ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
-                                     ///< penalties
+                                     ///< penalties, no feasibility output, selection by rank correlation, no refit
   std::string negatives = "firefly"; ///< strategy id
   std::int64_t negatives_every = 50; ///< steps between refreshes
-  /// Tried in turn and selected on withheld rows; one entry: no selection.
+  /// Tried in turn and selected on withheld rows; one entry: only its checkpoint is selected.
   std::vector<Conservatism> grid = {{0, 0}, {0.01, 0.03}, {0.1, 0.1}};
   double withhold = 0.2;             ///< share of the feasible rows, the best, kept for selection
   std::int64_t checkpoint_every = 200;
-  std::size_t threads = 0;
+  std::size_t threads = 0;           ///< 0: all cores; the result does not depend on it
   std::uint64_t seed = 1;
+  bool operator==(const TrainingOptions&) const = default;
 };
 /// From the `train:` node. @throws Error{invalid_input} with place and near miss
 TrainingOptions training_options_from_config(const Config& config);
@@ -61,10 +63,13 @@ struct TrainingTask {
 
 /// Trains one model per grid entry, selects entry and checkpoint on the withheld rows by rank correlation and by how
 /// well infeasible designs are kept out, and writes the model file (safetensors) atomically. Interrupted, the same
-/// call goes on from the last checkpoint in `work_folder`. Deterministic for a seed on one machine and thread count.
-/// @return what the report shows: {"candidates": [{alpha, beta, step, kendall, infeasible_auc, score, history: [{step,
-///         loss, loss_feasible, loss_infeasible, loss_negatives, kendall, …}]}], "chosen": index, "rows": {…},
-///         "withheld": [{"true": …, "predicted": …}], "seconds": …}; also kept in the model's metadata
+/// call goes on from the last checkpoint in `work_folder` and ends with the same model. Deterministic for a seed on one
+/// machine.
+/// @return what the report shows: {"candidates": [{alpha, beta, step, kendall, infeasible_auc, score, diverged,
+///         history: [{step, loss, loss_feasible, loss_infeasible, loss_negatives, loss_feasibility, loss_metrics,
+///         kendall, infeasible_auc, score}]}], "chosen": index, "rows": {feasible, infeasible, over_limit, fitted,
+///         withheld_feasible, withheld_infeasible}, "withheld": [{"true": …, "predicted": …}], "refit": bool,
+///         "seconds": …}; numbers that cannot be computed are null; all but the seconds also in the model's metadata
 /// @throws Error{too_little_data} for fewer than 3 feasible rows; Error{interrupted}
 nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
                      const std::filesystem::path& model_file, const std::filesystem::path& work_folder,

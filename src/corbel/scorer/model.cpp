@@ -1,0 +1,259 @@
+#include "corbel/scorer/model.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "corbel/base/error.hpp"
+#include "corbel/base/file.hpp"
+#include "corbel/scorer/member.hpp"
+#include "corbel/scorer/network_spec.hpp"
+#include "corbel/scorer/transform.hpp"
+
+namespace corbel {
+namespace {
+
+constexpr const char* metadata_key = "corbel";
+constexpr int max_metadata_depth = 32;
+// Beyond this many deviations from the mean a prediction says nothing; keeps arithmetic on it finite.
+constexpr double max_normalised = 1e6;
+
+std::string joined(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+nlohmann::json parse_metadata(const std::string& text, std::string_view name) {
+  const auto limit_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    if (depth > max_metadata_depth) {
+      throw Error(ErrorCode::corrupt, fmt::format("{}: the metadata is nested too deeply", name));
+    }
+    return true;
+  };
+  return nlohmann::json::parse(text, limit_depth);
+}
+
+std::string describe(const DesignSpace& space) {
+  std::string names;
+  for (const Parameter& parameter : space.parameters()) {
+    if (!names.empty()) names += ", ";
+    if (names.size() > 120) return names + "…";
+    names += parameter.name();
+  }
+  return names;
+}
+
+}  // namespace
+
+struct Model::Data {
+  explicit Data(DesignSpace its_space) : space(std::move(its_space)) {}
+
+  DesignSpace space;
+  nlohmann::json metadata;
+  NetworkSpec spec;
+  std::vector<std::string> metrics;
+  std::vector<MetricTransform> transforms;
+  float context_scale = 1;
+  std::vector<std::unique_ptr<Member>> members;
+  std::vector<std::vector<float>> gates;  // per member [gate_width × context_size]
+
+  std::vector<float> gate(std::size_t member, std::span<const float> context) const;
+  template <class NextDesign>
+  Predictions predict(std::size_t n, std::span<const float> context, NextDesign&& next) const;
+  void combine(std::span<const float> outputs, std::size_t first, std::size_t count, Predictions& predictions) const;
+};
+
+Model Model::load(const std::filesystem::path& file) {
+  const std::string name = file.string();
+  TensorFile content = decode_safetensors(read_file(file), name);
+  const auto found = content.metadata.find(metadata_key);
+  if (found == content.metadata.end()) {
+    throw Error(ErrorCode::corrupt, fmt::format("{}: a safetensors file, but not a corbel model", name),
+                "train one: `corbel train STUDY`");
+  }
+  nlohmann::json metadata;
+  try {
+    metadata = parse_metadata(found->second, name);
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::corrupt, fmt::format("{}: the metadata is not JSON", name), "train again");
+  }
+  return from_tensors(std::move(metadata), std::move(content.tensors), name);
+}
+
+void Model::save(const std::filesystem::path& file, const nlohmann::json& metadata, TensorMap tensors) {
+  TensorFile content;
+  content.metadata["format"] = "corbel";
+  content.metadata[metadata_key] = metadata.dump();
+  content.tensors = std::move(tensors);
+  const std::string bytes = encode_safetensors(content);
+  from_tensors(metadata, std::move(content.tensors), file.string());
+  write_file(file, bytes);
+}
+
+Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::string_view name) {
+  try {
+    const auto version = metadata.at("version").get<std::int64_t>();
+    if (version != model_version) {
+      throw Error(ErrorCode::unsupported,
+                  fmt::format("version {} of the model format; this corbel reads version {}", version, model_version),
+                  "train again, or use the corbel that wrote it");
+    }
+    auto data = std::make_shared<Data>(DesignSpace::from_json(metadata.at("space")));
+    if (metadata.at("space_fingerprint").get<std::string>() != data->space.fingerprint()) {
+      throw Error(ErrorCode::corrupt, "the design space does not match its fingerprint");
+    }
+    data->spec = network_spec_from_json(metadata.at("network"));
+    data->metrics = metadata.at("metrics").get<std::vector<std::string>>();
+    for (const nlohmann::json& transform : metadata.at("transforms")) {
+      data->transforms.push_back(metric_transform_from_json(transform));
+    }
+    const auto outputs = static_cast<std::size_t>(data->spec.metrics);
+    if (data->metrics.size() != outputs || data->transforms.size() != outputs) {
+      throw Error(ErrorCode::corrupt, fmt::format("{} metrics and {} normalisations for {} outputs",
+                                                  data->metrics.size(), data->transforms.size(), outputs));
+    }
+    data->context_scale = metadata.at("context_scale").get<float>();
+    if (!std::isfinite(data->context_scale)) throw Error(ErrorCode::corrupt, "the context's scale is not finite");
+    const auto members = metadata.at("members").get<std::int64_t>();
+    if (members < 1 || members > 64) throw Error(ErrorCode::corrupt, fmt::format("{} members, not 1 to 64", members));
+
+    const auto shapes = tensor_shapes(data->spec, data->space);
+    for (std::int64_t m = 0; m < members; ++m) {
+      const std::string prefix = fmt::format("{}.", m);
+      for (const auto& [tensor, shape] : shapes) {
+        const auto found = tensors.find(prefix + tensor);
+        if (found == tensors.end()) throw Error(ErrorCode::corrupt, fmt::format("tensor `{}{}` is missing", prefix, tensor));
+        if (found->second.shape != shape) {
+          throw Error(ErrorCode::corrupt, fmt::format("tensor `{}{}` has shape {}, not {}", prefix, tensor,
+                                                      joined(found->second.shape), joined(shape)));
+        }
+      }
+      data->members.push_back(data->spec.kind == NetworkKind::mlp
+                                  ? make_mlp(data->space, data->spec, tensors, prefix)
+                                  : make_attention(data->space, data->spec, tensors, prefix));
+      if (data->spec.context_size > 0) data->gates.push_back(tensors.find(prefix + "gate")->second.values);
+    }
+    if (tensors.size() != shapes.size() * static_cast<std::size_t>(members)) {
+      throw Error(ErrorCode::corrupt, fmt::format("{} tensors, the network has {}", tensors.size(),
+                                                  shapes.size() * static_cast<std::size_t>(members)));
+    }
+    data->metadata = std::move(metadata);
+    Model model;
+    model.data_ = std::move(data);
+    return model;
+  } catch (const Error& error) {
+    const ErrorCode code = error.code() == ErrorCode::unsupported ? ErrorCode::unsupported : ErrorCode::corrupt;
+    throw Error(code, fmt::format("{}: {}", name, error.what()), error.hint());
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::corrupt, fmt::format("{}: the metadata lacks a field or has one of the wrong kind", name),
+                "the file is damaged: copy it again or train again");
+  }
+}
+
+const DesignSpace& Model::space() const { return data_->space; }
+const std::vector<std::string>& Model::metrics() const { return data_->metrics; }
+const nlohmann::json& Model::metadata() const { return data_->metadata; }
+std::size_t Model::context_size() const { return static_cast<std::size_t>(data_->spec.context_size); }
+
+void Model::require_space(const DesignSpace& space, std::string_view what) const {
+  if (space.fingerprint() == data_->space.fingerprint()) return;
+  throw Error(ErrorCode::mismatch,
+              fmt::format("the model is of the design space {} ({}), {} of {} ({})", data_->space.fingerprint().substr(0, 8),
+                          describe(data_->space), what, space.fingerprint().substr(0, 8), describe(space)),
+              "train a model on this space: `corbel train STUDY`");
+}
+
+std::vector<float> Model::Data::gate(std::size_t member, std::span<const float> context) const {
+  if (context.empty()) return {};
+  const std::vector<float>& weights = gates[member];
+  std::vector<float> factors(weights.size() / context.size());
+  for (std::size_t w = 0; w < factors.size(); ++w) {
+    float sum = 0;
+    for (std::size_t c = 0; c < context.size(); ++c) {
+      sum += weights[w * context.size() + c] * std::asinh(context[c]) * context_scale;
+    }
+    factors[w] = sum;
+  }
+  return factors;
+}
+
+void Model::Data::combine(std::span<const float> outputs, std::size_t first, std::size_t count,
+                          Predictions& predictions) const {
+  const auto width = static_cast<std::size_t>(spec.outputs());
+  const double share = 1.0 / static_cast<double>(members.size());
+  const auto output = [&](std::size_t member, std::size_t row, std::size_t lane) {
+    const double value = outputs[(member * width + row) * lanes + lane];
+    return std::isnan(value) ? max_normalised : std::clamp(value, -max_normalised, max_normalised);
+  };
+  for (std::size_t lane = 0; lane < count; ++lane) {
+    const std::size_t design = first + lane;
+    for (std::size_t k = 0; k < metrics.size(); ++k) {
+      double mean = 0;
+      for (std::size_t m = 0; m < members.size(); ++m) mean += share * output(m, k, lane);
+      predictions.metrics[design * metrics.size() + k] = transforms[k].restore(mean);
+    }
+    double feasibility = spec.feasibility ? 0 : 1;
+    if (spec.feasibility) {
+      for (std::size_t m = 0; m < members.size(); ++m) {
+        feasibility += share / (1 + std::exp(-output(m, metrics.size(), lane)));
+      }
+    }
+    predictions.feasibility[design] = feasibility;
+    if (members.size() < 2) continue;
+    const double centre = predictions.metrics[design * metrics.size()];
+    double squares = 0;
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      // Relative first: the values themselves may be too large to square.
+      const double deviation = transforms[0].restore(output(m, 0, lane)) / centre - 1;
+      squares += share * deviation * deviation;
+    }
+    predictions.spread[design] = std::isfinite(squares) ? std::sqrt(squares) : std::numeric_limits<double>::max();
+  }
+}
+
+template <class NextDesign>
+Predictions Model::Data::predict(std::size_t n, std::span<const float> context, NextDesign&& next) const {
+  if (context.size() != static_cast<std::size_t>(spec.context_size)) {
+    throw Error(ErrorCode::mismatch, fmt::format("the model wants a context of {} numbers, {} were given",
+                                                 spec.context_size, context.size()),
+                "give the workload's context vector, or train again for this workload");
+  }
+  Predictions predictions;
+  predictions.metrics.resize(n * metrics.size());
+  predictions.feasibility.resize(n);
+  predictions.spread.resize(n, 0);
+  std::vector<std::unique_ptr<Member::Workspace>> workspaces;
+  std::vector<std::vector<float>> factors;
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    workspaces.push_back(members[m]->workspace());
+    factors.push_back(gate(m, context));
+  }
+  const auto width = static_cast<std::size_t>(spec.outputs());
+  std::vector<float> outputs(members.size() * width * lanes);
+  for (std::size_t first = 0; first < n; first += lanes) {
+    const std::span<const Design> block = next(first, std::min(lanes, n - first));
+    for (std::size_t m = 0; m < members.size(); ++m) {
+      members[m]->evaluate(block, factors[m], *workspaces[m], outputs.data() + m * width * lanes);
+    }
+    combine(outputs, first, block.size(), predictions);
+  }
+  return predictions;
+}
+
+Predictions Model::predict(std::span<const Design> designs, std::span<const float> context) const {
+  return data_->predict(designs.size(), context,
+                        [&](std::size_t first, std::size_t count) { return designs.subspan(first, count); });
+}
+
+Predictions Model::predict_range(DesignId first, std::size_t n, std::span<const float> context) const {
+  std::vector<Design> block(std::min(n, lanes));
+  Design current = data_->space.design(first);
+  return data_->predict(n, context, [&](std::size_t, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      block[i] = current;
+      data_->space.advance(current);
+    }
+    return std::span<const Design>(block).first(count);
+  });
+}
+
+}  // namespace corbel

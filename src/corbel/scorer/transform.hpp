@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace corbel {
+
+/// How a metric is brought to mean 0 and spread 1 for the network: logarithm first if every value is positive.
+struct MetricTransform {
+  bool log = false;
+  double mean = 0;
+  double scale = 1;  ///< > 0
+
+  double normalise(double value) const;
+  /// Always finite: what lies outside the range of double is clipped.
+  double restore(double normalised) const;
+
+  /// From the finite ones among `values`; mean and deviation ignore the outer 1 % on each side, so that one damaged row
+  /// does not squeeze all others together. Identity if there is no finite value, scale 1 if all are equal.
+  static MetricTransform fit(std::span<const double> values);
+};
+nlohmann::json to_json(const MetricTransform& transform);
+/// @throws nlohmann::json::exception or Error{corrupt}
+MetricTransform metric_transform_from_json(const nlohmann::json& json);
+
+}  // namespace corbel

@@ -1,0 +1,472 @@
+#include "corbel/surrogate/learner.hpp"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "corbel/base/error.hpp"
+#include "corbel/base/random.hpp"
+
+namespace corbel {
+namespace {
+
+using torch::Tensor;
+
+// a bᵀ (+ bias) through oneDNN: ATen's own matrix product calls whatever BLAS is installed, and with Debian's default,
+// the reference BLAS, that is 20 times slower.
+Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
+  if (!at::hasMKLDNN()) return at::linear(a, b, bias);
+  return at::mkldnn_linear(a.to_mkldnn(), b, bias).to_dense();
+}
+
+// x Wᵀ + b with x [n, in], W [out, in], b [out].
+class DenseFunction : public torch::autograd::Function<DenseFunction> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& weight,
+                        const Tensor& bias) {
+    context->save_for_backward({x, weight});
+    context->saved_data["x_needs_gradient"] = x.requires_grad();
+    return product(x, weight, bias);
+  }
+
+  static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
+                                               torch::autograd::tensor_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor gradient = gradients[0].contiguous();
+    Tensor x_gradient;
+    if (context->saved_data["x_needs_gradient"].toBool()) x_gradient = product(gradient, saved[1].t().contiguous());
+    return {x_gradient, product(gradient.t().contiguous(), saved[0].t().contiguous()), gradient.sum(0)};
+  }
+};
+
+// Dense on the last dimension.
+Tensor dense(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (x.dim() == 2) return DenseFunction::apply(x, weight, bias);
+  auto shape = x.sizes().vec();
+  const Tensor y = DenseFunction::apply(x.reshape({-1, x.size(-1)}), weight, bias);
+  shape.back() = weight.size(0);
+  return y.reshape(shape);
+}
+
+// Where a parameter's columns stand in the input: a column per value, then its features.
+struct InputColumns {
+  std::int64_t first = 0, values = 0, features = 0;
+};
+
+struct Slot {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::int64_t first = 0, size = 0;
+};
+
+std::int64_t elements(const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  return count;
+}
+
+Tensor masked_mean(const Tensor& values, const Tensor& mask) {
+  return (values * mask).sum() / mask.sum().clamp_min(1.0);
+}
+
+StoredTensor to_plain(const Tensor& tensor) {
+  const Tensor source = tensor.detach().contiguous();
+  StoredTensor plain;
+  plain.shape = source.sizes().vec();
+  plain.values.assign(source.data_ptr<float>(), source.data_ptr<float>() + source.numel());
+  return plain;
+}
+
+constexpr std::uint64_t weights_stream = 1;
+constexpr std::uint64_t dropout_stream = 2;
+
+}  // namespace
+
+struct Learner::Data {
+  DesignSpace space;
+  NetworkSpec spec;
+  double dropout;
+  std::uint64_t seed;
+  std::uint64_t steps = 0;
+  Tensor context;  // [context_size], scaled
+  std::vector<InputColumns> columns;
+  std::int64_t input_width = 0;
+  std::vector<Slot> slots;
+  Tensor flat, flat_gradient, first_moment, second_moment;
+  std::map<std::string, Tensor, std::less<>> weights;  // views of flat
+  Tensor positions;                                    // [parameters, embedding], attention only
+  at::Generator generator = at::detail::createCPUGenerator();
+
+  Data(DesignSpace its_space, NetworkSpec its_spec, double its_dropout, std::uint64_t its_seed)
+      : space(std::move(its_space)), spec(std::move(its_spec)), dropout(its_dropout), seed(its_seed) {}
+
+  void lay_out();
+  void initialise();
+  Tensor input(std::span<const Design> designs) const;
+  Tensor forward(std::span<const Design> designs, bool training);
+  Tensor tokens(std::span<const Design> designs, bool training);
+  Tensor drop(const Tensor& x, bool training);
+  Tensor activated(const Tensor& x) const;
+  Tensor loss(const Batch& batch, const LossOptions& options, bool training, Losses& values);
+  const Tensor& weight(std::string_view name) const { return weights.find(name)->second; }
+};
+
+void Learner::Data::lay_out() {
+  for (const Parameter& parameter : space.parameters()) {
+    InputColumns entry;
+    entry.first = input_width;
+    entry.values = has_table(parameter) ? static_cast<std::int64_t>(parameter.count()) : 0;
+    if (!has_table(parameter)) {
+      entry.features = feature_count;
+    } else if (spec.kind == NetworkKind::mlp && parameter.is_ordered()) {
+      entry.features = ordinal_feature_count;
+    }
+    input_width += entry.values + entry.features;
+    columns.push_back(entry);
+  }
+  std::int64_t total = 0;
+  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
+    const std::int64_t size = elements(shape);
+    slots.push_back({name, std::move(shape), total, size});
+    total += size;
+  };
+  const std::int64_t width = spec.input_width();
+  add("input.weight", spec.kind == NetworkKind::mlp ? std::vector{width, input_width} : std::vector{input_width, width});
+  for (const auto& [name, shape] : tensor_shapes(spec, space)) {
+    if (!name.starts_with("input.") || name == "input.bias") add(name, shape);
+  }
+  flat = torch::zeros({total});
+  flat_gradient = torch::zeros({total});
+  first_moment = torch::zeros({total});
+  second_moment = torch::zeros({total});
+  for (const Slot& slot : slots) {
+    // Detached views of one vector: Adam and checkpoints then handle all parameters at once.
+    Tensor view = flat.narrow(0, slot.first, slot.size).view(slot.shape).detach();
+    view.requires_grad_(true);
+    view.mutable_grad() = flat_gradient.narrow(0, slot.first, slot.size).view(slot.shape);
+    weights[slot.name] = view;
+  }
+}
+
+void Learner::Data::initialise() {
+  Rng rng(seed, weights_stream);
+  float* const values = flat.data_ptr<float>();
+  const auto fill = [&](const Slot& slot, double limit) {
+    for (std::int64_t i = 0; i < slot.size; ++i) {
+      values[slot.first + i] = static_cast<float>((2 * rng.uniform() - 1) * limit);
+    }
+  };
+  for (const Slot& slot : slots) {
+    if (slot.name == "input.weight") {
+      const std::int64_t width = spec.input_width();
+      for (std::size_t p = 0; p < columns.size(); ++p) {
+        const InputColumns& entry = columns[p];
+        for (std::int64_t c = 0; c < entry.values + entry.features; ++c) {
+          double limit = std::sqrt(6.0 / static_cast<double>(entry.values + entry.features + width));  // Glorot
+          if (spec.kind == NetworkKind::mlp) {
+            // A value that was never logged must fall back on its neighbours: rows of ordered values start at zero and
+            // their features carry the signal.
+            const bool is_row = c < entry.values;
+            limit = is_row && entry.features > 0 ? 0 : std::sqrt(3.0 / static_cast<double>(columns.size()));
+          }
+          for (std::int64_t w = 0; w < width; ++w) {
+            const std::int64_t column = entry.first + c;
+            const std::int64_t at = spec.kind == NetworkKind::mlp ? w * input_width + column : column * width + w;
+            values[slot.first + at] = static_cast<float>((2 * rng.uniform() - 1) * limit);
+          }
+        }
+      }
+    } else if (slot.name == "gate") {
+      // Starts as the identity for this context: every factor is 1.
+      const double squares = context.dot(context).item<double>();
+      const float* source = context.data_ptr<float>();
+      for (std::int64_t i = 0; i < slot.size; ++i) {
+        values[slot.first + i] = static_cast<float>(source[i % spec.context_size] / squares);
+      }
+    } else if (slot.name.find("norm") != std::string::npos) {
+      if (slot.name.ends_with(".weight")) fill(slot, 0);
+      for (std::int64_t i = 0; i < slot.size; ++i) values[slot.first + i] = slot.name.ends_with(".weight") ? 1.0F : 0.0F;
+    } else if (slot.name.ends_with(".weight")) {
+      fill(slot, std::sqrt((slot.name == "output.weight" ? 1.0 : 3.0) / static_cast<double>(slot.shape[1])));
+    }
+  }
+  if (spec.kind == NetworkKind::attention) {
+    positions = torch::zeros({static_cast<std::int64_t>(columns.size()), spec.embedding});
+    auto place = positions.accessor<float, 2>();
+    for (std::int64_t p = 0; p < place.size(0); ++p) {
+      for (std::int64_t w = 0; w < place.size(1); ++w) {
+        const double angle = static_cast<double>(p) / std::pow(10000.0, static_cast<double>(w / 2 * 2) / static_cast<double>(spec.embedding));
+        place[p][w] = static_cast<float>(w % 2 == 0 ? std::sin(angle) : std::cos(angle));
+      }
+    }
+  }
+}
+
+Tensor Learner::Data::input(std::span<const Design> designs) const {
+  Tensor x = torch::zeros({static_cast<std::int64_t>(designs.size()), input_width});
+  float* row = x.data_ptr<float>();
+  float features[feature_count];
+  for (const Design& design : designs) {
+    for (std::size_t p = 0; p < columns.size(); ++p) {
+      const InputColumns& entry = columns[p];
+      if (entry.values > 0) row[entry.first + design[p]] = 1;
+      if (entry.features > 0) {
+        parameter_features(space.parameters()[p], design[p], features);
+        std::copy(features, features + entry.features, row + entry.first + entry.values);
+      }
+    }
+    row += input_width;
+  }
+  return x;
+}
+
+Tensor Learner::Data::drop(const Tensor& x, bool training) {
+  if (!training || dropout <= 0) return x;
+  return x * torch::empty_like(x).bernoulli_(1 - dropout, generator) / (1 - dropout);
+}
+
+Tensor Learner::Data::activated(const Tensor& x) const {
+  switch (spec.activation) {
+    case Activation::relu: return torch::relu(x);
+    case Activation::silu: return torch::silu(x);
+    case Activation::leaky_relu: break;
+  }
+  return torch::leaky_relu(x, leaky_slope);
+}
+
+// [n, parameters, embedding] after the transformer layers.
+Tensor Learner::Data::tokens(std::span<const Design> designs, bool training) {
+  const Tensor one_hot = input(designs);
+  std::vector<Tensor> embedded;
+  for (const InputColumns& entry : columns) {
+    const std::int64_t count = entry.values + entry.features;
+    embedded.push_back(at::matmul(one_hot.narrow(1, entry.first, count), weight("input.weight").narrow(0, entry.first, count)));
+  }
+  Tensor x = torch::stack(embedded, 1) + weight("input.bias") + positions;
+  const std::int64_t n = x.size(0), count = x.size(1), size = spec.embedding / spec.heads;
+  const auto norm = [&](const Tensor& value, const std::string& name) {
+    return torch::layer_norm(value, {spec.embedding}, weight(name + ".weight"), weight(name + ".bias"), layer_norm_epsilon);
+  };
+  for (std::int64_t l = 0; l < spec.layers; ++l) {
+    const std::string name = fmt::format("layer.{}.", l);
+    const auto layer = [&](const Tensor& value, const std::string& part) {
+      return dense(value, weight(name + part + ".weight"), weight(name + part + ".bias"));
+    };
+    const Tensor mixed_in = layer(x, "attention.in").view({n, count, 3, spec.heads, size}).permute({2, 0, 3, 1, 4});
+    const Tensor logits = at::matmul(mixed_in[0], mixed_in[1].transpose(-1, -2)) / std::sqrt(static_cast<double>(size));
+    const Tensor mixed = at::matmul(torch::softmax(logits, -1), mixed_in[2]);
+    const Tensor joined = mixed.transpose(1, 2).reshape({n, count, spec.embedding});
+    x = norm(x + drop(layer(joined, "attention.out"), training), name + "norm1");
+    const Tensor inner = torch::relu(layer(x, "feed_forward.in"));
+    x = norm(x + drop(layer(inner, "feed_forward.out"), training), name + "norm2");
+  }
+  return x;
+}
+
+Tensor Learner::Data::forward(std::span<const Design> designs, bool training) {
+  const auto gated = [&](const Tensor& x) {
+    return spec.context_size > 0 ? x * (weight("gate") * context).sum(1) : x;
+  };
+  Tensor x;
+  std::size_t next = 0;
+  if (spec.kind == NetworkKind::mlp) {
+    x = activated(gated(dense(input(designs), weight("input.weight"), weight("input.bias"))));
+    next = 1;
+  } else {
+    x = gated(tokens(designs, training).flatten(1));
+  }
+  for (std::size_t h = next; h < spec.hidden.size(); ++h) {
+    const std::string name = fmt::format("hidden.{}", h);
+    x = activated(dense(x, weight(name + ".weight"), weight(name + ".bias")));
+  }
+  return dense(x, weight("output.weight"), weight("output.bias"));
+}
+
+Tensor Learner::Data::loss(const Batch& batch, const LossOptions& options, bool training, Losses& values) {
+  std::vector<Design> all = batch.feasible;
+  all.insert(all.end(), batch.infeasible.begin(), batch.infeasible.end());
+  all.insert(all.end(), batch.negatives.begin(), batch.negatives.end());
+  const auto feasible = static_cast<std::int64_t>(batch.feasible.size());
+  const auto infeasible = static_cast<std::int64_t>(batch.infeasible.size());
+  const auto negatives = static_cast<std::int64_t>(batch.negatives.size());
+  const Tensor out = forward(all, training);
+  const Tensor f = out.select(1, 0);
+
+  std::vector<float> wanted = batch.feasible_targets;
+  wanted.insert(wanted.end(), batch.infeasible_targets.begin(), batch.infeasible_targets.end());
+  const Tensor target = torch::tensor(wanted).view({feasible + infeasible, spec.metrics});
+  const Tensor known = torch::isfinite(target).to(torch::kFloat);
+  const Tensor error = (out.narrow(0, 0, feasible + infeasible).narrow(1, 0, spec.metrics) -
+                        torch::nan_to_num(target)).square();
+  Tensor total = torch::zeros({});
+  const auto add = [&](const Tensor& term, double weight, double& value) {
+    value = term.item<double>();
+    if (weight != 0) total = total + weight * term;
+  };
+  add(masked_mean(error.select(1, 0), known.select(1, 0)), 1, values.feasible);
+  if (spec.metrics > 1) {
+    const std::int64_t others = spec.metrics - 1;
+    add(masked_mean(error.narrow(1, 1, others), known.narrow(1, 1, others)), 1, values.metrics);
+  }
+  if (spec.feasibility) {
+    const Tensor logit = out.select(1, spec.metrics);
+    // log(1 + exp(−z)) for feasible rows and log(1 + exp(z)) for the others, each class with the same weight.
+    Tensor term = torch::zeros({});
+    if (feasible > 0) term = term + 0.5 * torch::softplus(-logit.narrow(0, 0, feasible)).mean();
+    if (infeasible > 0) term = term + 0.5 * torch::softplus(logit.narrow(0, feasible, infeasible)).mean();
+    add(term, 1, values.feasibility);
+  }
+  const auto penalty = [&](const Tensor& predicted, double level) {
+    if (options.published_penalties) return -predicted.clamp(-published_clip, published_clip).mean();
+    return torch::relu(level - predicted).mean();
+  };
+  if (infeasible > 0) {
+    add(penalty(f.narrow(0, feasible, infeasible), options.infeasible_level), options.weights.beta, values.infeasible);
+  }
+  if (negatives > 0) {
+    add(penalty(f.narrow(0, feasible + infeasible, negatives), options.negative_level), options.weights.alpha,
+        values.negatives);
+  }
+  values.total = total.item<double>();
+  return total;
+}
+
+Learner::SingleThread::SingleThread() {
+  at::set_num_threads(1);
+  at::globalContext().setFlushDenormal(true);
+}
+Learner::SingleThread::~SingleThread() { at::globalContext().setFlushDenormal(false); }
+
+Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context, std::uint64_t seed)
+    : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout, seed)) {
+  torch::NoGradGuard no_gradient;
+  const double scale = context_scale(context);
+  std::vector<float> scaled;
+  for (const float value : context) scaled.push_back(std::asinh(value) * static_cast<float>(scale));
+  data_->context = torch::tensor(scaled);
+  data_->lay_out();
+  data_->initialise();
+}
+Learner::~Learner() = default;
+Learner::Learner(Learner&&) noexcept = default;
+
+Losses Learner::losses(const Batch& batch, const LossOptions& options, std::vector<float>* gradient) {
+  Losses values;
+  const Tensor total = data_->loss(batch, options, false, values);
+  if (gradient != nullptr) {
+    data_->flat_gradient.zero_();
+    if (total.requires_grad()) total.backward();
+    *gradient = to_plain(data_->flat_gradient).values;
+  }
+  return values;
+}
+
+Losses Learner::step(const Batch& batch, const LossOptions& options, double learning_rate) {
+  constexpr double decay1 = 0.9, decay2 = 0.999, epsilon = 1e-8;
+  data_->generator.set_current_seed(Rng(data_->seed, dropout_stream + (data_->steps << 8)).next());
+  Losses values;
+  data_->flat_gradient.zero_();
+  const Tensor total = data_->loss(batch, options, true, values);
+  if (total.requires_grad()) total.backward();
+  torch::NoGradGuard no_gradient;
+  const auto step = static_cast<double>(++data_->steps);
+  data_->first_moment.mul_(decay1).add_(data_->flat_gradient, 1 - decay1);
+  data_->second_moment.mul_(decay2).addcmul_(data_->flat_gradient, data_->flat_gradient, 1 - decay2);
+  const Tensor denominator =
+      (data_->second_moment.sqrt() / std::sqrt(1 - std::pow(decay2, step))).add_(epsilon);
+  data_->flat.addcdiv_(data_->first_moment, denominator, -learning_rate / (1 - std::pow(decay1, step)));
+  return values;
+}
+
+std::vector<float> Learner::outputs(std::span<const Design> designs) {
+  torch::NoGradGuard no_gradient;
+  return to_plain(data_->forward(designs, false)).values;
+}
+
+std::uint64_t Learner::steps_done() const { return data_->steps; }
+
+std::vector<float> Learner::parameters() const { return to_plain(data_->flat).values; }
+
+void Learner::set_parameters(std::span<const float> values) {
+  if (values.size() != static_cast<std::size_t>(data_->flat.numel())) {
+    throw Error(ErrorCode::corrupt, fmt::format("{} parameters for a network of {}", values.size(), data_->flat.numel()));
+  }
+  std::copy(values.begin(), values.end(), data_->flat.data_ptr<float>());
+}
+
+bool Learner::is_finite() const { return torch::isfinite(data_->flat).all().item<bool>(); }
+
+TensorMap Learner::save() const {
+  return {{"parameters", to_plain(data_->flat)},
+          {"first_moment", to_plain(data_->first_moment)},
+          {"second_moment", to_plain(data_->second_moment)}};
+}
+
+void Learner::load(const TensorMap& state, std::uint64_t steps_done) {
+  const auto read = [&](std::string_view name, const Tensor& target) {
+    const auto found = state.find(name);
+    if (found == state.end() || found->second.values.size() != static_cast<std::size_t>(target.numel())) {
+      throw Error(ErrorCode::corrupt, fmt::format("`{}` is missing or of another size", name));
+    }
+    return found->second.values;
+  };
+  const std::vector<float> values = read("parameters", data_->flat);
+  const std::vector<float> first = read("first_moment", data_->first_moment);
+  const std::vector<float> second = read("second_moment", data_->second_moment);
+  set_parameters(values);
+  std::copy(first.begin(), first.end(), data_->first_moment.data_ptr<float>());
+  std::copy(second.begin(), second.end(), data_->second_moment.data_ptr<float>());
+  data_->steps = steps_done;
+}
+
+void Learner::export_tensors(const std::string& prefix, double feasibility_shift, TensorMap& out) const {
+  const bool is_mlp = data_->spec.kind == NetworkKind::mlp;
+  const std::int64_t width = data_->spec.input_width();
+  const StoredTensor weights = to_plain(data_->weight("input.weight"));
+  const auto weight = [&](std::int64_t column, std::int64_t w) {
+    const std::int64_t at = is_mlp ? w * data_->input_width + column : column * width + w;
+    return weights.values[static_cast<std::size_t>(at)];
+  };
+  for (std::size_t p = 0; p < data_->columns.size(); ++p) {
+    const InputColumns& entry = data_->columns[p];
+    const Parameter& parameter = data_->space.parameters()[p];
+    StoredTensor table;
+    table.shape = {input_rows(parameter), width};
+    float features[feature_count] = {};
+    for (std::int64_t row = 0; row < table.shape[0]; ++row) {
+      if (entry.values > 0) parameter_features(parameter, static_cast<std::uint32_t>(row), features);
+      for (std::int64_t w = 0; w < width; ++w) {
+        float value = weight(entry.first + row, w);
+        for (std::int64_t f = 0; entry.values > 0 && f < entry.features; ++f) {
+          value += features[f] * weight(entry.first + entry.values + f, w);
+        }
+        table.values.push_back(value);
+      }
+    }
+    out[fmt::format("{}input.{}", prefix, p)] = std::move(table);
+  }
+  for (const Slot& slot : data_->slots) {
+    if (slot.name == "input.weight") continue;
+    torch::Tensor value = data_->weight(slot.name).detach();
+    if (slot.name == "input.bias" && !is_mlp) value = value + data_->positions;
+    out[prefix + slot.name] = to_plain(value);
+  }
+  if (data_->spec.feasibility) {
+    out[prefix + "output.bias"].values.back() += static_cast<float>(feasibility_shift);
+  }
+}
+
+double Learner::context_scale(std::span<const float> context) {
+  double squares = 0;
+  for (const float value : context) squares += std::pow(std::asinh(static_cast<double>(value)), 2);
+  if (context.empty()) return 1;
+  if (!(squares > 0) || !std::isfinite(squares)) {
+    throw Error(ErrorCode::invalid_input, "the workload's context vector is all zero or not finite",
+                "give a context that tells workloads apart, or none");
+  }
+  return 1 / std::sqrt(squares);
+}
+
+}  // namespace corbel

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "corbel/scorer/network_spec.hpp"
+#include "corbel/scorer/safetensors.hpp"
+#include "corbel/surrogate/trainer.hpp"
+
+namespace corbel {
+
+/// How the terms of the loss are formed. docs/surrogate.md
+struct LossOptions {
+  Conservatism weights;
+  double infeasible_level = 0;  ///< hinge: f of infeasible designs is pushed up to here, on the normalised scale
+  double negative_level = 0;    ///< the same for negatives
+  bool published_penalties = false;  ///< unbounded −f, clipped at ± `published_clip`, instead of the hinges
+};
+/// Where PRIME's published code clips what it takes the penalties of.
+inline constexpr double published_clip = 4000;
+
+/// The rows of one step. Targets are [rows × metrics] on the normalised scale, NaN where a row lacks a metric.
+struct Batch {
+  std::vector<Design> feasible, infeasible, negatives;
+  std::vector<float> feasible_targets, infeasible_targets;
+};
+
+/// Values of the terms, each before its weight.
+struct Losses {
+  double total = 0;
+  double feasible = 0;     ///< squared error of the normalised objective
+  double infeasible = 0;   ///< penalty on logged infeasible designs
+  double negatives = 0;    ///< penalty on negatives
+  double feasibility = 0;  ///< cross entropy of the feasibility output
+  double metrics = 0;      ///< squared error of the further metrics
+};
+
+/// One network in training, on LibTorch. Not thread-safe, but several may train at once, each in its own thread.
+/// Deterministic: everything random is a function of the seed and the step.
+class Learner {
+ public:
+  /// @param context  [spec.context_size], as the model will get it
+  Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context, std::uint64_t seed);
+  ~Learner();
+  Learner(Learner&&) noexcept;
+
+  /// Restricts LibTorch to the calling thread, and flushes denormals there until destroyed. Small matrices gain nothing
+  /// from more threads, and idle OpenMP threads spin.
+  class SingleThread {
+   public:
+    SingleThread();
+    ~SingleThread();
+    SingleThread(const SingleThread&) = delete;
+    SingleThread& operator=(const SingleThread&) = delete;
+  };
+
+  /// The loss, and its gradient with respect to parameters() if asked for. Without dropout.
+  Losses losses(const Batch& batch, const LossOptions& options, std::vector<float>* gradient = nullptr);
+  /// One step of Adam (β 0.9, 0.999, ε 1e-8).
+  Losses step(const Batch& batch, const LossOptions& options, double learning_rate);
+  /// Raw outputs [n × outputs], without dropout.
+  std::vector<float> outputs(std::span<const Design> designs);
+
+  std::uint64_t steps_done() const;
+  /// All parameters as one vector.
+  std::vector<float> parameters() const;
+  void set_parameters(std::span<const float> values);
+  bool is_finite() const;
+
+  /// Everything needed to go on, as tensors.
+  TensorMap save() const;
+  /// @throws Error{corrupt} if it is not the state of such a network
+  void load(const TensorMap& state, std::uint64_t steps_done);
+
+  /// Adds the tensors of the model file, named prefix + …, for the parameters as they stand.
+  /// @param feasibility_shift  added to the feasibility logit
+  void export_tensors(const std::string& prefix, double feasibility_shift, TensorMap& out) const;
+
+  /// The factor that the model file stores for the context.
+  static double context_scale(std::span<const float> context);
+
+ private:
+  struct Data;
+  std::unique_ptr<Data> data_;
+};
+
+}  // namespace corbel

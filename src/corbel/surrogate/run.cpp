@@ -1,0 +1,290 @@
+#include "corbel/surrogate/run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <unordered_set>
+
+#include "corbel/base/error.hpp"
+#include "corbel/base/file.hpp"
+#include "corbel/base/monitor.hpp"
+#include "corbel/base/random.hpp"
+#include "corbel/scorer/model.hpp"
+#include "corbel/surrogate/learner.hpp"
+#include "corbel/surrogate/negatives.hpp"
+#include "corbel/surrogate/selection.hpp"
+
+namespace corbel {
+namespace {
+
+constexpr std::uint64_t feasible_stream = 1, infeasible_stream = 2, seeds_stream = 3, negatives_stream = 4;
+constexpr std::uint64_t report_every = 20;
+// Logged designs that the negatives' strategy starts from: the best predicted of so many drawn at random.
+constexpr std::size_t drawn_seeds = 256, kept_seeds = 32;
+
+double learning_rate_at(const TrainingOptions& options, std::uint64_t step) {
+  const bool attention = options.network == "attention";
+  const double base = options.learning_rate > 0 ? options.learning_rate : (attention ? 1e-4 : 1e-3);
+  if (options.protocol == "paper") return base;
+  return base * 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(options.steps)));
+}
+
+// Balanced batches show as many feasible as infeasible designs; this turns the logit back to the log's own shares.
+double prior_shift(const TrainingData& data) {
+  return std::log((static_cast<double>(data.feasible.size()) + 1) / (static_cast<double>(data.infeasible.size()) + 1));
+}
+
+class Run {
+ public:
+  Run(const RunSettings& settings, RunProgress& progress)
+      : settings_(settings),
+        progress_(progress),
+        learner_(settings.domain.space, settings.spec, settings.options.dropout, settings.context, settings.seed),
+        feasible_(settings.data.feasible, settings.seed, feasible_stream),
+        infeasible_(settings.data.infeasible, settings.seed, infeasible_stream) {
+    loss_.weights = settings.weights;
+    loss_.infeasible_level = settings.data.infeasible_level;
+    loss_.negative_level = settings.data.negative_level;
+    loss_.published_penalties = settings.options.protocol == "paper";
+    best_ = learner_.parameters();
+    for (const std::size_t row : settings.data.feasible) {
+      logged_feasible_.insert(settings.domain.space.id(settings.data.designs[row]));
+    }
+  }
+
+  RunResult train() {
+    resume();
+    progress_.done += learner_.steps_done();
+    while (learner_.steps_done() < settings_.steps && !result_.diverged) {
+      const std::uint64_t step = learner_.steps_done();
+      if (step % static_cast<std::uint64_t>(settings_.options.negatives_every) == 0) refresh_negatives();
+      add(learner_.step(batch(step), loss_, learning_rate_at(settings_.options, step)));
+      const std::uint64_t done = ++progress_.done;
+      const bool is_last = learner_.steps_done() == settings_.steps;
+      if (is_last || learner_.steps_done() % static_cast<std::uint64_t>(settings_.options.checkpoint_every) == 0) {
+        close_interval();
+        save();
+      }
+      if (done % report_every == 0 || is_last) {
+        progress_.monitor.progress("train", done, progress_.total, note_);
+        if (progress_.monitor.stop_requested()) {
+          save();
+          progress_.monitor.check();
+        }
+      }
+    }
+    progress_.done += settings_.steps - learner_.steps_done();
+    if (settings_.selects || result_.diverged) learner_.set_parameters(best_);
+    learner_.export_tensors("", prior_shift(settings_.data), result_.tensors);
+    if (!settings_.selects) result_.step = learner_.steps_done();
+    return std::move(result_);
+  }
+
+ private:
+  Model current_model() const {
+    TensorMap tensors;
+    learner_.export_tensors("0.", prior_shift(settings_.data), tensors);
+    return Model::from_tensors(
+        model_metadata(settings_.domain.space, settings_.data, settings_.spec, settings_.context, 1), std::move(tensors));
+  }
+
+  Batch batch(std::uint64_t step) {
+    const auto count = static_cast<std::size_t>(settings_.options.batch);
+    const std::size_t metrics = settings_.data.metrics.size();
+    Batch batch;
+    const auto draw = [&](RowSampler& sampler, std::vector<Design>& designs, std::vector<float>& targets) {
+      rows_.clear();
+      sampler.sample(step, count, rows_);
+      for (const std::size_t row : rows_) {
+        designs.push_back(settings_.data.designs[row]);
+        const auto first = settings_.data.targets.begin() + static_cast<std::ptrdiff_t>(row * metrics);
+        targets.insert(targets.end(), first, first + static_cast<std::ptrdiff_t>(metrics));
+      }
+    };
+    draw(feasible_, batch.feasible, batch.feasible_targets);
+    draw(infeasible_, batch.infeasible, batch.infeasible_targets);
+    batch.negatives = negatives_;
+    return batch;
+  }
+
+  void refresh_negatives() {
+    if (settings_.weights.alpha == 0) return;
+    const std::uint64_t step = learner_.steps_done();
+    const Model model = current_model();
+    std::vector<std::size_t> rows;
+    RowSampler(settings_.data.feasible, settings_.seed, seeds_stream)
+        .sample(step, std::min(drawn_seeds, settings_.data.feasible.size()), rows);
+    std::vector<Design> drawn;
+    for (const std::size_t row : rows) drawn.push_back(settings_.data.designs[row]);
+    const Predictions predictions = model.predict(drawn, settings_.context);
+    std::vector<std::size_t> order(drawn.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return predictions.metrics[a * model.metrics().size()] < predictions.metrics[b * model.metrics().size()];
+    });
+    std::vector<Design> seeds;
+    for (std::size_t i = 0; i < std::min(kept_seeds, order.size()); ++i) seeds.push_back(drawn[order[i]]);
+    negatives_ = find_negatives(model, settings_.context, settings_.domain, settings_.options.negatives, seeds,
+                                static_cast<std::size_t>(settings_.options.batch),
+                                Rng(settings_.seed, negatives_stream + (step << 8)).next());
+    // A design with a known value has nothing to be pushed away from.
+    std::erase_if(negatives_, [&](const Design& design) {
+      return logged_feasible_.contains(settings_.domain.space.id(design));
+    });
+  }
+
+  void add(const Losses& losses) {
+    const double terms[] = {losses.total,     losses.feasible,    losses.infeasible,
+                            losses.negatives, losses.feasibility, losses.metrics};
+    for (std::size_t i = 0; i < std::size(terms); ++i) sums_[i] += terms[i];
+    ++interval_;
+  }
+
+  void close_interval() {
+    if (!learner_.is_finite()) {
+      result_.diverged = true;
+      return;
+    }
+    static constexpr const char* names[] = {"loss",           "loss_feasible",    "loss_infeasible",
+                                            "loss_negatives", "loss_feasibility", "loss_metrics"};
+    nlohmann::json entry = {{"step", learner_.steps_done()}};
+    for (std::size_t i = 0; i < sums_.size(); ++i) {
+      entry[names[i]] = number_or_null(sums_[i] / static_cast<double>(interval_));
+    }
+    note_ = fmt::format("loss {:.3g}", sums_[0] / static_cast<double>(interval_));
+    sums_ = {};
+    interval_ = 0;
+    if (settings_.selects) {
+      const Evidence evidence =
+          judge(current_model(), settings_.context, settings_.data, settings_.options.protocol == "paper");
+      entry["kendall"] = number_or_null(evidence.kendall);
+      entry["infeasible_auc"] = number_or_null(evidence.infeasible_auc);
+      entry["score"] = number_or_null(evidence.score);
+      note_ += fmt::format(", rank correlation {:.2f}", evidence.kendall);
+      // Without withheld rows there is nothing to compare: the last checkpoint then.
+      if (result_.step == 0 || settings_.data.withheld_feasible.empty() || evidence.score > result_.score) {
+        best_ = learner_.parameters();
+        result_.step = learner_.steps_done();
+        result_.kendall = evidence.kendall;
+        result_.infeasible_auc = evidence.infeasible_auc;
+        result_.score = evidence.score;
+        result_.predicted = evidence.predicted;
+      }
+    } else {
+      best_ = learner_.parameters();
+    }
+    result_.history.push_back(std::move(entry));
+  }
+
+  void save() const {
+    if (result_.diverged) return;
+    nlohmann::json negatives = nlohmann::json::array();
+    for (const Design& design : negatives_) negatives.push_back(settings_.domain.space.id(design));
+    const nlohmann::json state = {{"key", settings_.key},
+                                  {"steps", learner_.steps_done()},
+                                  {"sums", sums_},
+                                  {"interval", interval_},
+                                  {"negatives", std::move(negatives)},
+                                  {"history", result_.history},
+                                  {"step", result_.step},
+                                  {"kendall", result_.kendall},
+                                  {"infeasible_auc", number_or_null(result_.infeasible_auc)},
+                                  {"score", result_.score},
+                                  {"predicted", result_.predicted},
+                                  {"note", note_}};
+    TensorFile file;
+    file.metadata["corbel_checkpoint"] = state.dump();
+    file.tensors = learner_.save();
+    file.tensors["best"] = {{static_cast<std::int64_t>(best_.size())}, best_};
+    write_file(settings_.checkpoint, encode_safetensors(file));
+  }
+
+  void resume() {
+    if (!std::filesystem::exists(settings_.checkpoint)) return;
+    try {
+      const std::string name = settings_.checkpoint.string();
+      const TensorFile file = decode_safetensors(read_file(settings_.checkpoint), name);
+      const auto found = file.metadata.find("corbel_checkpoint");
+      if (found == file.metadata.end()) throw Error(ErrorCode::corrupt, name + ": not a checkpoint");
+      const auto state = nlohmann::json::parse(found->second);
+      if (state.at("key").get<std::string>() != settings_.key) return;
+      const auto steps = state.at("steps").get<std::uint64_t>();
+      RunResult result;
+      result.history = state.at("history");
+      result.step = state.at("step").get<std::uint64_t>();
+      result.kendall = state.at("kendall").get<double>();
+      const nlohmann::json& auc = state.at("infeasible_auc");
+      result.infeasible_auc = auc.is_null() ? std::numeric_limits<double>::quiet_NaN() : auc.get<double>();
+      result.score = state.at("score").get<double>();
+      result.predicted = state.at("predicted").get<std::vector<double>>();
+      const auto sums = state.at("sums").get<std::array<double, 6>>();
+      const auto interval = state.at("interval").get<std::uint64_t>();
+      std::vector<Design> negatives;
+      for (const nlohmann::json& id : state.at("negatives")) {
+        const auto design = id.get<DesignId>();
+        if (design >= settings_.domain.space.size()) throw Error(ErrorCode::corrupt, name + ": a design of another space");
+        negatives.push_back(settings_.domain.space.design(design));
+      }
+      const auto note = state.at("note").get<std::string>();
+      const auto best = file.tensors.find("best");
+      if (steps > settings_.steps || best == file.tensors.end() ||
+          (best->second.values.size() != best_.size())) {
+        throw Error(ErrorCode::corrupt, name + ": does not fit this training");
+      }
+      learner_.load(file.tensors, steps);
+      result_ = std::move(result);
+      best_ = best->second.values;
+      negatives_ = std::move(negatives);
+      sums_ = sums;
+      interval_ = interval;
+      note_ = note;
+    } catch (const Error& error) {
+      progress_.monitor.message(fmt::format("starting over: {}", error.what()));
+    } catch (const nlohmann::json::exception&) {
+      progress_.monitor.message(fmt::format("starting over: {} is damaged", settings_.checkpoint.string()));
+    }
+  }
+
+  const RunSettings& settings_;
+  RunProgress& progress_;
+  Learner learner_;
+  Learner::SingleThread single_thread_;
+  RowSampler feasible_, infeasible_;
+  LossOptions loss_;
+  std::unordered_set<DesignId> logged_feasible_;
+  std::vector<std::size_t> rows_;
+  std::vector<Design> negatives_;
+  std::array<double, 6> sums_ = {};
+  std::uint64_t interval_ = 0;
+  std::vector<float> best_;  // what to fall back on: of the best checkpoint, before any the initial ones
+  std::string note_;
+  RunResult result_;
+};
+
+}  // namespace
+
+RunResult run_training(const RunSettings& settings, RunProgress& progress) { return Run(settings, progress).train(); }
+
+nlohmann::json number_or_null(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+}
+
+nlohmann::json model_metadata(const DesignSpace& space, const TrainingData& data, const NetworkSpec& spec,
+                              const std::vector<float>& context, std::int64_t members) {
+  nlohmann::json transforms = nlohmann::json::array();
+  for (const MetricTransform& transform : data.transforms) transforms.push_back(to_json(transform));
+  return {{"version", model_version},
+          {"space", space.to_json()},
+          {"space_fingerprint", space.fingerprint()},
+          {"metrics", data.metrics},
+          {"transforms", std::move(transforms)},
+          {"network", to_json(spec)},
+          {"context_scale", Learner::context_scale(context)},
+          {"members", members}};
+}
+
+}  // namespace corbel

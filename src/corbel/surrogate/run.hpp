@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "corbel/scorer/network_spec.hpp"
+#include "corbel/scorer/safetensors.hpp"
+#include "corbel/search/strategy.hpp"
+#include "corbel/surrogate/trainer.hpp"
+#include "corbel/surrogate/training_data.hpp"
+
+namespace corbel {
+
+/// One network to train: a candidate of the grid, or a member of the final ensemble.
+struct RunSettings {
+  const TrainingOptions& options;
+  const TrainingData& data;
+  const SearchDomain& domain;
+  const NetworkSpec& spec;
+  const std::vector<float>& context;
+  Conservatism weights;
+  std::uint64_t seed;
+  std::uint64_t steps;               ///< stop here; the learning rate's schedule is that of options.steps
+  bool selects;                      ///< keep the checkpoint that is best on the withheld rows, not the last
+  std::filesystem::path checkpoint;  ///< where the state is kept while it trains
+  std::string key;                   ///< a checkpoint with another key is not used
+};
+
+struct RunResult {
+  TensorMap tensors;               ///< of one member, without prefix
+  std::uint64_t step = 0;          ///< at which they were taken
+  double kendall = 0, infeasible_auc = 0, score = 0;  ///< NaN where not known
+  std::vector<double> predicted;   ///< objective of the withheld feasible rows
+  bool diverged = false;           ///< stopped since the parameters were no longer finite
+  nlohmann::json history = nlohmann::json::array();
+};
+
+/// What several runs report together.
+struct RunProgress {
+  Monitor& monitor;
+  std::uint64_t total;  ///< steps of all runs
+  std::atomic<std::uint64_t> done = 0;
+};
+
+/// Trains, or goes on from the checkpoint; the result is the same. A checkpoint that cannot be read is started over.
+/// @throws Error{interrupted} after keeping a checkpoint
+RunResult run_training(const RunSettings& settings, RunProgress& progress);
+
+/// What a model file says besides its tensors, as far as a model needs it to run.
+nlohmann::json model_metadata(const DesignSpace& space, const TrainingData& data, const NetworkSpec& spec,
+                              const std::vector<float>& context, std::int64_t members);
+
+/// A number, or null where it is not finite.
+nlohmann::json number_or_null(double value);
+
+}  // namespace corbel

@@ -1,0 +1,83 @@
+#include "corbel/surrogate/selection.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace corbel {
+namespace {
+
+std::vector<std::size_t> thinned(std::span<const std::size_t> rows) {
+  const std::size_t count = std::min(rows.size(), max_compared);
+  std::vector<std::size_t> kept(count);
+  for (std::size_t i = 0; i < count; ++i) kept[i] = rows[i * rows.size() / count];
+  return kept;
+}
+
+std::vector<Design> designs_of(const TrainingData& data, std::span<const std::size_t> rows) {
+  std::vector<Design> designs;
+  for (const std::size_t row : rows) designs.push_back(data.designs[row]);
+  return designs;
+}
+
+std::vector<Score> ranked_scores(const Predictions& predictions, std::size_t metrics) {
+  std::vector<Score> scores(predictions.feasibility.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    scores[i].objective = predictions.metrics[i * metrics];
+    scores[i].violation = std::max(0.0, selection_min_feasibility - predictions.feasibility[i]);
+  }
+  return scores;
+}
+
+}  // namespace
+
+double kendall(std::span<const double> a, std::span<const double> b) {
+  double balance = 0, pairs_a = 0, pairs_b = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const int sign_a = (a[i] > a[j]) - (a[i] < a[j]);
+      const int sign_b = (b[i] > b[j]) - (b[i] < b[j]);
+      balance += sign_a * sign_b;
+      pairs_a += sign_a != 0;
+      pairs_b += sign_b != 0;
+    }
+  }
+  if (pairs_a == 0 || pairs_b == 0) return 0;
+  return balance / std::sqrt(pairs_a * pairs_b);
+}
+
+double ranking_auc(std::span<const Score> good, std::span<const Score> bad) {
+  if (good.empty() || bad.empty()) return std::numeric_limits<double>::quiet_NaN();
+  double won = 0;
+  for (const Score& first : good) {
+    for (const Score& second : bad) won += better(first, second) ? 1.0 : (better(second, first) ? 0.0 : 0.5);
+  }
+  return won / (static_cast<double>(good.size()) * static_cast<double>(bad.size()));
+}
+
+Evidence judge(const Model& model, std::span<const float> context, const TrainingData& data, bool by_kendall_alone) {
+  const std::size_t metrics = model.metrics().size();
+  const Predictions feasible = model.predict(designs_of(data, data.withheld_feasible), context);
+  const std::vector<Score> scores = ranked_scores(feasible, metrics);
+  Evidence evidence;
+  for (const Score& score : scores) evidence.predicted.push_back(score.objective);
+
+  std::vector<std::size_t> places(data.withheld_feasible.size());
+  for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
+  places = thinned(places);
+  std::vector<double> truth, predicted;
+  std::vector<Score> good;
+  for (const std::size_t place : places) {
+    truth.push_back(data.objective[data.withheld_feasible[place]]);
+    predicted.push_back(evidence.predicted[place]);
+    good.push_back(scores[place]);
+  }
+  const std::vector<Design> infeasible = designs_of(data, thinned(data.withheld_infeasible));
+  evidence.kendall = kendall(truth, predicted);
+  evidence.infeasible_auc = ranking_auc(good, ranked_scores(model.predict(infeasible, context), metrics));
+  evidence.score = (1 + evidence.kendall) / 2;
+  if (!by_kendall_alone && !std::isnan(evidence.infeasible_auc)) evidence.score *= evidence.infeasible_auc;
+  return evidence;
+}
+
+}  // namespace corbel

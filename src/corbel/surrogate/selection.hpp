@@ -1,0 +1,36 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "corbel/scorer/model.hpp"
+#include "corbel/search/objective.hpp"
+#include "corbel/surrogate/training_data.hpp"
+
+namespace corbel {
+
+/// Kendall's tau-b: 1 for the same order, −1 for the reverse, 0 where either side is constant or n < 2. O(n²).
+double kendall(std::span<const double> a, std::span<const double> b);
+
+/// Share of pairs (one of `good`, one of `bad`) in which the search would rank the good one first; ties count half.
+/// NaN if either is empty.
+double ranking_auc(std::span<const Score> good, std::span<const Score> bad);
+
+/// Probability of feasibility below which the selection, like the search, ranks a design after all feasible ones.
+inline constexpr double selection_min_feasibility = 0.5;
+
+/// How good a model is on the rows it has not seen.
+struct Evidence {
+  double kendall = 0;         ///< predicted against true objective of the withheld best rows
+  double infeasible_auc = 0;  ///< withheld infeasible rows ranked behind them; NaN if there are none
+  double score = 0;           ///< (1 + kendall) / 2 · infeasible_auc, the first factor alone where the AUC is missing
+  std::vector<double> predicted;  ///< objective of the withheld feasible rows
+};
+
+/// Withheld sets larger than this are thinned evenly before they are compared.
+inline constexpr std::size_t max_compared = 1000;
+
+/// @param by_kendall_alone  the paper's criterion
+Evidence judge(const Model& model, std::span<const float> context, const TrainingData& data, bool by_kendall_alone);
+
+}  // namespace corbel

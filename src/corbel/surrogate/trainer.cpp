@@ -1,0 +1,177 @@
+#include "corbel/surrogate/trainer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "corbel/base/error.hpp"
+#include "corbel/base/hash.hpp"
+#include "corbel/base/monitor.hpp"
+#include "corbel/base/parallel.hpp"
+#include "corbel/scorer/model.hpp"
+#include "corbel/surrogate/run.hpp"
+
+namespace corbel {
+namespace {
+
+constexpr std::size_t max_reported_withheld = 1000;
+
+NetworkSpec network_of(const TrainingTask& task, const TrainingOptions& options, std::size_t metrics) {
+  NetworkSpec spec;
+  spec.kind = options.network == "attention" ? NetworkKind::attention : NetworkKind::mlp;
+  spec.hidden = options.hidden;
+  spec.embedding = options.embedding;
+  spec.layers = options.layers;
+  spec.heads = options.heads;
+  spec.feed_forward = options.feed_forward;
+  spec.metrics = static_cast<std::int64_t>(metrics);
+  // The published network knows feasibility only by the penalty on its predictions.
+  spec.feasibility = options.protocol != "paper";
+  spec.context_size = static_cast<std::int64_t>(task.context.size());
+  return spec;
+}
+
+// Everything a checkpoint depends on.
+std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options) {
+  nlohmann::json key = {{"dataset", dataset.fingerprint()}, {"objective", task.objective}, {"also", task.also_predict},
+                        {"over_limit", task.over_limit},    {"context", task.context},     {"options", to_json(options)},
+                        {"version", CORBEL_VERSION}};
+  if (task.admits) {
+    // A function has no fingerprint; what it says of the log's designs stands for it.
+    std::vector<std::uint8_t> admitted;
+    for (const DesignId id : dataset.designs) admitted.push_back(task.admits(dataset.group.space.design(id)));
+    key["admits"] = std::move(admitted);
+  }
+  return fingerprint(key.dump());
+}
+
+std::size_t best_candidate(const std::vector<RunResult>& results, bool can_compare) {
+  std::size_t chosen = 0;
+  for (std::size_t i = 1; i < results.size(); ++i) {
+    const RunResult& best = results[chosen];
+    if (results[i].diverged) continue;
+    if (best.diverged || (can_compare && results[i].score > best.score)) chosen = i;
+  }
+  return chosen;
+}
+
+nlohmann::json describe_rows(const Dataset& dataset, const TrainingTask& task, const TrainingData& data) {
+  const auto over = std::count_if(task.over_limit.begin(), task.over_limit.end(), [](std::uint8_t flag) { return flag; });
+  return {{"feasible", dataset.feasible()},
+          {"infeasible", dataset.rows() - dataset.feasible()},
+          {"over_limit", over},
+          {"fitted", data.feasible.size() + data.infeasible.size()},
+          {"withheld_feasible", data.withheld_feasible.size()},
+          {"withheld_infeasible", data.withheld_infeasible.size()}};
+}
+
+nlohmann::json describe_withheld(const TrainingData& data, const RunResult& chosen) {
+  nlohmann::json withheld = nlohmann::json::array();
+  const std::size_t all = std::min(data.withheld_feasible.size(), chosen.predicted.size());
+  const std::size_t count = std::min(all, max_reported_withheld);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t place = i * all / count;
+    withheld.push_back({{"true", number_or_null(data.objective[data.withheld_feasible[place]])},
+                        {"predicted", number_or_null(chosen.predicted[place])}});
+  }
+  return withheld;
+}
+
+}  // namespace
+
+nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
+                     const std::filesystem::path& model_file, const std::filesystem::path& work_folder,
+                     Monitor& monitor) {
+  const auto start = std::chrono::steady_clock::now();
+  if (options.grid.empty()) throw Error(ErrorCode::invalid_input, "the training grid is empty", "give {alpha, beta}");
+  const bool paper = options.protocol == "paper";
+  const TrainingData data = prepare_training_data(dataset, task, paper, options.withhold, options.seed);
+  const NetworkSpec spec = network_of(task, options, data.metrics.size());
+  const SearchDomain domain{dataset.group.space, task.admits};
+  const std::string key = checkpoint_key(dataset, task, options);
+  const bool can_compare = !data.withheld_feasible.empty();
+  if (!can_compare) {
+    monitor.message(fmt::format("too few rows to withhold any: taking the first of {} grid entries as it is",
+                                options.grid.size()));
+  }
+
+  const bool refit = options.refit && !paper;
+  const auto steps = static_cast<std::uint64_t>(options.steps);
+  const auto members = static_cast<std::size_t>(options.ensemble);
+  // Without refit the chosen candidate is the first member.
+  const std::size_t further = refit ? members : members - 1;
+  RunProgress progress{monitor, steps * (options.grid.size() + further)};
+
+  std::vector<RunResult> candidates(options.grid.size());
+  parallel_for(candidates.size(), options.threads, 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      candidates[i] = run_training({options, data, domain, spec, task.context, options.grid[i], options.seed, steps, true,
+                                    work_folder / fmt::format("candidate_{}.checkpoint", i), key},
+                                   progress);
+    }
+  });
+  const std::size_t chosen = best_candidate(candidates, can_compare);
+  if (candidates[chosen].diverged) {
+    monitor.message("every candidate diverged; the model is the last checkpoint that was finite");
+  }
+
+  const TrainingData all =
+      refit ? prepare_training_data(dataset, task, paper, 0, options.seed) : data;
+  std::vector<RunResult> ensemble(further);
+  const std::uint64_t chosen_steps = std::max<std::uint64_t>(1, candidates[chosen].step);
+  parallel_for(further, options.threads, 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t m = begin; m < end; ++m) {
+      ensemble[m] =
+          run_training({options, all, domain, spec, task.context, options.grid[chosen], options.seed + 1 + m, chosen_steps,
+                        false, work_folder / fmt::format("member_{}.checkpoint", m), key},
+                       progress);
+    }
+  });
+
+  nlohmann::json report = {{"chosen", chosen},
+                           {"rows", describe_rows(dataset, task, data)},
+                           {"withheld", describe_withheld(data, candidates[chosen])},
+                           {"refit", refit}};
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const RunResult& result = candidates[i];
+    report["candidates"].push_back({{"alpha", options.grid[i].alpha},
+                                    {"beta", options.grid[i].beta},
+                                    {"step", result.step},
+                                    {"kendall", can_compare ? number_or_null(result.kendall) : nullptr},
+                                    {"infeasible_auc", number_or_null(result.infeasible_auc)},
+                                    {"score", can_compare ? number_or_null(result.score) : nullptr},
+                                    {"diverged", result.diverged},
+                                    {"history", result.history}});
+  }
+
+  TensorMap tensors;
+  std::size_t member = 0;
+  const auto add_member = [&](RunResult& result) {
+    for (auto& [name, tensor] : result.tensors) tensors[fmt::format("{}.{}", member, name)] = std::move(tensor);
+    ++member;
+  };
+  if (!refit) add_member(candidates[chosen]);
+  for (RunResult& result : ensemble) add_member(result);
+  nlohmann::json metadata =
+      model_metadata(domain.space, all, spec, task.context, static_cast<std::int64_t>(members));
+  metadata["dataset_fingerprint"] = dataset.fingerprint();
+  metadata["dataset_rows"] = dataset.rows();
+  metadata["code_version"] = CORBEL_VERSION;
+  metadata["options"] = to_json(options);
+  metadata["training"] = report;
+  Model::save(model_file, metadata, std::move(tensors));
+
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    std::filesystem::remove(work_folder / fmt::format("candidate_{}.checkpoint", i));
+  }
+  for (std::size_t m = 0; m < further; ++m) {
+    std::filesystem::remove(work_folder / fmt::format("member_{}.checkpoint", m));
+  }
+  report["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace corbel
