@@ -66,7 +66,7 @@ class ConfigBuilder final : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
   Config take(bool any) {
-    if (any) return std::move(root_);
+    if (any && !root_.is_null()) return std::move(root_);
     Config empty;
     empty.source_ = source_;
     empty.line_ = empty.column_ = 1;
@@ -218,7 +218,9 @@ Config Config::parse(std::string_view text, std::shared_ptr<const Source> source
   }
   ConfigBuilder builder(source);
   try {
-    std::istringstream stream{std::string(text)};
+    // yaml-cpp takes a quote that the file's last line leaves open as closed; inside a document that ends by a marker
+    // it does not.
+    std::istringstream stream(std::string(text) + (text.ends_with('\n') ? "...\n" : "\n...\n"));
     YAML::Parser parser(stream);
     const bool any = parser.HandleNextDocument(builder);
     while (parser.HandleNextDocument(builder)) {

@@ -154,7 +154,8 @@ Quantity parse_quantity(std::string_view text, std::string_view place) {
                 "write a number and, if need be, its unit, such as 29 or 256 KiB");
   }
   rest = trim(rest.substr(static_cast<std::size_t>(end - rest.data())));
-  if (!rest.empty() && !is_unit_text(rest)) {
+  const bool hexadecimal = rest.starts_with('x') || rest.starts_with('X');
+  if (!rest.empty() && (hexadecimal || !is_unit_text(rest))) {
     throw Error(ErrorCode::invalid_input, at_place(place) + in_quotes(trimmed) + " is not a number with a unit",
                 "write a number and, if need be, its unit, such as 29 or 256 KiB");
   }
