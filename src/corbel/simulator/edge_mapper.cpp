@@ -18,7 +18,6 @@ double parts(double whole, double part) { return std::ceil(whole / part); }
 struct Slice {
   double pe_pixels, pe_channels, core_pixels, core_channels;
   double active_pes, active_cores;
-  double channel_slices;  ///< distinct slices of weights
   double in_bytes, out_bytes, weight_bytes, second_operand_bytes;
   bool cores_channels;
 };
@@ -56,7 +55,6 @@ Slice divide(const LayerFacts& layer, const Chip& chip, const Division& division
     slice.core_channels = slice.pe_channels;
     slice.active_cores = parts(slice.pe_pixels, slice.core_pixels);
   }
-  slice.channel_slices = parts(layer.channels, slice.core_channels);
   slice.out_bytes = slice.pe_pixels * slice.pe_channels;
   const double channel_share = slice.pe_channels / layer.channels;
   slice.weight_bytes = layer.dram_weight_bytes * channel_share;
@@ -119,17 +117,22 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
   const double held_weights = pixels_outside ? all_weights : weights;
   const bool stationary = 2 * held_weights <= chip.parameter_bytes;
   const double parameter_loads = stationary ? 1 : pixel_tiles;
-  const double parameter_parts = weights > 0 ? parts(2 * weights, chip.parameter_bytes) : 1;
 
   double core_need = tiling.unit_bytes, staged = all_weights, input_splits = 1, spilled = 0;
   double working_set = slice.in_bytes + slice.out_bytes + slice.second_operand_bytes +
                        std::ceil(layer.parked_bytes / chip.pes) +
                        tiling.unit_bytes * (slice.cores_channels ? slice.active_cores : 1);
-  if (layer.steps > 1 || order == Order::weights_in_pe) working_set += slice.weight_bytes;
+  if (layer.steps > 1) working_set += slice.weight_bytes;
   switch (order) {
     case Order::weights_in_core: core_need = 2 * weights; break;
     case Order::pixels_outside: core_need = all_weights; break;
-    case Order::weights_in_pe: staged = all_weights * pixel_tiles; break;
+    case Order::weights_in_pe:
+      staged = all_weights * pixel_tiles;
+      if (layer.steps <= 1) {
+        const double tiles_at_once = slice.cores_channels ? slice.active_cores : 1;
+        working_set += std::min(slice.weight_bytes + slice.second_operand_bytes, 2 * weights * tiles_at_once);
+      }
+      break;
     case Order::partial_sums: {
       const double unit = tiling.unit_bytes;
       const double units_at_once = std::max(1.0, std::floor(chip.core_memory / std::max(unit, 1.0)));
@@ -145,11 +148,13 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
   mapping.needs[static_cast<std::size_t>(Memory::core)] = core_need;
   mapping.needs[static_cast<std::size_t>(Memory::parameter)] = tiling.unit_bytes;
 
+  // Moves between memories name their PE or core, one instruction each; tiles are broadcast to all cores, and a repeat
+  // count walks the parts of a tile's weights through parameter memory.
   double instructions = 0;
   if (!layer.fused) {
-    const double weight_blocks = weights > 0 ? slice.channel_slices * tiling.channel_tiles * input_splits : 0;
-    const double tiles = tiling.channel_tiles * pixel_tiles * (1 + std::max(input_splits, parameter_parts));
-    instructions = 4 + 2 * slice.active_pes + weight_blocks + tiles;
+    const double weight_loads = weights > 0 ? slice.active_cores * tiling.channel_tiles * input_splits : 0;
+    const double tiles = tiling.channel_tiles * pixel_tiles * (1 + input_splits);
+    instructions = 4 + slice.active_pes * (2 + weight_loads) + tiles;
   }
   mapping.needs[static_cast<std::size_t>(Memory::instruction)] = instructions;
 
@@ -236,7 +241,7 @@ Mapper::Mapper(const NetworkFacts& network) : network_(network), best_(network.l
   program_.on_chip_cycles.resize(network.layers.size());
 }
 
-bool Mapper::search(const LayerFacts& layer, const Chip& chip, std::array<Best, share_count>& best) const {
+bool Mapper::search(const LayerFacts& layer, const Chip& chip, std::array<Best, shares.size()>& best) const {
   best.fill({infinity, {}});
   const std::array<double, memory_count> have = capacities(layer, chip);
   const std::size_t orders = orders_differ(layer) ? order_count : 1;
@@ -249,8 +254,7 @@ bool Mapper::search(const LayerFacts& layer, const Chip& chip, std::array<Best, 
       bool fits = true;
       for (std::size_t m = 0; m < memory_count; ++m) fits &= mapping.needs[m] <= have[m];
       if (!fits) continue;
-      double limit = chip.pe_memory;
-      for (std::size_t s = 0; s < share_count && mapping.needs[0] <= limit; ++s, limit /= 2) {
+      for (std::size_t s = 0; s < shares.size() && mapping.needs[0] <= shares[s] * chip.pe_memory; ++s) {
         if (mapping.cycles < best[s].cycles) {
           best[s] = {mapping.cycles, {static_cast<std::uint8_t>(d), static_cast<Order>(o)}};
         }
@@ -295,9 +299,8 @@ const Program& Mapper::compile(const Chip& chip) {
   program_.fits = true;
   program_.cycles = infinity;
   std::size_t chosen = 0;
-  double share = 1;
-  for (std::size_t s = 0; s < share_count; ++s, share /= 2) {
-    const double capacity = std::min((1 - share) * chip.pe_memory * chip.pes, network_.weight_bytes);
+  for (std::size_t s = 0; s < shares.size(); ++s) {
+    const double capacity = std::min((1 - shares[s]) * chip.pe_memory * chip.pes, network_.weight_bytes);
     // Every resident byte that DRAM time is waiting for saves the same time, so that only their number matters.
     double cycles = 0, wanted = 0;
     for (std::size_t i = 0; i < n; ++i) {

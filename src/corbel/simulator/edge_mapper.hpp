@@ -93,16 +93,16 @@ class Mapper {
 
  private:
   /// Shares of PE memory that working sets may take; the rest keeps weights between inferences.
-  static constexpr std::size_t share_count = 6;
+  static constexpr std::array<double, 8> shares = {1, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625, 0.03125};
   struct Best {
     double cycles;
     MappingChoice choice;
   };
-  bool search(const LayerFacts& layer, const Chip& chip, std::array<Best, share_count>& best) const;
+  bool search(const LayerFacts& layer, const Chip& chip, std::array<Best, shares.size()>& best) const;
   void explain(std::size_t layer, const Chip& chip);
 
   const NetworkFacts& network_;
-  std::vector<std::array<Best, share_count>> best_;
+  std::vector<std::array<Best, shares.size()>> best_;
   Program program_;
 };
 

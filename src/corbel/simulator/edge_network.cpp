@@ -172,18 +172,22 @@ LayerFacts describe(const Network& network, std::size_t index, const Uses& uses)
 }
 
 /// A static partition of the instruction memory, like the code segments of a linker: half of it evenly, since every
-/// layer sets up every PE, half by output elements, since tiles follow them. It depends on the network alone, so that
-/// a larger memory of any kind can only give the mapper more choice.
+/// layer sets up every PE; a quarter each by outputs and by lane cycles, since tiles follow the former and their parts
+/// the latter. It depends on the network alone, so that a larger memory of any kind only gives the mapper more choice.
 void share_instructions(NetworkFacts& facts) {
-  double programs = 0, outputs = 0;
+  const auto outputs_of = [](const LayerFacts& layer) { return layer.rows * layer.columns * layer.channels; };
+  double programs = 0, outputs = 0, cycles = 0;
   for (std::size_t i = 0; i < facts.layers.size(); ++i) {
-    if (facts.layers[i].fused) continue;
+    const LayerFacts& layer = facts.layers[i];
+    if (layer.fused) continue;
     programs += facts.counts[i];
-    outputs += facts.counts[i] * facts.layers[i].outputs / facts.layers[i].steps;
+    outputs += facts.counts[i] * outputs_of(layer);
+    cycles += facts.counts[i] * outputs_of(layer) * layer.words;
   }
   for (LayerFacts& layer : facts.layers) {
     if (layer.fused) continue;
-    layer.instruction_share = 0.5 / programs + 0.5 * layer.outputs / layer.steps / outputs;
+    layer.instruction_share = 0.5 / programs + 0.25 * outputs_of(layer) / outputs +
+                              0.25 * outputs_of(layer) * layer.words / cycles;
   }
 }
 
