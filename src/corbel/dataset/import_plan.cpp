@@ -206,6 +206,15 @@ class Planner {
   }
   void check_names() const;
   ColumnPlan decide(const std::string& column, const ColumnFacts& column_facts, const FileFacts& facts) const;
+  /// What `make` gives; an Error of it, which knows no file, names this one.
+  template <class Make>
+  auto in_file(const Make& make) const {
+    try {
+      return make();
+    } catch (const Error& problem) {
+      throw Error(problem.code(), file_ + ": " + problem.what(), problem.hint());
+    }
+  }
   Parameter parameter(const ColumnPlan& column, const ColumnFacts& column_facts) const;
   void find_filler(ColumnPlan& column, const ColumnFacts& column_facts, const FileFacts& facts) const;
 
@@ -281,7 +290,7 @@ ColumnPlan Planner::decide(const std::string& column, const ColumnFacts& c, cons
   }
   if (space_ && space_->find(plan.name)) return is(ColumnRole::parameter, "a parameter of the space");
   if (c.filled == 0) return is(ColumnRole::ignore, "always blank");
-  const bool constant = !c.overflow && c.count() == 1 && facts.rows > 1;
+  const bool constant = !c.overflow && c.count() == 1 && c.filled == facts.rows && facts.rows > 1;
   if (!c.numeric()) {
     if (constant) return is(ColumnRole::ignore, "the same in every row");
     if (!space_ && is_named_like_workload(plan.name)) {
@@ -339,11 +348,13 @@ Parameter Planner::parameter(const ColumnPlan& column, const ColumnFacts& c) con
   if (c.filled == 0) {
     throw error("parameter column " + ticked(column.column) + " is blank", hint(column.column, "ignore"));
   }
-  if (c.numeric()) return Parameter::ordinal(column.name, c.numbers(), unit_of_metric(column.name));
+  if (c.numeric()) {
+    return in_file([&] { return Parameter::ordinal(column.name, c.numbers(), unit_of_metric(column.name)); });
+  }
   std::set<std::string> words;
   for (const std::string& label : c.labels()) words.insert(lowered(label));
   if (words == std::set<std::string>{"false", "true"}) return Parameter::boolean(column.name);
-  return Parameter::categorical(column.name, c.labels());
+  return in_file([&] { return Parameter::categorical(column.name, c.labels()); });
 }
 
 void Planner::find_filler(ColumnPlan& column, const ColumnFacts& c, const FileFacts& facts) const {
@@ -395,7 +406,9 @@ ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& 
     if (column.role == ColumnRole::parameter && space_ && !space_->find(column.name)) {
       throw unknown_name("parameter", column.name, header_, file_);
     }
-    if (column.role == ColumnRole::parameter && !space_) parameters.push_back(parameter(column, column_facts));
+    if (column.role == ColumnRole::parameter && !space_) {
+      parameters.push_back(parameter(column, column_facts));
+    }
     columns.push_back(std::move(column));
   }
   if (!has_metric) {
@@ -405,7 +418,7 @@ ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& 
   if (!space_) {
     if (parameters.empty())
       throw error("no column is a parameter", "set `columns: {NAME: parameter}` for those that are");
-    return {std::move(columns), DesignSpace(std::move(parameters))};
+    return {std::move(columns), in_file([&] { return DesignSpace(std::move(parameters)); })};
   }
   for (const Parameter& parameter : space_->parameters()) {
     const auto column = names.find(parameter.name());
