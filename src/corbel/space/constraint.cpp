@@ -261,6 +261,12 @@ Constraint Constraint::parse(std::string_view text, std::string_view place) {
   if (!is_text(text)) throw data->error(1, "not UTF-8 text");
   Parser(*data).parse();
   if (data->names.empty()) {
+    for (const auto* side : {&data->left, &data->right}) {
+      for (const ConstraintTerm& term : *side) {
+        if (term.unit.empty() || is_known_unit(term.unit)) continue;
+        throw data->error(term.column, in_quotes(term.unit) + " is no known unit", "to multiply, write *");
+      }
+    }
     throw data->error(1, "it names no parameter and no metric", "such as area_mm2 <= 29");
   }
   Constraint constraint;
