@@ -77,7 +77,7 @@ AxisScale AxisScale::linear(double low, double high) {
   return {low, high, false};
 }
 
-AxisScale AxisScale::around(std::span<const double> values) {
+AxisScale AxisScale::around(std::span<const double> values, bool never_logarithmic) {
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const double value : values) {
     if (!is_drawable(value)) continue;
@@ -89,7 +89,7 @@ AxisScale AxisScale::around(std::span<const double> values) {
     const double half = low == 0 ? 1 : std::max(std::abs(low) * 0.1, 1e-290);
     return {low - half, high + half, false};
   }
-  if (low > 0 && std::log10(high) - std::log10(low) > logarithmic_decades) {
+  if (!never_logarithmic && low > 0 && std::log10(high) - std::log10(low) > logarithmic_decades) {
     const double pad = std::pow(10.0, 0.04 * (std::log10(high) - std::log10(low)));
     return {low / pad, high * pad, true};
   }
@@ -121,7 +121,8 @@ TickLabels label_ticks(std::span<const double> ticks) {
     out.labels.assign(ticks.size(), "0");
     return out;
   }
-  if (largest >= 1e5 || largest < 1e-2) {
+  const bool wide = !ticks.empty() && ticks.front() > 0 && largest / ticks.front() > 1e3;
+  if (!wide && (largest >= 1e5 || largest < 1e-2)) {
     out.exponent = 3 * static_cast<int>(std::floor(std::log10(largest) / 3 + 1e-12));
   }
   const bool even = ticks.size() >= 2 &&
@@ -132,7 +133,7 @@ TickLabels label_ticks(std::span<const double> ticks) {
       const double scaled_step = decimal(step, -out.exponent);
       const int decimals = std::clamp(static_cast<int>(std::ceil(-std::log10(scaled_step) - 1e-9)), 0, 12);
       out.labels.push_back(fmt::format("{:.{}f}", scaled, decimals));
-    } else if (scaled != 0 && (std::abs(scaled) < 1e-3 || std::abs(scaled) >= 1e5)) {
+    } else if (scaled != 0 && (std::abs(scaled) < 1e-3 || std::abs(scaled) >= 1e4)) {
       const int power = static_cast<int>(std::floor(std::log10(std::abs(scaled)) + 1e-12));
       const double lead = scaled / std::pow(10.0, power);
       out.labels.push_back((std::abs(lead - 1) < 1e-9 ? "10" : fmt::format("{:g}·10", lead)) + superscript(power));

@@ -20,7 +20,7 @@ class AxisScale {
   /// Of values to show: logarithmic when all are positive and the largest is over 10^1.5 times the smallest, else
   /// linear, starting at zero when the smallest is near it. Padded, never empty; values that are not finite are left
   /// out.
-  static AxisScale around(std::span<const double> values);
+  static AxisScale around(std::span<const double> values, bool never_logarithmic = false);
   static AxisScale linear(double low, double high);
 
   bool logarithmic() const { return logarithmic_; }
@@ -36,7 +36,8 @@ class AxisScale {
   bool logarithmic_;
 };
 
-/// Labels of ticks, in units of 10^exponent: "20", "0.05"; the exponent is a multiple of 3, 0 for everyday sizes.
+/// Labels of ticks, in units of 10^exponent: "20", "0.05"; the exponent is a multiple of 3, 0 for everyday sizes and
+/// for ticks that span more than three decades ("100", "10⁴").
 struct TickLabels {
   int exponent = 0;
   std::vector<std::string> labels;

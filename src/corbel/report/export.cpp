@@ -59,7 +59,8 @@ ordered_json exported_design(const json& results) {
     put_section("predicted_metrics", known_values(view.of_best("predicted_metrics")));
     ordered_json margins = ordered_json::array();
     for (const json& margin : items_of(view.of_best("margins"))) {
-      ordered_json entry = known_values(margin);
+      ordered_json entry = ordered_json::object();
+      for (const char* key : {"constraint", "left", "right", "margin", "basis"}) put(entry, key, member(margin, key));
       if (!entry.empty()) margins.push_back(std::move(entry));
     }
     put_section("margins", std::move(margins));

@@ -8,7 +8,8 @@ struct ReportView;
 
 // The figures of the page, each as HTML (heading, legend, SVG, caption); "" where the results hold nothing to draw.
 
-std::string objective_figure(const ReportView& view);   ///< objective against the other axis
+std::string objective_figures(
+    const ReportView& view);  ///< objective against the other axis, whole and near the proposals
 std::string prediction_figure(const ReportView& view);  ///< predicted against true
 std::string training_figures(const ReportView& view);   ///< losses, rank correlation, selection
 std::string coverage_figures(const ReportView& view);   ///< share of infeasible rows per parameter value

@@ -152,7 +152,7 @@ std::string margins_table(const ReportView& view) {
                           100 * std::clamp(1 - *value, 0.0, 1.0));
     }
     table.row(
-        {code(text), left ? html_escape(value_with_unit(*left, "")) : "–",
+        {code(text), left ? html_escape(measured_with_unit(*left, "")) : "–",
          value ? fmt::format("<span{}>{}</span>", broken ? " class=\"broken-text\"" : "", signed_percent_text(*value))
                : "not known",
          meter, html_escape(text_of(member(margin, "basis")))});
@@ -176,6 +176,13 @@ std::string chosen_metric(const ReportView& view, const std::string& metric) {
   return "<span class=\"soft\">not known</span>";
 }
 
+/// Lets a narrow screen break a name after its underscores.
+std::string breakable(const std::string& html) {
+  std::string out;
+  for (const char c : html) out += c == '_' ? std::string("_<wbr>") : std::string(1, c);
+  return out;
+}
+
 std::string design_table(const ReportView& view) {
   const json& logged = member(view.results, "dataset", "best_logged");
   const bool compare = member(logged, "design").is_object() && text_of(member(view.best, "source")) != "logged";
@@ -185,7 +192,7 @@ std::string design_table(const ReportView& view) {
   const json& design = member(view.best, "design");
   for (const ReportParameter& parameter : view.parameters) {
     const std::string value = html_escape(view.design_value(parameter, design));
-    std::vector<std::string> cells = {code(parameter.name), "<b>" + value + "</b>"};
+    std::vector<std::string> cells = {breakable(code(parameter.name)), "<b>" + value + "</b>"};
     if (compare) {
       const std::string other = html_escape(view.design_value(parameter, member(logged, "design")));
       cells.push_back(fmt::format("<span{}>{}</span>", other == value ? " class=\"same\"" : "", other));
@@ -292,8 +299,9 @@ std::vector<std::string> unknowns(const ReportView& view) {
                               count_text(*scored), count_text(*designs), 100 * *scored / *designs));
   }
   if (const auto failed = number_of(member(view.results, "validation", "failed")); failed && *failed > 0) {
-    out.push_back(fmt::format("What {} proposal{} would have given: the simulation of {} failed.", count_text(*failed),
-                              *failed == 1 ? "" : "s", *failed == 1 ? "it" : "them"));
+    out.push_back(
+        *failed == 1 ? std::string("How 1 proposal would have done: its simulation failed.")
+                     : fmt::format("How {} proposals would have done: their simulations failed.", count_text(*failed)));
   }
   const std::string seed = text_of(member(view.results, "study", "seed"));
   if (!seed.empty() && source != "logged") {

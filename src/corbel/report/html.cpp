@@ -94,8 +94,8 @@ void HtmlTable::row(const std::vector<std::string>& cells, std::string_view css_
   body_ += "</tr>\n";
 }
 
-void HtmlTable::note(std::string_view html) {
-  body_ += fmt::format("<tr class=\"note\"><td></td><td colspan=\"{}\">{}</td></tr>\n",
+void HtmlTable::note(std::string_view html, std::string_view css_class) {
+  body_ += fmt::format("<tr class=\"note {}\"><td></td><td colspan=\"{}\">{}</td></tr>\n", css_class,
                        columns_.size() > 1 ? columns_.size() - 1 : 1, html);
 }
 

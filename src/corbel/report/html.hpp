@@ -29,7 +29,7 @@ class HtmlTable {
   /// @param cells  one per column
   void row(const std::vector<std::string>& cells, std::string_view css_class = "");
   /// A second line that belongs to the row above and spans all columns but the first.
-  void note(std::string_view html);
+  void note(std::string_view html, std::string_view css_class = "");
   bool empty() const { return body_.empty(); }
   std::string html() const;
 

@@ -35,8 +35,9 @@ struct Frame {
   AxisScale x = AxisScale::linear(0, 1), y = AxisScale::linear(0, 1);
   double left = 0, right = 0, top = 0, bottom = 0;
 
-  double to_x(double value) const { return left + std::clamp(x.at(value), 0.0, 1.0) * (right - left); }
-  double to_y(double value) const { return bottom - std::clamp(y.at(value), 0.0, 1.0) * (bottom - top); }
+  /// Lines may leave the frame, where they are cut, but not by so much that coordinates get long.
+  double to_x(double value) const { return left + std::clamp(x.at(value), -4.0, 5.0) * (right - left); }
+  double to_y(double value) const { return bottom - std::clamp(y.at(value), -4.0, 5.0) * (bottom - top); }
   bool shows(const ChartPoint& point) const {
     if (!is_finite(point)) return false;
     const double h = x.at(point.x), v = y.at(point.y);
@@ -62,11 +63,12 @@ std::string mark_svg(Kind kind, double x, double y) {
   }
 }
 
-std::string series_svg(const ChartSeries& series, const Frame& frame) {
+std::string series_svg(const ChartSeries& series, const Frame& frame, const std::string& clip) {
   std::string out;
   std::vector<const ChartPoint*> points;
+  const bool is_line = series.kind == Kind::line || series.kind == Kind::steps || series.kind == Kind::links;
   for (const ChartPoint& point : series.points) {
-    if (frame.shows(point)) points.push_back(&point);
+    if (is_line ? is_finite(point) : frame.shows(point)) points.push_back(&point);
   }
   switch (series.kind) {
     case Kind::cloud: {
@@ -102,7 +104,7 @@ std::string series_svg(const ChartSeries& series, const Frame& frame) {
       out += "<path d=\"";
       for (std::size_t i = 0; i + 1 < series.points.size(); i += 2) {
         const ChartPoint &a = series.points[i], &b = series.points[i + 1];
-        if (!frame.shows(a) || !frame.shows(b)) continue;
+        if (!is_finite(a) || !is_finite(b)) continue;
         out += fmt::format("M{} {}L{} {}", px(frame.to_x(a.x)), px(frame.to_y(a.y)), px(frame.to_x(b.x)),
                            px(frame.to_y(b.y)));
       }
@@ -115,15 +117,20 @@ std::string series_svg(const ChartSeries& series, const Frame& frame) {
                            mark_svg(series.kind, frame.to_x((*it)->x), frame.to_y((*it)->y)), html_escape((*it)->tip));
       }
   }
-  return fmt::format("<g class=\"s {} {}\">{}</g>\n", series.css_class,
-                     series.kind == Kind::cloud ? "cloud"
-                     : series.kind == Kind::circles || series.kind == Kind::diamonds || series.kind == Kind::stars
-                         ? "mark"
-                         : "line",
-                     out);
+  const char* role = is_line ? "line" : series.kind == Kind::cloud ? "cloud" : "mark";
+  return fmt::format("<g class=\"s {} {}\"{}>{}</g>\n", series.css_class, role,
+                     is_line ? fmt::format(" clip-path=\"url(#{})\"", clip) : "", out);
 }
 
-std::string guide_svg(const ChartGuide& guide, const Frame& frame) {
+/// Whether a guide's label stands above it. Others are named in the legend, where labels cannot meet each other or
+/// data.
+bool is_labelled_above(const Chart& chart, const ChartGuide& guide) {
+  const auto vertical =
+      std::count_if(chart.guides.begin(), chart.guides.end(), [](const ChartGuide& other) { return other.vertical; });
+  return guide.vertical && vertical == 1;
+}
+
+std::string guide_svg(const ChartGuide& guide, const Frame& frame, bool label_above) {
   const double at = guide.vertical ? frame.x.at(guide.value) : frame.y.at(guide.value);
   std::string out;
   const double edge = std::clamp(at, 0.0, 1.0);
@@ -139,19 +146,16 @@ std::string guide_svg(const ChartGuide& guide, const Frame& frame) {
     }
   }
   if (!(at >= 0 && at <= 1)) return out;
-  if (guide.vertical) {
-    const double x = frame.to_x(guide.value), half = label_width(guide.label) / 2;
+  if (!guide.vertical) {
+    return out + fmt::format("<path class=\"guide\" d=\"M{} {}H{}\"/>", px(frame.left), px(frame.to_y(guide.value)),
+                             px(frame.right));
+  }
+  const double x = frame.to_x(guide.value), half = label_width(guide.label) / 2;
+  out += fmt::format("<path class=\"guide\" d=\"M{} {}V{}\"/>", px(x), px(frame.top), px(frame.bottom));
+  if (label_above) {
     const double middle = std::clamp(x, frame.left + half, std::max(frame.left + half, frame.right - half));
-    out += fmt::format(
-        "<path class=\"guide\" d=\"M{0} {1}V{2}\"/><text class=\"guide-label\" text-anchor=\"middle\" "
-        "x=\"{3}\" y=\"{4}\">{5}</text>",
-        px(x), px(frame.top), px(frame.bottom), px(middle), px(frame.top - 7), html_escape(guide.label));
-  } else {
-    const double y = frame.to_y(guide.value);
-    out += fmt::format(
-        "<path class=\"guide\" d=\"M{0} {1}H{2}\"/><text class=\"guide-label halo\" text-anchor=\"end\" "
-        "x=\"{3}\" y=\"{4}\">{5}</text>",
-        px(frame.left), px(y), px(frame.right), px(frame.right - 6), px(y - 6), html_escape(guide.label));
+    out += fmt::format("<text class=\"guide-label\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>", px(middle),
+                       px(frame.top - 7), html_escape(guide.label));
   }
   return out;
 }
@@ -172,18 +176,17 @@ Frame make_frame(const Chart& chart) {
   }
   for (const ChartGuide& guide : chart.guides) (guide.vertical ? xs : ys).push_back(guide.value);
   Frame frame;
+  const auto scale = [](const ChartAxis& axis, const std::vector<double>& values) {
+    if (!axis.low || !axis.high || !(*axis.low < *axis.high)) return AxisScale::around(values, axis.linear);
+    return AxisScale::linear(*axis.low, *axis.high);
+  };
   if (chart.identity) {
     xs.insert(xs.end(), ys.begin(), ys.end());
     frame.x = frame.y = AxisScale::around(xs);
-  } else {
-    frame.x = AxisScale::around(xs);
-    if (chart.zero_to_one) {
-      const double low = ys.empty() ? 0 : *std::min_element(ys.begin(), ys.end());
-      frame.y = AxisScale::linear(std::max(std::min(low, 0.0), -1.0), 1);
-    } else {
-      frame.y = AxisScale::around(ys);
-    }
+    return frame;
   }
+  frame.x = scale(chart.x, xs);
+  frame.y = scale(chart.y, ys);
   return frame;
 }
 
@@ -201,8 +204,8 @@ std::string chart_svg(const Chart& chart) {
   const TickLabels x_labels = label_ticks(x_ticks), y_labels = label_ticks(y_ticks);
   double widest = 0;
   for (const std::string& label : y_labels.labels) widest = std::max(widest, label_width(label));
-  const bool labelled_above =
-      std::any_of(chart.guides.begin(), chart.guides.end(), [](const ChartGuide& guide) { return guide.vertical; });
+  const bool labelled_above = std::any_of(chart.guides.begin(), chart.guides.end(),
+                                          [&](const ChartGuide& guide) { return is_labelled_above(chart, guide); });
   frame.left = widest + 12;
   frame.right = chart.width - 14;
   frame.top = labelled_above ? 46 : 28;
@@ -238,13 +241,16 @@ std::string chart_svg(const Chart& chart) {
   out += fmt::format("<text class=\"name\" x=\"0\" y=\"14\">{}{}</text></g>\n", axis_title(chart.y, y_labels.exponent),
                      frame.y.logarithmic() ? ", log" : "");
   for (const ChartGuide& guide : chart.guides) {
-    if (std::isfinite(guide.value)) out += guide_svg(guide, frame);
+    if (std::isfinite(guide.value)) out += guide_svg(guide, frame, is_labelled_above(chart, guide));
   }
   if (chart.identity) {
     out += fmt::format("<path class=\"identity\" d=\"M{} {}L{} {}\"/>\n", px(frame.left), px(frame.bottom),
                        px(frame.right), px(frame.top));
   }
-  for (const ChartSeries& series : chart.series) out += series_svg(series, frame);
+  const std::string clip = chart.id + "-clip";
+  out += fmt::format("<clipPath id=\"{}\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/></clipPath>\n", clip,
+                     px(frame.left), px(frame.top), px(frame.right - frame.left), px(frame.bottom - frame.top));
+  for (const ChartSeries& series : chart.series) out += series_svg(series, frame, clip);
   out += fmt::format("<path class=\"frame\" d=\"M{} {}V{}H{}\"/></svg>\n", px(frame.left), px(frame.top),
                      px(frame.bottom), px(frame.right));
   return out;
@@ -276,6 +282,12 @@ std::string chart_legend(const Chart& chart) {
     items += fmt::format("<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\"><g class=\"s {} {}\">{}</g></svg>{}</li>",
                          series.css_class, role, swatch, html_escape(series.label));
   }
+  for (const ChartGuide& guide : chart.guides) {
+    if (is_labelled_above(chart, guide)) continue;
+    items += fmt::format(
+        "<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\"><path class=\"guide\" d=\"M1 8H23\"/></svg>{}</li>",
+        html_escape(guide.label));
+  }
   if (chart.identity) {
     items +=
         "<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\"><path class=\"identity\" d=\"M1 15L23 "
@@ -284,16 +296,31 @@ std::string chart_legend(const Chart& chart) {
   return items.empty() ? "" : fmt::format("<ul class=\"legend\">{}</ul>\n", items);
 }
 
+std::string chart_figure(const Chart& chart, const std::string& heading, const std::string& caption) {
+  return fmt::format("<figure><h3>{}</h3>{}<div class=\"plot\">{}</div><figcaption>{}</figcaption></figure>\n",
+                     html_escape(heading), chart_legend(chart), chart_svg(chart), html_escape(caption));
+}
+
+std::vector<ChartPoint> thinned_points(std::vector<ChartPoint> points, std::size_t most) {
+  if (points.size() <= most) return points;
+  const std::size_t every = (points.size() + most - 1) / most;
+  std::vector<ChartPoint> kept;
+  for (std::size_t i = 0; i < points.size(); i += every) kept.push_back(points[i]);
+  if ((points.size() - 1) % every != 0) kept.push_back(points.back());
+  return kept;
+}
+
 std::string bars_svg(const std::string& title, const std::string& share_heading, const std::string& note_heading,
                      const std::vector<ChartBar>& bars, double reference) {
   constexpr int width = 360, row = 20, top = 24;
   constexpr std::size_t longest_label = 14;
   double label_space = 0, note_space = label_width(note_heading);
   for (const ChartBar& bar : bars) {
-    label_space = std::max(label_space, label_width(shorten(bar.label, longest_label)));
+    // A marked label is bold.
+    label_space = std::max(label_space, (bar.marked ? 1.12 : 1.0) * label_width(shorten(bar.label, longest_label)));
     note_space = std::max(note_space, label_width(bar.note));
   }
-  const double left = label_space + 20, share_space = label_width("100 %") + 6;
+  const double left = label_space + 22, share_space = label_width("100 %") + 6;
   const double full = width - note_space - share_space - 4 - left;
   const int height = top + row * static_cast<int>(bars.size()) + 4;
   std::string out = fmt::format(

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,19 +36,21 @@ struct ChartGuide {
 };
 
 struct ChartAxis {
-  std::string title, unit;
+  std::string title = {}, unit = {};
+  bool linear = false;              ///< never logarithmic
+  std::optional<double> low, high;  ///< a fixed range; marks outside it are left out, lines are cut
 };
 
 /// What to draw; `chart_svg` chooses scales and ticks. All text is plain and gets escaped.
 struct Chart {
-  int width = 560, height = 400;
+  std::string id;  ///< unique in the page, a name that HTML takes
+  int width = 560, height = 420;
   std::string title;        ///< read by screen readers
   std::string description;  ///< one sentence on what there is to see
   ChartAxis x, y;
   std::vector<ChartSeries> series;
   std::vector<ChartGuide> guides;
-  bool identity = false;     ///< both axes alike, with the line y = x
-  bool zero_to_one = false;  ///< y spans at least [0, 1]
+  bool identity = false;  ///< both axes alike, with the line y = x
 };
 
 /// Whether there is any finite point to draw.
@@ -55,6 +58,11 @@ bool has_points(const Chart& chart);
 std::string chart_svg(const Chart& chart);
 /// The legend as HTML, which wraps where an SVG would not; "" if no series has a label.
 std::string chart_legend(const Chart& chart);
+
+/// The chart as `<figure>`: heading, legend, plot and caption; heading and caption are plain text.
+std::string chart_figure(const Chart& chart, const std::string& heading, const std::string& caption);
+/// Every k-th point and the last, at most about `most`.
+std::vector<ChartPoint> thinned_points(std::vector<ChartPoint> points, std::size_t most);
 
 struct ChartBar {
   std::string label;

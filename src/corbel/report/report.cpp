@@ -15,17 +15,13 @@ namespace {
 
 std::string believe_section(const ReportView& view) {
   std::string out;
-  const std::string objective = objective_figure(view), prediction = prediction_figure(view);
-  if (!objective.empty() && !prediction.empty()) {
-    out += fmt::format("<div class=\"plots\">{}{}</div>\n", objective, prediction);
-  } else if (!objective.empty() || !prediction.empty()) {
-    out += fmt::format("<div class=\"plots\">{}{}<p class=\"soft\">{}</p></div>\n", objective, prediction,
-                       objective.empty() ? "There are no logged feasible designs to plot."
-                                         : "No model was trained yet: there is nothing to compare with the truth.");
-  }
-  for (const std::string& block : {training_figures(view), coverage_figures(view), search_figure(view)}) {
-    if (!block.empty()) out += fmt::format("<div class=\"block\">{}</div>\n", block);
-  }
+  const auto add = [&](const char* css_class, const std::string& content) {
+    if (!content.empty()) out += fmt::format("<div class=\"{}\">{}</div>\n", css_class, content);
+  };
+  add("plots", objective_figures(view));
+  add("plots", prediction_figure(view) + search_figure(view));
+  add("block", training_figures(view));
+  add("block", coverage_figures(view));
   if (out.empty()) out = "<p>There is nothing to plot yet.</p>\n";
   return "<section><h2>Why to believe it</h2>\n" + out + "</section>\n";
 }

@@ -26,7 +26,9 @@ h1{font-size:25px;line-height:1.25;margin:2px 0 4px;letter-spacing:-.01em;overfl
 h2{font-size:19px;line-height:1.3;margin:0 0 14px;letter-spacing:-.005em}
 h3{font-size:15px;margin:0 0 6px}
 h4{font-size:13px;margin:0 0 4px;overflow-wrap:anywhere}
-h3+p{margin-top:0}
+h3+p,h2+p{margin-top:0}
+section p.soft{font-size:13.5px}
+.tiles code{display:inline-block}
 p{max-width:75ch}
 small,.soft{color:var(--soft)}
 small{font-weight:400;font-size:.88em}
@@ -42,14 +44,15 @@ section{background:var(--paper);border:1px solid var(--line);border-radius:10px;
 .pill.good{color:var(--good);background:var(--good-paper)}
 .pill.warn{color:var(--warn);background:var(--warn-paper)}
 .pill.bad{color:var(--bad);background:var(--bad-paper)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:10px;margin:0 0 20px}
-.tiles div{border:1px solid var(--line);border-radius:8px;padding:9px 12px}
+.tiles{display:flex;flex-wrap:wrap;gap:10px;margin:0 0 20px}
+.tiles div{border:1px solid var(--line);border-radius:8px;padding:9px 12px;flex:1 1 150px}
+.tiles div:first-child:nth-last-child(4),.tiles div:first-child:nth-last-child(4)~div{flex-basis:40%}
 .tiles b{display:block;font-size:21px;line-height:1.25;font-weight:650;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .tiles span{display:block;font-size:12.5px;line-height:1.35;color:var(--soft)}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(125px,1fr));gap:1px;background:var(--line);border:1px solid
+.facts{display:flex;flex-wrap:wrap;gap:1px;background:var(--line);border:1px solid
 var(--line);border-radius:10px;overflow:hidden;margin:16px 0}
-.facts div{background:var(--paper);padding:10px 14px}
-.facts b{display:block;font-size:17px;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+.facts div{background:var(--paper);padding:10px 14px;flex:1 1 auto}
+.facts b{display:block;font-size:17px;font-variant-numeric:tabular-nums;white-space:nowrap}
 .facts span{display:block;font-size:12.5px;line-height:1.35;color:var(--soft)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14px;line-height:1.4}
@@ -66,7 +69,7 @@ tr.chosen td{background:var(--good-paper)}
 tr.chosen td:first-child{box-shadow:-8px 0 0 var(--good-paper)}
 tr.total td{border-top:1px solid var(--line)}
 tr.rule td{border-top:2px solid var(--line)}
-.design td:first-child,.break{overflow-wrap:anywhere}
+.design td:first-child{overflow-wrap:break-word}
 .design .same{color:var(--soft)}
 ul{margin:0;padding:0 0 0 18px}
 li{margin:0 0 6px;overflow-wrap:anywhere}
@@ -81,8 +84,10 @@ system-ui,sans-serif;text-align:center;color:var(--warn);background:var(--warn-p
 figure{margin:0;min-width:0}
 figcaption{font-size:13px;color:var(--soft);margin-top:6px;max-width:75ch}
 .panels{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:22px 30px;align-items:start}
-.plots{display:grid;grid-template-columns:minmax(0,64fr) minmax(0,52fr);gap:24px 32px;align-items:start;margin-bottom:34px}
-.block{margin-top:34px}
+.plots{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:24px 36px;align-items:start;margin-bottom:34px}
+@supports(grid-template-rows:subgrid){.plots{row-gap:0}.plots figure{display:grid;grid-template-rows:subgrid;grid-row:span 4;
+align-content:start}}
+.block{margin-top:34px}h3.block{margin-top:24px}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 18px;margin:0 0 8px;padding:0;font-size:13px;color:var(--soft)}
 .legend li{display:flex;align-items:center;gap:6px;margin:0}
 .legend svg{width:24px;height:16px;flex:none}
@@ -126,8 +131,8 @@ footer{padding-bottom:34px;font-size:13px;color:var(--soft)}
 repeat(2,minmax(0,1fr))}}
 @media(max-width:600px){main,header,footer{padding-left:12px;padding-right:12px}section{padding:16px 14px}h1{font-size:21px}
 .verdict{font-size:17px}.panels{grid-template-columns:minmax(0,1fr)}.plot{overflow-x:auto}.plots .chart,.block>figure .chart{
-min-width:480px}.tiles,.facts{grid-template-columns:repeat(2,minmax(0,1fr))}dl{grid-template-columns:minmax(0,1fr);gap:0}
-dd{margin-bottom:7px}.stackable td{white-space:normal}}
+min-width:480px}.tiles div{flex-basis:40%}dl{grid-template-columns:minmax(0,1fr);gap:0}
+dd{margin-bottom:7px}.meter{width:40px}.plots figure{margin-bottom:24px}}
 @media print{body{font-size:11px;background:#fff}section{border:0;padding:0;margin:14px 0}main,header,footer{max-width:none}
 button{display:none}figure,tr,.tiles,.facts{break-inside:avoid}h2,h3,h4{break-after:avoid}.scroll{overflow:visible}
 table{font-size:10.5px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}

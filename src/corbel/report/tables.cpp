@@ -20,21 +20,25 @@ std::string code(std::string_view text) {
 }
 
 std::string true_cell(const ReportView& view, const json& proposal) {
-  const json& simulated = member(proposal, "simulated");
-  const std::string state = text_of(member(simulated, "state")), reason = text_of(member(simulated, "reason"));
-  if (state == "infeasible" || state == "failed") {
-    return fmt::format("<span class=\"broken-text\">{}</span>",
-                       html_escape(reason.empty() ? state : state + ": " + reason));
-  }
+  const std::string state = text_of(member(proposal, "simulated", "state"));
+  if (state == "infeasible" || state == "failed") return fmt::format("<span class=\"broken-text\">{}</span>", state);
   const auto value = view.true_objective(proposal);
-  return value ? html_escape(view.objective_text(value)) : "<span class=\"soft\">not simulated</span>";
+  return value ? html_escape(view.objective_text(value)) : "<span class=\"soft\">not known</span>";
+}
+
+/// Why a proposal came to nothing, to stand before its design.
+std::string reason_line(const json& proposal) {
+  const std::string state = text_of(member(proposal, "simulated", "state"));
+  const std::string reason = text_of(member(proposal, "simulated", "reason"));
+  if ((state != "infeasible" && state != "failed") || reason.empty()) return "";
+  return fmt::format("<span class=\"broken-text\">{}</span> · ", html_escape(reason));
 }
 
 std::string margin_cell(const json& margin) {
   const auto left = number_of(member(margin, "left")), value = number_of(member(margin, "margin"));
   if (!value) return "<span class=\"soft\">not known</span>";
   const std::string basis = text_of(member(margin, "basis"));
-  return fmt::format("{}<span{}>{}</span>{}", left ? html_escape(value_with_unit(*left, "")) + " " : "",
+  return fmt::format("{}<span{}>{}</span>{}", left ? html_escape(measured_with_unit(*left, "")) + " " : "",
                      *value < 0 ? " class=\"broken-text\"" : " class=\"soft\"", signed_percent_text(*value),
                      basis == "predicted" ? " <small>pred.</small>" : "");
 }
@@ -60,7 +64,7 @@ std::string design_line(const ReportView& view, const json& design, bool is_chos
   for (const ReportParameter& parameter : view.parameters) {
     const bool differs = !is_chosen && member(view.best, "design").is_object() &&
                          member(design, parameter.name) != member(view.best, "design", parameter.name);
-    const std::string value = html_escape(view.design_value(parameter, design));
+    const std::string value = html_escape(view.short_design_value(parameter, design));
     out += fmt::format("{}{} {}", out.empty() ? "" : " · ", html_escape(parameter.name),
                        differs ? "<b>" + value + "</b>" : value);
   }
@@ -120,7 +124,8 @@ std::string ranking_section(const ReportView& view) {
                              : "–");
     const bool is_chosen = &proposal == &view.best_proposal && text_of(member(view.best, "source")) != "logged";
     table.row(cells, is_chosen ? "has-note chosen" : "has-note");
-    table.note(design_line(view, member(proposal, "design"), is_chosen));
+    table.note(reason_line(proposal) + design_line(view, member(proposal, "design"), is_chosen),
+               is_chosen ? "chosen" : "");
   }
   std::string out = fmt::format(
       "<section><h2>Ranked proposals</h2><p class=\"soft\">Best prediction first; {} in {}. Bold: where a design "

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
@@ -38,6 +39,14 @@ std::optional<double> number_of(const json& node) {
   if (!node.is_number()) return std::nullopt;
   const double value = node.get<double>();
   return std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+double coordinate_of(const json& node) {
+  return number_of(node).value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
+double element_of(const json& row, std::size_t index) {
+  return row.is_array() && index < row.size() ? coordinate_of(row[index]) : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::string text_of(const json& node) {
@@ -74,6 +83,15 @@ std::string pretty_unit(std::string_view unit) {
 std::string value_with_unit(double value, std::string_view unit) {
   if ((unit == "bytes" || unit == "B") && value >= 0) return format_bytes(value);
   const std::string number = format_for_people(value);
+  return unit.empty() ? number : number + " " + pretty_unit(unit);
+}
+
+std::string measured_with_unit(double value, std::string_view unit) {
+  const double size = std::abs(value);
+  std::string number = format_for_people(value);
+  if (value != std::floor(value) && size >= 1e-4 && size < 1000) {
+    number = fmt::format("{:.{}f}", value, 3 - static_cast<int>(std::floor(std::log10(size))));
+  }
   return unit.empty() ? number : number + " " + pretty_unit(unit);
 }
 
@@ -173,7 +191,7 @@ std::string ReportView::metric_label(std::string_view metric) const {
 }
 
 std::string ReportView::metric_text(std::string_view metric, const std::optional<double>& value) const {
-  return value ? value_with_unit(*value, metric_unit(metric)) : "–";
+  return value ? measured_with_unit(*value, metric_unit(metric)) : "–";
 }
 
 std::string ReportView::design_value(const ReportParameter& parameter, const json& design) const {
@@ -181,6 +199,11 @@ std::string ReportView::design_value(const ReportParameter& parameter, const jso
   if (const auto number = number_of(value)) return value_with_unit(*number, parameter.unit);
   const std::string text = text_of(value);
   return text.empty() ? "–" : text;
+}
+
+std::string ReportView::short_design_value(const ReportParameter& parameter, const json& design) const {
+  const bool is_bytes = parameter.unit == "bytes" || parameter.unit == "B";
+  return design_value({parameter.name, is_bytes ? parameter.unit : ""}, design);
 }
 
 std::optional<double> ReportView::true_objective(const json& proposal) const {

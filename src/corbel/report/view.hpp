@@ -22,6 +22,10 @@ const nlohmann::json& items_of(const nlohmann::json& node);
 std::vector<std::string> keys_of(const nlohmann::json& node);
 /// A finite number.
 std::optional<double> number_of(const nlohmann::json& node);
+/// The same for plots: NaN where there is none.
+double coordinate_of(const nlohmann::json& node);
+/// Element `index` of an array as a coordinate.
+double element_of(const nlohmann::json& row, std::size_t index);
 /// Strings as they are, numbers and booleans as written; "" for anything else.
 std::string text_of(const nlohmann::json& node);
 bool is_true(const nlohmann::json& node);
@@ -30,7 +34,11 @@ bool is_true(const nlohmann::json& node);
 
 /// "mm2" → "mm²", "mj" → "mJ".
 std::string pretty_unit(std::string_view unit);
+/// A value that somebody chose: "256 KiB", "0.5 V".
 std::string value_with_unit(double value, std::string_view unit);
+/// A value that was measured or predicted: always four significant digits ("0.4120 ms"), so that columns align; whole
+/// numbers stay whole.
+std::string measured_with_unit(double value, std::string_view unit);
 std::string count_text(double value);                      ///< "452,760,000"
 std::string percent_text(double share, int decimals = 1);  ///< 0.042 → "4.2 %"
 std::string signed_percent_text(double share);             ///< 0.042 → "+4.2 %"
@@ -60,6 +68,8 @@ struct ReportView {
   std::string objective_text(const std::optional<double>& value) const { return metric_text(objective, value); }
   /// A parameter's value: "256 KiB", "kcp_ws".
   std::string design_value(const ReportParameter& parameter, const nlohmann::json& design) const;
+  /// The same without the unit, unless it scales the number.
+  std::string short_design_value(const ReportParameter& parameter, const nlohmann::json& design) const;
   /// The true objective of a proposal, where a simulation gave one.
   std::optional<double> true_objective(const nlohmann::json& proposal) const;
   /// The true objective of the best design, else the predicted one.

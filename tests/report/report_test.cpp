@@ -1,0 +1,299 @@
+#include "corbel/report/report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "report/html_check.hpp"
+
+namespace corbel {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+json fixture(const std::string& name) {
+  std::ifstream file(std::string(CORBEL_SOURCE_DIR) + "/tests/report/" + name);
+  return json::parse(file);
+}
+json edge_results() {
+  return fixture("results_fixture.json");
+}
+json log_results() {
+  return fixture("results_logs_fixture.json");
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+/// Calls `visit` on every value inside, the containers included.
+void for_each_value(json& node, const std::function<void(json&)>& visit) {
+  visit(node);
+  if (!node.is_structured()) return;
+  for (json& child : node) for_each_value(child, visit);
+}
+
+TEST(HtmlReport, IsWellFormedAndSmall) {
+  for (const json& results : {edge_results(), log_results()}) {
+    const std::string page = html_report(results);
+    EXPECT_EQ(html_fault(page), "");
+    EXPECT_LT(page.size(), 1'000'000u);
+  }
+}
+
+TEST(HtmlReport, IsDeterministic) {
+  EXPECT_EQ(html_report(edge_results()), html_report(edge_results()));
+}
+
+TEST(HtmlReport, AsksForNothingFromOutside) {
+  const std::string page = html_report(edge_results());
+  for (const char* reference : {"http://", "https://", "src=", "@import", "<link", "<img", "<iframe", "fetch("}) {
+    EXPECT_THAT(page, Not(HasSubstr(reference)));
+  }
+  // Clip paths refer to this page; nothing else may refer to anything.
+  const std::regex url("url\\(([^)]*)\\)");
+  for (std::sregex_iterator it(page.begin(), page.end(), url), end; it != end; ++it) {
+    EXPECT_TRUE((*it)[1].str().starts_with('#')) << it->str();
+  }
+  EXPECT_THAT(page, HasSubstr("default-src 'none'"));
+}
+
+TEST(HtmlReport, SaysWhatToBuildWhenValidated) {
+  const json results = edge_results();
+  const std::string page = html_report(results);
+  EXPECT_THAT(page, HasSubstr("validated by simulation"));
+  EXPECT_THAT(page, HasSubstr("Build proposal #" + results["best"]["rank"].dump()));
+  EXPECT_THAT(page, HasSubstr("<code>area_mm2 &lt;= 29</code>"));
+  EXPECT_THAT(page, HasSubstr("452,760,000"));
+  EXPECT_THAT(page, HasSubstr("core_memory_overflow"));
+  EXPECT_THAT(page, HasSubstr("layer 17 needs 20,480 instructions"));
+  EXPECT_THAT(page, HasSubstr("corbel run examples/mobilenet_edge/study.yaml --seed 1"));
+  EXPECT_THAT(page, HasSubstr("How 1 proposal would have done"));
+  EXPECT_EQ(count(page, "<tr class=\"has-note chosen\">"), 1u);
+  EXPECT_EQ(count(page, "<b>chosen</b>"), 1u);
+  EXPECT_EQ(count(page, "lost by"), results["training"]["candidates"].size() - 1);
+}
+
+TEST(HtmlReport, SaysThatAPredictionIsOne) {
+  const std::string page = html_report(log_results());
+  EXPECT_THAT(page, HasSubstr("predicted only, not simulated"));
+  EXPECT_THAT(page, HasSubstr("Try proposal #1"));
+  EXPECT_THAT(page, HasSubstr("no simulation of this design was run"));
+  EXPECT_THAT(page, HasSubstr("it was judged on a prediction"));
+  EXPECT_THAT(page, HasSubstr("also predicted"));
+  EXPECT_THAT(page, HasSubstr("Every admitted design was scored"));
+  EXPECT_THAT(page, Not(HasSubstr("What the search did not look at")));
+  EXPECT_THAT(page, Not(HasSubstr("confirmed by")));
+}
+
+TEST(HtmlReport, TellsHowFarTheTableSaysItIsFromTheOptimum) {
+  json results = log_results();
+  json& first = results["proposals"][0];
+  first["simulated"] = {{"state", "complete"}, {"metrics", {{"runtime_cycles", 4400000}}}};
+  results["best"]["source"] = "validated";
+  results["best"]["objective"] = 4400000;
+  results["validation"] = {{"simulated", 16},
+                           {"table", {{"file", "all.csv.gz"}, {"optimum", 4000000}, {"best_over_optimum", 1.1}}}};
+  const std::string page = html_report(results);
+  EXPECT_THAT(page, HasSubstr("validated in a recorded table"));
+  EXPECT_THAT(page, HasSubstr("confirmed by the recorded table all.csv.gz"));
+  EXPECT_THAT(page, HasSubstr("<b>1.10×</b><span>of the table’s true optimum (4,000,000 cycles)"));
+}
+
+TEST(HtmlReport, DrawsEveryFigure) {
+  const std::string page = html_report(edge_results());
+  for (const char* title :
+       {"latency against area of the logged designs", "near the proposals", "Predicted against true objective",
+        "Loss, total over training steps", "Loss on feasible rows over", "Loss on infeasible rows over",
+        "Loss on negatives over", "Rank correlation on withheld rows over", "Candidates: rank correlation",
+        "Share of infeasible rows per value of dram_bandwidth", "Best predicted objective over the designs scored"}) {
+    EXPECT_EQ(count(page, std::string("<title>") + title),
+              title == std::string("near the proposals") ? 0u : count(page, std::string("aria-label=\"") + title))
+        << title;
+    EXPECT_THAT(page, HasSubstr(title));
+  }
+}
+
+TEST(HtmlReport, EscapesEveryStringAndKey) {
+  constexpr const char* evil = "<script>alert('x')</script>\"&";
+  json results = edge_results();
+  // States and the names that tie the parts together keep their meaning; everything else turns hostile.
+  for_each_value(results, [&](json& value) {
+    if (value.is_string() && value != "complete" && value != "validated" && value != "failed" &&
+        value != "infeasible") {
+      value = evil + value.get<std::string>();
+    }
+  });
+  json design = json::object();
+  for (const auto& [name, value] : results["best"]["design"].items()) design[evil + name] = value;
+  results["best"]["design"] = design;
+  results["best"]["metrics"][evil] = 1;
+  const std::string page = html_report(results);
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_EQ(count(page, "<script>"), 1u);
+  EXPECT_THAT(page, Not(HasSubstr("alert('x')")));
+  EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(&#39;x&#39;)"));
+}
+
+TEST(HtmlReport, QuotesTheStudyFileForTheShell) {
+  EXPECT_THAT(html_report({{"study", {{"file", "my study's.yaml"}, {"seed", 3}}}}),
+              HasSubstr("corbel run &#39;my study&#39;\\&#39;&#39;s.yaml&#39; --seed 3"));
+}
+
+TEST(HtmlReport, MakesAPageOfNothing) {
+  for (const json& results : {json(), json::object(), json::array({1, 2}), json(3), json("text"),
+                              json{{"study", nullptr}, {"best", nullptr}, {"proposals", nullptr}}}) {
+    const std::string page = html_report(results);
+    EXPECT_EQ(html_fault(page), "");
+    EXPECT_THAT(page, HasSubstr("There is no design to build yet"));
+    EXPECT_THAT(page, HasSubstr("No data were collected yet"));
+    EXPECT_THAT(page, HasSubstr("No model was trained yet"));
+    EXPECT_THAT(page, HasSubstr("The search has not run yet"));
+    EXPECT_THAT(page, HasSubstr("There is nothing to plot yet"));
+  }
+}
+
+TEST(HtmlReport, SaysWhatIsMissingAfterEachStep) {
+  json results = edge_results();
+  for (const char* later : {"search", "proposals", "validation", "best"}) results.erase(later);
+  EXPECT_THAT(html_report(results), HasSubstr("<code>corbel search</code>"));
+  results.erase("training");
+  EXPECT_THAT(html_report(results), HasSubstr("<code>corbel train</code>"));
+  results["dataset"]["feasible"] = 0;
+  EXPECT_THAT(html_report(results), HasSubstr("The log holds no feasible design"));
+}
+
+TEST(HtmlReport, SaysThatNoProposalWasFound) {
+  json results = edge_results();
+  results["proposals"] = json::array();
+  results["best"] = nullptr;
+  results["dataset"]["within_limits"] = 0;
+  const std::string page = html_report(results);
+  EXPECT_THAT(page, HasSubstr("Loosen a constraint"));
+  EXPECT_THAT(page, HasSubstr("No logged design meets every constraint"));
+  EXPECT_EQ(html_fault(page), "");
+}
+
+TEST(HtmlReport, KeepsTheLoggedDesignWhenNothingBeatsIt) {
+  json results = edge_results();
+  const json logged = results["dataset"]["best_logged"];
+  results["best"] = {{"source", "logged"},
+                     {"design", logged["design"]},
+                     {"metrics", logged["metrics"]},
+                     {"objective", logged["objective"]},
+                     {"rank", nullptr},
+                     {"gain", 1.0}};
+  const std::string page = html_report(results);
+  EXPECT_THAT(page, HasSubstr("Keep the best logged design"));
+  EXPECT_THAT(page, Not(HasSubstr("gain over the best logged")));
+}
+
+TEST(HtmlReport, SurvivesAnyPartGoneOrOfAnotherType) {
+  const json original = edge_results();
+  std::vector<json::json_pointer> places;
+  const std::function<void(const json&, const json::json_pointer&)> walk = [&](const json& node,
+                                                                               const json::json_pointer& place) {
+    places.push_back(place);
+    // Two elements stand for a whole array.
+    if (node.is_array()) {
+      for (std::size_t i = 0; i < std::min<std::size_t>(node.size(), 2); ++i) walk(node[i], place / i);
+    } else if (node.is_object()) {
+      for (const auto& [key, value] : node.items()) walk(value, place / key);
+    }
+  };
+  walk(original, json::json_pointer());
+  ASSERT_GT(places.size(), 300u);
+  const json replacements[] = {nullptr, -1e308, "text", json::array(), json::object(), true};
+  std::size_t i = 0;
+  for (const json::json_pointer& place : places) {
+    json results = original;
+    results[place] = replacements[i++ % std::size(replacements)];
+    ASSERT_EQ(html_fault(html_report(results)), "") << place.to_string();
+    design_yaml(results);
+  }
+}
+
+TEST(HtmlReport, ShowsNumbersThatAreNoneAsNotKnown) {
+  json results = edge_results();
+  for_each_value(results, [](json& value) {
+    if (value.is_number_float()) value = std::numeric_limits<double>::quiet_NaN();
+  });
+  const std::string page = html_report(results);
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_FALSE(std::regex_search(page, std::regex("[^a-zA-Z](nan|inf)[^a-zA-Z]")));
+}
+
+TEST(HtmlReport, StaysSmallForLargeResults) {
+  json results = edge_results();
+  const json proposal = results["proposals"][0], row = results["plots"]["logged"][0];
+  for (int i = 0; i < 2000; ++i) results["proposals"].push_back(proposal);
+  for (int i = 0; i < 20000; ++i) results["plots"]["logged"].push_back({0.1 + i, 5 + i % 40, 1});
+  for (int i = 0; i < 3000; ++i) {
+    results["dataset"]["parameters"][0]["values"].push_back(
+        {{"label", std::to_string(i)}, {"rows", 2}, {"infeasible", 1}});
+  }
+  const std::string page = html_report(results);
+  EXPECT_LT(page.size(), 1'000'000u);
+  EXPECT_THAT(page, HasSubstr("more are in results.json"));
+}
+
+TEST(DesignExport, HoldsValuesUnitsMetricsAndProvenance) {
+  const json results = edge_results();
+  const json exported = json::parse(design_json(results));
+  EXPECT_EQ(exported["design"], results["best"]["design"]);
+  EXPECT_EQ(exported["units"]["core_memory"], "bytes");
+  EXPECT_EQ(exported["objective"]["metric"], "latency_ms");
+  EXPECT_EQ(exported["objective"]["unit"], "ms");
+  EXPECT_EQ(exported["objective"]["true"], results["best"]["objective"]);
+  EXPECT_EQ(exported["objective"]["predicted"], results["best"]["predicted"]);
+  EXPECT_EQ(exported["metrics"]["area_mm2"], results["best"]["metrics"]["area_mm2"]);
+  EXPECT_EQ(exported["source"], "validated");
+  EXPECT_EQ(exported["margins"][0]["constraint"], "area_mm2 <= 29");
+  EXPECT_EQ(exported["provenance"]["seed"], 1);
+  EXPECT_EQ(exported["provenance"]["space_fingerprint"], "0123456789abcdef0123456789abcdef");
+  EXPECT_EQ(exported["provenance"]["model"], "model.safetensors");
+}
+
+TEST(DesignExport, LeavesOutWhatIsNotKnown) {
+  const json exported = json::parse(design_json(log_results()));
+  EXPECT_FALSE(exported["objective"].contains("true"));
+  EXPECT_FALSE(exported.contains("metrics"));
+  EXPECT_FALSE(exported["provenance"].contains("simulator"));
+  EXPECT_EQ(design_json(json()), "{}\n");
+  EXPECT_EQ(design_yaml(json()), "{}\n");
+}
+
+TEST(DesignExport, WritesYamlWithTheParametersInOrderAndStringsQuoted) {
+  const json results = {
+      {"study", {{"name", "yes"}, {"seed", 7}, {"objective", {{"metric", "runtime_cycles"}, {"unit", "cycles"}}}}},
+      {"dataset", {{"parameters", {{{"name", "zeta"}, {"unit", "bytes"}}, {{"name", "alpha"}}, {{"name", "flow"}}}}}},
+      {"best",
+       {{"design", {{"alpha", 0.5}, {"flow", "kcp: \"ws\"\n"}, {"zeta", 262144}}},
+        {"predicted", 29e6},
+        {"objective", nullptr}}}};
+  EXPECT_EQ(design_yaml(results),
+            "design:\n"
+            "  zeta: 262144\n"
+            "  alpha: 0.5\n"
+            "  flow: \"kcp: \\\"ws\\\"\\n\"\n"
+            "units:\n"
+            "  zeta: bytes\n"
+            "objective:\n"
+            "  metric: runtime_cycles\n"
+            "  unit: cycles\n"
+            "  predicted: 29000000.0\n"
+            "provenance:\n"
+            "  study: \"yes\"\n"
+            "  seed: 7\n");
+}
+
+}  // namespace
+}  // namespace corbel
