@@ -32,7 +32,7 @@ configure() {
 }
 # output_of NAME: what the consumer prints
 output_of() {
-  cmake --build "$work/$1" >>"$work/$1.log" 2>&1 || { cat "$work/$1.log"; fail "$1 does not build"; }
+  cmake --build "$work/$1" >>"$work/$1.log" 2>&1 || { cat "$work/$1.log" >&2; fail "$1 does not build"; }
   (cd "$work" && "$work/$1/consumer")
 }
 

@@ -1,5 +1,6 @@
 // Calls the learner of an installed Corbel, which links LibTorch, with a log it must refuse.
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
