@@ -171,8 +171,8 @@ class Firefly final : public SequentialStrategy {
   }
 
   void tire(std::vector<Fly>::iterator fly) {
-    fly->noise *= noise_decay;
-    if (fly->noise >= noise_floor || flies_.size() < capacity()) return;
+    fly->noise = std::max(noise_floor, fly->noise * noise_decay);
+    if (fly->noise > noise_floor || flies_.size() < capacity()) return;
     const bool is_best = std::none_of(flies_.begin(), flies_.end(), [&](const Fly& other) {
       return better(other.evaluation.score, fly->evaluation.score);
     });
