@@ -187,16 +187,17 @@ def check_format(root):
     version = re.search(r"version (\d+)", subprocess.run([program, "--version"], capture_output=True, text=True).stdout)
     if not version or version[1] != CLANG_FORMAT_VERSION:
         raise Skipped(f"clang-format {CLANG_FORMAT_VERSION} is not installed; other versions format differently")
-    files = tracked(root, "*.cpp", "*.hpp")
-
-    def formatted(path):
-        return path, subprocess.run([program, "--dry-run", "--Werror", str(path)], capture_output=True, text=True)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for path, result in pool.map(formatted, files):
-            if result.returncode:
-                match = re.search(r":(\d+):\d+: error", result.stderr)
-                yield f"{path.relative_to(root)}:{match[1] if match else 1}: run clang-format -i on it"
+    files = [str(path) for path in tracked(root, "*.cpp", "*.hpp")]
+    if not files:
+        return
+    result = subprocess.run([program, "--dry-run", "--Werror", *files], capture_output=True, text=True)
+    seen = set()
+    for file, line in re.findall(r"^(.+?):(\d+):\d+: error", result.stderr, re.MULTILINE):
+        if file not in seen:
+            seen.add(file)
+            yield f"{Path(file).relative_to(root)}:{line}: run clang-format -i on it"
+    if result.returncode and not seen:
+        yield f".clang-format:1: clang-format fails: {result.stderr.strip()}"
 
 
 def anchors(text):
