@@ -71,9 +71,10 @@ HardwareBinding::HardwareBinding(const Simulator& simulator, const DesignSpace& 
   for (const Parameter& parameter : space.parameters()) {
     if (std::find(names.begin(), names.end(), parameter.name()) != names.end()) continue;
     const std::string near = nearest_name(parameter.name(), names);
-    throw Error(ErrorCode::mismatch,
-                fmt::format("the simulator {} knows no parameter `{}` of the space", simulator.name(), parameter.name()),
-                near.empty() ? "it takes " + joined(names) : "did you mean `" + near + "`?");
+    throw Error(
+        ErrorCode::mismatch,
+        fmt::format("the simulator {} knows no parameter `{}` of the space", simulator.name(), parameter.name()),
+        near.empty() ? "it takes " + joined(names) : "did you mean `" + near + "`?");
   }
   std::set<std::string> seen;
   for (const auto& [name, text] : fixed) {
@@ -106,8 +107,7 @@ HardwareBinding::HardwareBinding(const Simulator& simulator, const DesignSpace& 
     data.sources.push_back(std::move(source));
   }
   if (!missing.empty()) {
-    throw Error(ErrorCode::mismatch,
-                fmt::format("the simulator {} also needs {}", simulator.name(), joined(missing)),
+    throw Error(ErrorCode::mismatch, fmt::format("the simulator {} also needs {}", simulator.name(), joined(missing)),
                 "add a parameter to the space, or a value under `fixed`");
   }
   data_ = std::make_shared<const Data>(std::move(data));

@@ -80,22 +80,29 @@ EdgeHardware read_hardware(const Hardware& values) {
 std::string amount(Memory memory, double value) {
   switch (memory) {
     case Memory::pe:
-    case Memory::core: return format_bytes(std::ceil(value));
-    default: return format_for_people(std::ceil(value), 12);
+    case Memory::core:
+      return format_bytes(std::ceil(value));
+    default:
+      return format_for_people(std::ceil(value), 12);
   }
 }
 
 std::string overflow_detail(const Program& program, const NetworkFacts& facts, const Network& network) {
   const auto first = std::find(facts.facts_of.begin(), facts.facts_of.end(), program.layer) - facts.facts_of.begin();
-  const std::string needs = fmt::format("layer {} ({}) needs {}", first, network.layers[first].name,
-                                        amount(program.memory, program.need));
+  const std::string needs =
+      fmt::format("layer {} ({}) needs {}", first, network.layers[first].name, amount(program.memory, program.need));
   const std::string have = amount(program.memory, program.have);
   switch (program.memory) {
-    case Memory::pe: return fmt::format("{} of PE memory, there are {}", needs, have);
-    case Memory::core: return fmt::format("{} of core memory, there are {}", needs, have);
-    case Memory::activation: return fmt::format("{} entries of activation memory, there are {}", needs, have);
-    case Memory::parameter: return fmt::format("{} entries of parameter memory, there are {}", needs, have);
-    case Memory::instruction: return fmt::format("{} instructions, its part of the memory holds {}", needs, have);
+    case Memory::pe:
+      return fmt::format("{} of PE memory, there are {}", needs, have);
+    case Memory::core:
+      return fmt::format("{} of core memory, there are {}", needs, have);
+    case Memory::activation:
+      return fmt::format("{} entries of activation memory, there are {}", needs, have);
+    case Memory::parameter:
+      return fmt::format("{} entries of parameter memory, there are {}", needs, have);
+    case Memory::instruction:
+      return fmt::format("{} instructions, its part of the memory holds {}", needs, have);
   }
   return needs;
 }
@@ -119,17 +126,22 @@ std::string describe_mapping(const LayerFacts& layer, const MappingChoice& choic
                                  mapping.channels_per_core, mapping.pixel_tiles, mapping.channel_tiles);
   if (layer.word_bytes == 0) return text;
   switch (choice.order) {
-    case Order::weights_in_core: return text + ", weights in core memory";
-    case Order::partial_sums: return text + fmt::format(", partial sums over {} parts", mapping.input_splits);
-    case Order::weights_in_pe: return text + ", weights in PE memory";
-    case Order::pixels_outside: return text + ", all weights in core memory";
+    case Order::weights_in_core:
+      return text + ", weights in core memory";
+    case Order::partial_sums:
+      return text + fmt::format(", partial sums over {} parts", mapping.input_splits);
+    case Order::weights_in_pe:
+      return text + ", weights in PE memory";
+    case Order::pixels_outside:
+      return text + ", all weights in core memory";
   }
   return text;
 }
 
 class EdgeSimulator final : public Simulator {
  public:
-  explicit EdgeSimulator(const EdgeSettings& settings) : settings_(settings), technology_(technology(settings.technology)) {
+  explicit EdgeSimulator(const EdgeSettings& settings)
+      : settings_(settings), technology_(technology(settings.technology)) {
     const auto check = [](const char* name, double value, double min, double max) {
       if (value >= min && value <= max) return;
       throw Error(ErrorCode::invalid_input, fmt::format("{} is {}", name, format_number(value)),
@@ -156,7 +168,8 @@ class EdgeSimulator final : public Simulator {
 
   std::vector<Outcome> simulate(std::span<const Hardware> hardware, const Network* network) const override {
     if (network == nullptr) {
-      throw Error(ErrorCode::invalid_input, "the edge simulator needs a workload", "name one: `workload: mobilenet_v2`");
+      throw Error(ErrorCode::invalid_input, "the edge simulator needs a workload",
+                  "name one: `workload: mobilenet_v2`");
     }
     const NetworkFacts facts = network_facts(*network);
     Mapper mapper(facts);
@@ -199,8 +212,8 @@ class EdgeSimulator final : public Simulator {
       cost.latency_ms = milliseconds(std::max(mapping.cycles, dram_cycles));
       cost.compute_ms = milliseconds(mapping.compute_cycles);
       cost.dram_ms = milliseconds(dram_cycles);
-      cost.on_chip_ms = milliseconds(
-          std::max({mapping.pe_port_cycles, mapping.core_port_cycles, mapping.network_cycles}));
+      cost.on_chip_ms =
+          milliseconds(std::max({mapping.pe_port_cycles, mapping.core_port_cycles, mapping.network_cycles}));
       cost.energy_mj = 1e-9 * (layer_energy_pj(layer, mapping, table) + cost.dram_bytes * table.dram_byte);
       const double cycles = std::max(mapping.cycles, dram_cycles);
       cost.utilisation = cycles > 0 ? layer.macs / (macs_per_cycle(chip) * cycles) : 0;

@@ -50,7 +50,8 @@ inline constexpr double sram_area_per_byte_mm2 = 0.45 / 1e6;
 inline constexpr double sram_area_per_port_bit_mm2 = (0.0556 * 0.059 / 0.3536 - 8192 * sram_area_per_byte_mm2) / 512;
 /// An int8 MAC synthesised for 1 GHz at 28 nm, 336.7 µm² (measured, upcycle library), scaled to 7 nm.
 inline constexpr double mac_area_mm2 = 336.7e-6 * 0.059 / 0.3536;
-/// The 32-bit multiplier and adder that requantise a lane's sum: 3495 + 137 µm² at 45 nm (Horowitz, ISSCC 2014), scaled.
+/// The 32-bit multiplier and adder that requantise a lane's sum: 3495 + 137 µm² at 45 nm (Horowitz, ISSCC 2014),
+/// scaled.
 inline constexpr double requantiser_area_mm2 = (3495e-6 + 137e-6) * 0.059;
 /// Router of a PE: five ports of 256 bits, four deep, about 5,000 flip-flops and a crossbar (choice).
 inline constexpr double router_area_mm2 = 0.005;

@@ -5,7 +5,9 @@
 namespace corbel::edge {
 namespace {
 
-double sram_pj_per_byte(double bytes) { return sram_energy_8k_pj_per_byte * std::sqrt(bytes / 8192); }
+double sram_pj_per_byte(double bytes) {
+  return sram_energy_8k_pj_per_byte * std::sqrt(bytes / 8192);
+}
 
 }  // namespace
 
@@ -28,15 +30,14 @@ EnergyTable energy_table(const Chip& chip, const Technology& technology) {
 
 double layer_energy_pj(const LayerFacts& layer, const Mapping& mapping, const EnergyTable& table) {
   // A convolution reads one word per core and cycle for all lanes; channelwise layers read an operand per operation.
-  const double activation_bytes =
-      layer.layer_class == LayerClass::dense
-          ? mapping.compute_cycles * lane_ways * mapping.active_pes * mapping.active_cores
-          : layer.macs + layer.vector_operations * layer.operands;
+  const double activation_bytes = layer.layer_class == LayerClass::dense
+                                      ? mapping.compute_cycles * lane_ways * mapping.active_pes * mapping.active_cores
+                                      : layer.macs + layer.vector_operations * layer.operands;
   const double requantised = layer.macs > 0 ? layer.outputs : 0;
-  return layer.macs * (table.mac + (layer.word_bytes > 0 ? table.parameter_byte : 0)) +
-         requantised * table.requantise + layer.vector_operations * table.vector_operation +
-         activation_bytes * table.activation_byte + mapping.core_bytes * table.core_byte +
-         mapping.pe_bytes * table.pe_byte + mapping.network_bytes * table.network_byte +
+  return layer.macs * (table.mac + (layer.word_bytes > 0 ? table.parameter_byte : 0)) + requantised * table.requantise +
+         layer.vector_operations * table.vector_operation + activation_bytes * table.activation_byte +
+         mapping.core_bytes * table.core_byte + mapping.pe_bytes * table.pe_byte +
+         mapping.network_bytes * table.network_byte +
          mapping.needs[static_cast<std::size_t>(Memory::instruction)] * table.instruction;
 }
 

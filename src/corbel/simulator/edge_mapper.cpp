@@ -12,7 +12,9 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// Division of positive whole numbers, rounded up.
-double parts(double whole, double part) { return std::ceil(whole / part); }
+double parts(double whole, double part) {
+  return std::ceil(whole / part);
+}
 
 /// The share of a layer that one PE and one core get under a division.
 struct Slice {
@@ -124,8 +126,12 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
                        tiling.unit_bytes * (slice.cores_channels ? slice.active_cores : 1);
   if (layer.steps > 1) working_set += slice.weight_bytes;
   switch (order) {
-    case Order::weights_in_core: core_need = 2 * weights; break;
-    case Order::pixels_outside: core_need = all_weights; break;
+    case Order::weights_in_core:
+      core_need = 2 * weights;
+      break;
+    case Order::pixels_outside:
+      core_need = all_weights;
+      break;
     case Order::weights_in_pe:
       staged = all_weights * pixel_tiles;
       if (layer.steps <= 1) {
@@ -161,7 +167,8 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
   const double inputs = slice.core_pixels * tiling.in_channel_bytes * layer.act_rows *
                         (pixels_outside ? layer.window_columns : layer.act_step + layer.act_first / tile_pixels) *
                         (pixels_outside ? 1 : tiling.input_walks);
-  const double reads_of_inputs = slice.cores_channels && layer.layer_class == LayerClass::dense ? 1 : slice.active_cores;
+  const double reads_of_inputs =
+      slice.cores_channels && layer.layer_class == LayerClass::dense ? 1 : slice.active_cores;
   const double reads_of_weights = slice.cores_channels ? slice.active_cores : 1;
   const double pe_bytes = slice.in_bytes + inputs * reads_of_inputs + staged * reads_of_weights +
                           spilled * slice.active_cores + (layer.fused ? 0 : slice.out_bytes);
@@ -172,10 +179,9 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
   mapping.pe_port_cycles = layer.steps * pe_bytes / memory_port_bytes;
   mapping.core_port_cycles = layer.steps * core_bytes / memory_port_bytes;
   mapping.network_cycles = network_bytes / link_bytes;
-  mapping.start_cycles =
-      layer.fused ? 0
-                  : layer.steps * (pipeline_cycles + hop_cycles * (chip.pes_x + chip.pes_y) +
-                                   tiling.unit_bytes / 2 / memory_port_bytes);
+  mapping.start_cycles = layer.fused ? 0
+                                     : layer.steps * (pipeline_cycles + hop_cycles * (chip.pes_x + chip.pes_y) +
+                                                      tiling.unit_bytes / 2 / memory_port_bytes);
   mapping.cycles = mapping.start_cycles + std::max(std::max(mapping.compute_cycles, mapping.pe_port_cycles),
                                                    std::max(mapping.core_port_cycles, mapping.network_cycles));
   if constexpr (detail) {
@@ -197,7 +203,9 @@ std::array<double, memory_count> capacities(const LayerFacts& layer, const Chip&
           layer.fused ? chip.instruction_entries : std::floor(layer.instruction_share * chip.instruction_entries)};
 }
 
-bool orders_differ(const LayerFacts& layer) { return layer.word_bytes > 0; }
+bool orders_differ(const LayerFacts& layer) {
+  return layer.word_bytes > 0;
+}
 
 }  // namespace
 
@@ -220,11 +228,16 @@ Chip make_chip(const EdgeHardware& hardware, double clock_mhz) {
 
 std::string overflow_reason(Memory memory) {
   switch (memory) {
-    case Memory::pe: return "pe_memory_overflow";
-    case Memory::core: return "core_memory_overflow";
-    case Memory::activation: return "activation_memory_overflow";
-    case Memory::parameter: return "parameter_memory_overflow";
-    case Memory::instruction: return "instruction_memory_overflow";
+    case Memory::pe:
+      return "pe_memory_overflow";
+    case Memory::core:
+      return "core_memory_overflow";
+    case Memory::activation:
+      return "activation_memory_overflow";
+    case Memory::parameter:
+      return "parameter_memory_overflow";
+    case Memory::instruction:
+      return "instruction_memory_overflow";
   }
   return "overflow";
 }

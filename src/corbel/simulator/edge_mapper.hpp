@@ -72,10 +72,10 @@ Mapping map_layer(const LayerFacts& layer, const Chip& chip, MappingChoice choic
 struct Program {
   bool fits = false;
   // If it fits:
-  std::vector<MappingChoice> choices;    ///< per distinct layer
-  std::vector<double> on_chip_cycles;    ///< per distinct layer
-  double resident_bytes = 0;             ///< of weights
-  double cycles = 0;                     ///< of an inference
+  std::vector<MappingChoice> choices;  ///< per distinct layer
+  std::vector<double> on_chip_cycles;  ///< per distinct layer
+  double resident_bytes = 0;           ///< of weights
+  double cycles = 0;                   ///< of an inference
   // If it does not:
   std::size_t layer = 0;  ///< distinct layer
   Memory memory = Memory::pe;

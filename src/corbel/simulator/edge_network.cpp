@@ -11,8 +11,12 @@
 namespace corbel::edge {
 namespace {
 
-double number(std::int64_t value) { return static_cast<double>(value); }
-double number(std::uint64_t value) { return static_cast<double>(value); }
+double number(std::int64_t value) {
+  return static_cast<double>(value);
+}
+double number(std::uint64_t value) {
+  return static_cast<double>(value);
+}
 
 void check(const Network& network) {
   if (network.layers.empty()) {
@@ -153,10 +157,10 @@ LayerFacts describe(const Network& network, std::size_t index, const Uses& uses)
   facts.macs = number(layer.macs());
   facts.vector_operations = number(layer.vector_operations());
   facts.outputs = number(layer.output_elements());
-  facts.dram_weight_bytes =
-      number(layer.weight_elements()) + 4 * number(layer.parameters() - layer.weight_elements());
+  facts.dram_weight_bytes = number(layer.weight_elements()) + 4 * number(layer.parameters() - layer.weight_elements());
   if (reads_network_input(layer)) {
-    facts.dram_other_bytes += number(layer.input_elements()) / (layer.kind == LayerKind::elementwise ? facts.operands : 1);
+    facts.dram_other_bytes +=
+        number(layer.input_elements()) / (layer.kind == LayerKind::elementwise ? facts.operands : 1);
   }
   if (uses.count[index] == 0) facts.dram_other_bytes += facts.outputs;
   facts.fused = fuses(network, index, uses);
@@ -186,8 +190,8 @@ void share_instructions(NetworkFacts& facts) {
   }
   for (LayerFacts& layer : facts.layers) {
     if (layer.fused) continue;
-    layer.instruction_share = 0.5 / programs + 0.25 * outputs_of(layer) / outputs +
-                              0.25 * outputs_of(layer) * layer.words / cycles;
+    layer.instruction_share =
+        0.5 / programs + 0.25 * outputs_of(layer) / outputs + 0.25 * outputs_of(layer) * layer.words / cycles;
   }
 }
 

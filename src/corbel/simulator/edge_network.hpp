@@ -17,8 +17,8 @@ enum class LayerClass : std::uint8_t {
 /// (= bytes: int8) and as doubles, since all of them are multiplied and divided with hardware sizes.
 struct LayerFacts {
   LayerClass layer_class = LayerClass::dense;
-  bool windowed = false;  ///< output pixels share inputs, so that a slice has a halo
-  bool fused = false;     ///< elementwise, computed while its producer drains
+  bool windowed = false;         ///< output pixels share inputs, so that a slice has a halo
+  bool fused = false;            ///< elementwise, computed while its producer drains
   double rows = 1, columns = 1;  ///< output; rows over the batch
   double channels = 1;           ///< output
   double group_channels = 1;     ///< output channels that share inputs

@@ -55,9 +55,12 @@ constexpr std::array<SimulatorInfo, 2> simulator_table = {{
 
 std::string_view to_string(OutcomeState state) {
   switch (state) {
-    case OutcomeState::complete: return "complete";
-    case OutcomeState::infeasible: return "infeasible";
-    case OutcomeState::failed: return "failed";
+    case OutcomeState::complete:
+      return "complete";
+    case OutcomeState::infeasible:
+      return "infeasible";
+    case OutcomeState::failed:
+      return "failed";
   }
   return "unknown";
 }

@@ -49,7 +49,7 @@ struct HardwareParameter {
 /// Where a layer's time and energy go.
 struct LayerCost {
   std::string name, kind;
-  std::string bound;   ///< "compute", "dram", "on_chip", "instructions", …
+  std::string bound;  ///< "compute", "dram", "on_chip", "instructions", …
   double latency_ms = 0, compute_ms = 0, dram_ms = 0, on_chip_ms = 0;
   double energy_mj = 0, utilisation = 0;  ///< utilisation: share of peak MACs while the layer runs
   double dram_bytes = 0, weight_bytes = 0, resident_weight_bytes = 0;

@@ -87,7 +87,8 @@ Columns find_columns(const CsvReader& reader, const std::filesystem::path& file,
   for (const Parameter& parameter : space.parameters()) {
     columns.parameters.push_back(required(parameter.name(), "every parameter of the space needs a column"));
   }
-  columns.feasible = required("feasible", "add one that is 1 for designs that simulated and 0 for those that could not");
+  columns.feasible =
+      required("feasible", "add one that is 1 for designs that simulated and 0 for those that could not");
   columns.reason = column("reason");
   for (std::size_t i = 0; i < header.size(); ++i) {
     const bool known = i == columns.feasible || i == columns.reason ||
@@ -227,10 +228,9 @@ class TableSimulator final : public Simulator {
       return;
     }
     const double* fresh = values_.data() + values_.size() - width;
-    const bool same = reasons_[known] == reason && std::equal(fresh, fresh + width, values_.data() + known * width,
-                                                              [](double a, double b) {
-                                                                return a == b || (std::isnan(a) && std::isnan(b));
-                                                              });
+    const bool same = reasons_[known] == reason &&
+                      std::equal(fresh, fresh + width, values_.data() + known * width,
+                                 [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); });
     if (!same) {
       throw Error(ErrorCode::invalid_input,
                   fmt::format("{}: the design of line {} again, with another result", reader.place(), lines[known]),
@@ -286,8 +286,8 @@ class TableSimulator final : public Simulator {
   std::string name_ = "table", fingerprint_, file_;
   std::vector<HardwareParameter> parameters_;
   std::vector<MetricInfo> metrics_;
-  std::vector<double> values_;            // [row][metric]
-  std::vector<std::uint32_t> reasons_;    // [row]
+  std::vector<double> values_;          // [row][metric]
+  std::vector<std::uint32_t> reasons_;  // [row]
   std::vector<std::string> reason_names_ = {""};
 };
 
