@@ -94,7 +94,7 @@ TEST(EdgeProperties, EnergyIsNeverUnderThatOfMacsAndDram) {
 
 TEST(EdgeProperties, MappingsCoverEveryOutputAndMac) {
   for_random_pairs(4, 1500, [&](const Network& network, const Hardware& hardware, Rng&) {
-    const edge::NetworkFacts facts = edge::network_facts(network);
+    const EdgeNetworkFacts facts = edge_network_facts(network);
     EdgeHardware sizes{};
     std::int64_t* const fields[] = {
         &sizes.pes_x,           &sizes.pes_y,       &sizes.compute_lanes,     &sizes.cores,
@@ -102,20 +102,20 @@ TEST(EdgeProperties, MappingsCoverEveryOutputAndMac) {
         &sizes.parameter_memory};
     for (std::size_t i = 0; i < 9; ++i) *fields[i] = static_cast<std::int64_t>(std::get<double>(hardware[i]));
     sizes.dram_bandwidth = 10;
-    const edge::Chip chip = edge::make_chip(sizes, 800);
+    const EdgeChip chip = make_edge_chip(sizes, 800);
     double macs = 0;
     for (std::size_t i = 0; i < facts.layers.size(); ++i) {
-      const edge::LayerFacts& layer = facts.layers[i];
+      const EdgeLayerFacts& layer = facts.layers[i];
       macs += facts.counts[i] * layer.macs;
-      for (std::uint8_t division = 0; division < edge::divisions.size(); ++division) {
-        for (std::uint8_t order = 0; order < edge::order_count; ++order) {
-          const edge::Mapping mapping = edge::map_layer(layer, chip, {division, static_cast<edge::Order>(order)});
+      for (std::uint8_t division = 0; division < edge_divisions.size(); ++division) {
+        for (std::uint8_t order = 0; order < edge_order_count; ++order) {
+          const EdgeMapping mapping = map_edge_layer(layer, chip, {division, static_cast<EdgeOrder>(order)});
           const double units = mapping.active_pes * mapping.active_cores;
           ASSERT_LE(mapping.active_pes, chip.pes);
           ASSERT_LE(mapping.active_cores, chip.cores);
           ASSERT_GE(units * mapping.pixels_per_core * mapping.channels_per_core,
                     layer.rows * layer.columns * layer.channels);
-          ASSERT_GE(mapping.compute_cycles * units * chip.lanes * edge::lane_ways, layer.macs);
+          ASSERT_GE(mapping.compute_cycles * units * chip.lanes * edge_lane_ways, layer.macs);
           ASSERT_GE(mapping.cycles, mapping.compute_cycles);
         }
       }

@@ -16,8 +16,6 @@
 namespace corbel {
 namespace {
 
-using namespace edge;
-
 enum Metric : std::size_t { latency, energy, power, area, utilisation, dram, resident, metric_count };
 
 const std::array<MetricInfo, metric_count> metric_table = {{
@@ -77,37 +75,37 @@ EdgeHardware read_hardware(const Hardware& values) {
   return hardware;
 }
 
-std::string amount(Memory memory, double value) {
+std::string amount(EdgeMemory memory, double value) {
   switch (memory) {
-    case Memory::pe:
-    case Memory::core:
+    case EdgeMemory::pe:
+    case EdgeMemory::core:
       return format_bytes(std::ceil(value));
     default:
       return format_for_people(std::ceil(value), 12);
   }
 }
 
-std::string overflow_detail(const Program& program, const NetworkFacts& facts, const Network& network) {
+std::string overflow_detail(const EdgeProgram& program, const EdgeNetworkFacts& facts, const Network& network) {
   const auto first = std::find(facts.facts_of.begin(), facts.facts_of.end(), program.layer) - facts.facts_of.begin();
   const std::string needs =
       fmt::format("layer {} ({}) needs {}", first, network.layers[first].name, amount(program.memory, program.need));
   const std::string have = amount(program.memory, program.have);
   switch (program.memory) {
-    case Memory::pe:
+    case EdgeMemory::pe:
       return fmt::format("{} of PE memory, there are {}", needs, have);
-    case Memory::core:
+    case EdgeMemory::core:
       return fmt::format("{} of core memory, there are {}", needs, have);
-    case Memory::activation:
+    case EdgeMemory::activation:
       return fmt::format("{} entries of activation memory, there are {}", needs, have);
-    case Memory::parameter:
+    case EdgeMemory::parameter:
       return fmt::format("{} entries of parameter memory, there are {}", needs, have);
-    case Memory::instruction:
+    case EdgeMemory::instruction:
       return fmt::format("{} instructions, its part of the memory holds {}", needs, have);
   }
   return needs;
 }
 
-std::string_view bound_name(const Mapping& mapping, double dram_cycles) {
+std::string_view bound_name(const EdgeMapping& mapping, double dram_cycles) {
   const double on_chip = mapping.cycles - mapping.start_cycles;
   if (dram_cycles > mapping.cycles) return "dram";
   if (mapping.start_cycles > on_chip) return "start";
@@ -116,9 +114,9 @@ std::string_view bound_name(const Mapping& mapping, double dram_cycles) {
   return mapping.pe_port_cycles >= on_chip ? "pe_memory" : "core_memory";
 }
 
-std::string describe_mapping(const LayerFacts& layer, const MappingChoice& choice, const Mapping& mapping) {
+std::string describe_mapping(const EdgeLayerFacts& layer, const EdgeMappingChoice& choice, const EdgeMapping& mapping) {
   if (layer.fused && mapping.cycles == 0) return "with its producer";
-  const Division& division = divisions[choice.division];
+  const EdgeDivision& division = edge_divisions[choice.division];
   const auto what = [](bool channels) { return channels ? "channels" : "pixels"; };
   std::string text = fmt::format("x {} y {} cores {}: {} PEs x {} cores, {} pixels x {} channels each, {} x {} tiles",
                                  what(division.x_channels), what(division.y_channels), what(division.cores_channels),
@@ -126,13 +124,13 @@ std::string describe_mapping(const LayerFacts& layer, const MappingChoice& choic
                                  mapping.channels_per_core, mapping.pixel_tiles, mapping.channel_tiles);
   if (layer.word_bytes == 0) return text;
   switch (choice.order) {
-    case Order::weights_in_core:
+    case EdgeOrder::weights_in_core:
       return text + ", weights in core memory";
-    case Order::partial_sums:
+    case EdgeOrder::partial_sums:
       return text + fmt::format(", partial sums over {} parts", mapping.input_splits);
-    case Order::weights_in_pe:
+    case EdgeOrder::weights_in_pe:
       return text + ", weights in PE memory";
-    case Order::pixels_outside:
+    case EdgeOrder::pixels_outside:
       return text + ", all weights in core memory";
   }
   return text;
@@ -141,7 +139,7 @@ std::string describe_mapping(const LayerFacts& layer, const MappingChoice& choic
 class EdgeSimulator final : public Simulator {
  public:
   explicit EdgeSimulator(const EdgeSettings& settings)
-      : settings_(settings), technology_(technology(settings.technology)) {
+      : settings_(settings), technology_(edge_technology(settings.technology)) {
     const auto check = [](const char* name, double value, double min, double max) {
       if (value >= min && value <= max) return;
       throw Error(ErrorCode::invalid_input, fmt::format("{} is {}", name, format_number(value)),
@@ -171,13 +169,13 @@ class EdgeSimulator final : public Simulator {
       throw Error(ErrorCode::invalid_input, "the edge simulator needs a workload",
                   "name one: `workload: mobilenet_v2`");
     }
-    const NetworkFacts facts = network_facts(*network);
-    Mapper mapper(facts);
+    const EdgeNetworkFacts facts = edge_network_facts(*network);
+    EdgeMapper mapper(facts);
     std::vector<Outcome> outcomes;
     outcomes.reserve(hardware.size());
     for (const Hardware& values : hardware) {
       const EdgeHardware edge = read_hardware(values);
-      const Chip chip = make_chip(edge, settings_.clock_mhz);
+      const EdgeChip chip = make_edge_chip(edge, settings_.clock_mhz);
       outcomes.push_back(outcome(edge, chip, mapper.compile(chip), facts, *network));
     }
     return outcomes;
@@ -185,23 +183,23 @@ class EdgeSimulator final : public Simulator {
 
   std::vector<double> static_metrics(const Hardware& hardware) const override {
     std::vector<double> values(metric_count, std::numeric_limits<double>::quiet_NaN());
-    values[area] = area_mm2(read_hardware(hardware), technology_);
+    values[area] = edge_area_mm2(read_hardware(hardware), technology_);
     return values;
   }
 
   std::vector<LayerCost> layer_costs(const Hardware& hardware, const Network& network) const override {
-    const NetworkFacts facts = network_facts(network);
-    const Chip chip = make_chip(read_hardware(hardware), settings_.clock_mhz);
-    Mapper mapper(facts);
-    const Program& program = mapper.compile(chip);
+    const EdgeNetworkFacts facts = edge_network_facts(network);
+    const EdgeChip chip = make_edge_chip(read_hardware(hardware), settings_.clock_mhz);
+    EdgeMapper mapper(facts);
+    const EdgeProgram& program = mapper.compile(chip);
     if (!program.fits) return {};
     const std::vector<double> resident_bytes = mapper.resident_bytes_per_layer(chip);
-    const EnergyTable table = energy_table(chip, technology_);
+    const EdgeEnergyTable table = edge_energy_table(chip, technology_);
     std::vector<LayerCost> costs;
     for (std::size_t i = 0; i < network.layers.size(); ++i) {
       const std::size_t index = facts.facts_of[i];
-      const LayerFacts& layer = facts.layers[index];
-      const Mapping mapping = map_layer(layer, chip, program.choices[index]);
+      const EdgeLayerFacts& layer = facts.layers[index];
+      const EdgeMapping mapping = map_edge_layer(layer, chip, program.choices[index]);
       LayerCost cost;
       cost.name = network.layers[i].name;
       cost.kind = std::string(to_string(network.layers[i].kind));
@@ -214,7 +212,7 @@ class EdgeSimulator final : public Simulator {
       cost.dram_ms = milliseconds(dram_cycles);
       cost.on_chip_ms =
           milliseconds(std::max({mapping.pe_port_cycles, mapping.core_port_cycles, mapping.network_cycles}));
-      cost.energy_mj = 1e-9 * (layer_energy_pj(layer, mapping, table) + cost.dram_bytes * table.dram_byte);
+      cost.energy_mj = 1e-9 * (edge_layer_energy_pj(layer, mapping, table) + cost.dram_bytes * table.dram_byte);
       const double cycles = std::max(mapping.cycles, dram_cycles);
       cost.utilisation = cycles > 0 ? layer.macs / (macs_per_cycle(chip) * cycles) : 0;
       cost.bound = std::string(bound_name(mapping, dram_cycles));
@@ -228,30 +226,30 @@ class EdgeSimulator final : public Simulator {
   /// Counts up whenever the same hardware and network can give another result.
   static constexpr int version = 1;
 
-  static double macs_per_cycle(const Chip& chip) { return chip.pes * chip.cores * chip.lanes * lane_ways; }
+  static double macs_per_cycle(const EdgeChip& chip) { return chip.pes * chip.cores * chip.lanes * edge_lane_ways; }
   double milliseconds(double cycles) const { return cycles / (settings_.clock_mhz * 1e3); }
 
-  Outcome outcome(const EdgeHardware& hardware, const Chip& chip, const Program& program, const NetworkFacts& facts,
-                  const Network& network) const {
+  Outcome outcome(const EdgeHardware& hardware, const EdgeChip& chip, const EdgeProgram& program,
+                  const EdgeNetworkFacts& facts, const Network& network) const {
     Outcome result;
     result.metrics.assign(metric_count, std::numeric_limits<double>::quiet_NaN());
-    result.metrics[area] = area_mm2(hardware, technology_);
+    result.metrics[area] = edge_area_mm2(hardware, technology_);
     if (!program.fits) {
       result.state = OutcomeState::infeasible;
-      result.reason = overflow_reason(program.memory);
+      result.reason = edge_overflow_reason(program.memory);
       result.detail = overflow_detail(program, facts, network);
       return result;
     }
     result.state = OutcomeState::complete;
-    const EnergyTable table = energy_table(chip, technology_);
+    const EdgeEnergyTable table = edge_energy_table(chip, technology_);
     double dynamic_pj = 0;
     for (std::size_t i = 0; i < facts.layers.size(); ++i) {
-      const Mapping mapping = map_layer(facts.layers[i], chip, program.choices[i]);
-      dynamic_pj += facts.counts[i] * layer_energy_pj(facts.layers[i], mapping, table);
+      const EdgeMapping mapping = map_edge_layer(facts.layers[i], chip, program.choices[i]);
+      dynamic_pj += facts.counts[i] * edge_layer_energy_pj(facts.layers[i], mapping, table);
     }
     const double dram_bytes = facts.weight_bytes - program.resident_bytes + facts.other_dram_bytes;
     const double latency_ms = milliseconds(program.cycles) + settings_.host_latency_us * 1e-3;
-    const double leakage_mj = leakage_mw_per_mm2 * result.metrics[area] * latency_ms * 1e-3;
+    const double leakage_mj = edge_leakage_mw_per_mm2 * result.metrics[area] * latency_ms * 1e-3;
     const double energy_mj = 1e-9 * (dynamic_pj + dram_bytes * table.dram_byte) + leakage_mj;
     result.metrics[latency] = latency_ms;
     result.metrics[energy] = energy_mj;
@@ -263,7 +261,7 @@ class EdgeSimulator final : public Simulator {
   }
 
   EdgeSettings settings_;
-  const Technology& technology_;
+  const EdgeTechnology& technology_;
   std::string name_ = "edge", fingerprint_;
   std::vector<HardwareParameter> parameters_;
 };
@@ -273,7 +271,7 @@ class EdgeSimulator final : public Simulator {
 double peak_tops(const EdgeHardware& hardware, const EdgeSettings& settings) {
   const double lanes = static_cast<double>(hardware.pes_x) * static_cast<double>(hardware.pes_y) *
                        static_cast<double>(hardware.cores) * static_cast<double>(hardware.compute_lanes);
-  return lanes * lane_ways * 2 * settings.clock_mhz * 1e6 / 1e12;
+  return lanes * edge_lane_ways * 2 * settings.clock_mhz * 1e6 / 1e12;
 }
 
 std::unique_ptr<Simulator> make_edge_simulator(const EdgeSettings& settings) {

@@ -26,10 +26,10 @@ struct EdgeSettings {
   double clock_mhz = 800;
   std::string technology = "7nm";  ///< "7nm", "16nm", "28nm" or "45nm"
   /// Of an inference, before and after the accelerator runs.
-  double host_latency_us = edge::default_host_latency_us;
+  double host_latency_us = edge_default_host_latency_us;
 };
 
-/// Peak of the MAC arrays: pes_x·pes_y·cores·lanes·4·2·clock. FACTS 1.
+/// Peak of the MAC arrays: pes_x·pes_y·cores·lanes·4·2·clock. PRIME (arXiv 2110.11346).
 double peak_tops(const EdgeHardware& hardware, const EdgeSettings& settings);
 
 /// The built-in analytical model of docs/simulator.md; metrics latency_ms, energy_mj, power_w, area_mm2 (static), and

@@ -6,7 +6,7 @@
 
 #include "corbel/simulator/edge_constants.hpp"
 
-namespace corbel::edge {
+namespace corbel {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -24,14 +24,14 @@ struct Slice {
   bool cores_channels;
 };
 
-Slice divide(const LayerFacts& layer, const Chip& chip, const Division& division) {
+Slice divide(const EdgeLayerFacts& layer, const EdgeChip& chip, const EdgeDivision& division) {
   Slice slice{};
   const double channel_pes = (division.x_channels ? chip.pes_x : 1) * (division.y_channels ? chip.pes_y : 1);
   slice.pe_channels = parts(layer.channels, channel_pes);
   const double channel_parts = parts(layer.channels, slice.pe_channels);
   const double rows_over = division.y_channels ? 1 : chip.pes_y, columns_over = division.x_channels ? 1 : chip.pes_x;
-  const bool own_inputs = layer.layer_class == LayerClass::channelwise || layer.group_channels < layer.channels;
-  const double least_inputs = layer.layer_class == LayerClass::dense ? layer.group_in_channels : 1;
+  const bool own_inputs = layer.layer_class == EdgeLayerClass::channelwise || layer.group_channels < layer.channels;
+  const double least_inputs = layer.layer_class == EdgeLayerClass::dense ? layer.group_in_channels : 1;
   const double in_channels =
       own_inputs ? std::max(least_inputs, layer.in_channels * slice.pe_channels / layer.channels) : layer.in_channels;
   if (layer.windowed) {
@@ -74,14 +74,14 @@ struct Tiling {
   double operand_entries;    ///< activation entries of one operand for all lanes
 };
 
-Tiling tile(const LayerFacts& layer, const Chip& chip, const Slice& slice) {
+Tiling tile(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice& slice) {
   Tiling tiling{};
-  if (layer.layer_class == LayerClass::channelwise) {
-    const double lanes = std::min(chip.lanes, vector_lanes);
+  if (layer.layer_class == EdgeLayerClass::channelwise) {
+    const double lanes = std::min(chip.lanes, edge_vector_lanes);
     tiling.channel_tiles = parts(slice.core_channels, lanes);
     tiling.input_walks = 1;
     tiling.in_channel_bytes = slice.core_channels * layer.in_channels / layer.channels * layer.operands;
-    tiling.operand_entries = std::ceil(lanes / activation_entry_bytes);
+    tiling.operand_entries = std::ceil(lanes / edge_activation_entry_bytes);
   } else {
     const double groups = parts(slice.core_channels, layer.group_channels);
     const double tiles_per_group = parts(std::min(slice.core_channels, layer.group_channels), chip.lanes);
@@ -97,19 +97,19 @@ Tiling tile(const LayerFacts& layer, const Chip& chip, const Slice& slice) {
 
 /// Writes everything that depends on the order. `detail` adds what only a chosen mapping needs.
 template <bool detail>
-void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, const Tiling& tiling, Order order,
-                 Mapping& mapping) {
-  const bool pixels_outside = order == Order::pixels_outside;
+void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice& slice, const Tiling& tiling,
+                 EdgeOrder order, EdgeMapping& mapping) {
+  const bool pixels_outside = order == EdgeOrder::pixels_outside;
   // Partial sums of the tile in both buffers, and the operands that stream past them.
   const double window_step = tiling.operand_entries * layer.act_step;
   const double window_first = tiling.operand_entries * layer.act_first;
   double pixel_entries = 2 * (chip.lanes + window_step), first_entries = 2 * window_first;
   if (pixels_outside) {
     pixel_entries = 2 * (chip.lanes + std::ceil(tiling.in_channel_bytes * layer.act_rows * layer.window_columns /
-                                                activation_entry_bytes));
+                                                edge_activation_entry_bytes));
     first_entries = 0;
   }
-  mapping.needs[static_cast<std::size_t>(Memory::activation)] = pixel_entries + first_entries;
+  mapping.needs[static_cast<std::size_t>(EdgeMemory::activation)] = pixel_entries + first_entries;
   const double tile_pixels =
       std::clamp(std::floor((chip.activation_entries - first_entries) / pixel_entries), 1.0, slice.core_pixels);
   const double pixel_tiles = parts(slice.core_pixels, tile_pixels);
@@ -126,20 +126,20 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
                        tiling.unit_bytes * (slice.cores_channels ? slice.active_cores : 1);
   if (layer.steps > 1) working_set += slice.weight_bytes;
   switch (order) {
-    case Order::weights_in_core:
+    case EdgeOrder::weights_in_core:
       core_need = 2 * weights;
       break;
-    case Order::pixels_outside:
+    case EdgeOrder::pixels_outside:
       core_need = all_weights;
       break;
-    case Order::weights_in_pe:
+    case EdgeOrder::weights_in_pe:
       staged = all_weights * pixel_tiles;
       if (layer.steps <= 1) {
         const double tiles_at_once = slice.cores_channels ? slice.active_cores : 1;
         working_set += std::min(slice.weight_bytes + slice.second_operand_bytes, 2 * weights * tiles_at_once);
       }
       break;
-    case Order::partial_sums: {
+    case EdgeOrder::partial_sums: {
       const double unit = tiling.unit_bytes;
       const double units_at_once = std::max(1.0, std::floor(chip.core_memory / std::max(unit, 1.0)));
       input_splits = std::max(1.0, parts(2 * weights, units_at_once * std::max(unit, 1.0)));
@@ -150,9 +150,9 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
       break;
     }
   }
-  mapping.needs[static_cast<std::size_t>(Memory::pe)] = working_set;
-  mapping.needs[static_cast<std::size_t>(Memory::core)] = core_need;
-  mapping.needs[static_cast<std::size_t>(Memory::parameter)] = tiling.unit_bytes;
+  mapping.needs[static_cast<std::size_t>(EdgeMemory::pe)] = working_set;
+  mapping.needs[static_cast<std::size_t>(EdgeMemory::core)] = core_need;
+  mapping.needs[static_cast<std::size_t>(EdgeMemory::parameter)] = tiling.unit_bytes;
 
   // Moves between memories name their PE or core, one instruction each; tiles are broadcast to all cores, and a repeat
   // count walks the parts of a tile's weights through parameter memory.
@@ -162,13 +162,13 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
     const double tiles = tiling.channel_tiles * pixel_tiles * (1 + input_splits);
     instructions = 4 + slice.active_pes * (2 + weight_loads) + tiles;
   }
-  mapping.needs[static_cast<std::size_t>(Memory::instruction)] = instructions;
+  mapping.needs[static_cast<std::size_t>(EdgeMemory::instruction)] = instructions;
 
   const double inputs = slice.core_pixels * tiling.in_channel_bytes * layer.act_rows *
                         (pixels_outside ? layer.window_columns : layer.act_step + layer.act_first / tile_pixels) *
                         (pixels_outside ? 1 : tiling.input_walks);
   const double reads_of_inputs =
-      slice.cores_channels && layer.layer_class == LayerClass::dense ? 1 : slice.active_cores;
+      slice.cores_channels && layer.layer_class == EdgeLayerClass::dense ? 1 : slice.active_cores;
   const double reads_of_weights = slice.cores_channels ? slice.active_cores : 1;
   const double pe_bytes = slice.in_bytes + inputs * reads_of_inputs + staged * reads_of_weights +
                           spilled * slice.active_cores + (layer.fused ? 0 : slice.out_bytes);
@@ -176,12 +176,13 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
   const double network_bytes = slice.weight_bytes + layer.steps * (slice.in_bytes + slice.second_operand_bytes);
 
   mapping.compute_cycles = layer.steps * tiling.channel_tiles * slice.core_pixels * layer.words;
-  mapping.pe_port_cycles = layer.steps * pe_bytes / memory_port_bytes;
-  mapping.core_port_cycles = layer.steps * core_bytes / memory_port_bytes;
-  mapping.network_cycles = network_bytes / link_bytes;
-  mapping.start_cycles = layer.fused ? 0
-                                     : layer.steps * (pipeline_cycles + hop_cycles * (chip.pes_x + chip.pes_y) +
-                                                      tiling.unit_bytes / 2 / memory_port_bytes);
+  mapping.pe_port_cycles = layer.steps * pe_bytes / edge_memory_port_bytes;
+  mapping.core_port_cycles = layer.steps * core_bytes / edge_memory_port_bytes;
+  mapping.network_cycles = network_bytes / edge_link_bytes;
+  mapping.start_cycles = layer.fused
+                             ? 0
+                             : layer.steps * (edge_pipeline_cycles + edge_hop_cycles * (chip.pes_x + chip.pes_y) +
+                                              tiling.unit_bytes / 2 / edge_memory_port_bytes);
   mapping.cycles = mapping.start_cycles + std::max(std::max(mapping.compute_cycles, mapping.pe_port_cycles),
                                                    std::max(mapping.core_port_cycles, mapping.network_cycles));
   if constexpr (detail) {
@@ -198,20 +199,20 @@ void order_layer(const LayerFacts& layer, const Chip& chip, const Slice& slice, 
   }
 }
 
-std::array<double, memory_count> capacities(const LayerFacts& layer, const Chip& chip) {
+std::array<double, edge_memory_count> capacities(const EdgeLayerFacts& layer, const EdgeChip& chip) {
   return {chip.pe_memory, chip.core_memory, chip.activation_entries, chip.parameter_bytes,
           layer.fused ? chip.instruction_entries : std::floor(layer.instruction_share * chip.instruction_entries)};
 }
 
-bool orders_differ(const LayerFacts& layer) {
+bool orders_differ(const EdgeLayerFacts& layer) {
   return layer.word_bytes > 0;
 }
 
 }  // namespace
 
-Chip make_chip(const EdgeHardware& hardware, double clock_mhz) {
+EdgeChip make_edge_chip(const EdgeHardware& hardware, double clock_mhz) {
   const auto number = [](std::int64_t value) { return static_cast<double>(value); };
-  Chip chip{};
+  EdgeChip chip{};
   chip.pes_x = number(hardware.pes_x);
   chip.pes_y = number(hardware.pes_y);
   chip.pes = chip.pes_x * chip.pes_y;
@@ -221,55 +222,56 @@ Chip make_chip(const EdgeHardware& hardware, double clock_mhz) {
   chip.core_memory = number(hardware.core_memory);
   chip.activation_entries = number(hardware.activation_memory);
   chip.instruction_entries = number(hardware.instruction_memory);
-  chip.parameter_bytes = number(hardware.parameter_memory) * parameter_entry_bytes;
+  chip.parameter_bytes = number(hardware.parameter_memory) * edge_parameter_entry_bytes;
   chip.dram_bytes_per_cycle = hardware.dram_bandwidth * 1e9 / (clock_mhz * 1e6);
   return chip;
 }
 
-std::string overflow_reason(Memory memory) {
+std::string edge_overflow_reason(EdgeMemory memory) {
   switch (memory) {
-    case Memory::pe:
+    case EdgeMemory::pe:
       return "pe_memory_overflow";
-    case Memory::core:
+    case EdgeMemory::core:
       return "core_memory_overflow";
-    case Memory::activation:
+    case EdgeMemory::activation:
       return "activation_memory_overflow";
-    case Memory::parameter:
+    case EdgeMemory::parameter:
       return "parameter_memory_overflow";
-    case Memory::instruction:
+    case EdgeMemory::instruction:
       return "instruction_memory_overflow";
   }
   return "overflow";
 }
 
-Mapping map_layer(const LayerFacts& layer, const Chip& chip, MappingChoice choice) {
-  const Slice slice = divide(layer, chip, divisions[choice.division]);
-  Mapping mapping;
+EdgeMapping map_edge_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, EdgeMappingChoice choice) {
+  const Slice slice = divide(layer, chip, edge_divisions[choice.division]);
+  EdgeMapping mapping;
   order_layer<true>(layer, chip, slice, tile(layer, chip, slice), choice.order, mapping);
   return mapping;
 }
 
-Mapper::Mapper(const NetworkFacts& network) : network_(network), best_(network.layers.size()) {
+EdgeMapper::EdgeMapper(const EdgeNetworkFacts& network) : network_(network), best_(network.layers.size()) {
   program_.choices.resize(network.layers.size());
   program_.on_chip_cycles.resize(network.layers.size());
 }
 
-bool Mapper::search(const LayerFacts& layer, const Chip& chip, std::array<Best, shares.size()>& best) const {
+bool EdgeMapper::search(const EdgeLayerFacts& layer, const EdgeChip& chip,
+                        std::array<Best, shares.size()>& best) const {
   best.fill({infinity, {}});
-  const std::array<double, memory_count> have = capacities(layer, chip);
-  const std::size_t orders = orders_differ(layer) ? order_count : 1;
-  Mapping mapping;
-  for (std::size_t d = 0; d < divisions.size(); ++d) {
-    const Slice slice = divide(layer, chip, divisions[d]);
+  const std::array<double, edge_memory_count> have = capacities(layer, chip);
+  const std::size_t orders = orders_differ(layer) ? edge_order_count : 1;
+  EdgeMapping mapping;
+  for (std::size_t d = 0; d < edge_divisions.size(); ++d) {
+    const Slice slice = divide(layer, chip, edge_divisions[d]);
     const Tiling tiling = tile(layer, chip, slice);
     for (std::size_t o = 0; o < orders; ++o) {
-      order_layer<false>(layer, chip, slice, tiling, static_cast<Order>(o), mapping);
+      order_layer<false>(layer, chip, slice, tiling, static_cast<EdgeOrder>(o), mapping);
       bool fits = true;
-      for (std::size_t m = 0; m < memory_count; ++m) fits &= mapping.needs[m] <= have[m];
+      for (std::size_t m = 0; m < edge_memory_count; ++m) fits &= mapping.needs[m] <= have[m];
       if (!fits) continue;
       for (std::size_t s = 0; s < shares.size() && mapping.needs[0] <= shares[s] * chip.pe_memory; ++s) {
         if (mapping.cycles < best[s].cycles) {
-          best[s] = {mapping.cycles, {static_cast<std::uint8_t>(d), static_cast<Order>(o)}};
+          best[s] = {mapping.cycles, {static_cast<std::uint8_t>(d), static_cast<EdgeOrder>(o)}};
         }
       }
     }
@@ -277,23 +279,24 @@ bool Mapper::search(const LayerFacts& layer, const Chip& chip, std::array<Best, 
   return best[0].cycles < infinity;
 }
 
-void Mapper::explain(std::size_t index, const Chip& chip) {
-  const LayerFacts& layer = network_.layers[index];
-  const std::array<double, memory_count> have = capacities(layer, chip);
+void EdgeMapper::explain(std::size_t index, const EdgeChip& chip) {
+  const EdgeLayerFacts& layer = network_.layers[index];
+  const std::array<double, edge_memory_count> have = capacities(layer, chip);
   double nearest = infinity;
   program_.fits = false;
   program_.layer = index;
-  for (std::size_t d = 0; d < divisions.size(); ++d) {
-    for (std::size_t o = 0; o < order_count; ++o) {
-      const Mapping mapping = map_layer(layer, chip, {static_cast<std::uint8_t>(d), static_cast<Order>(o)});
+  for (std::size_t d = 0; d < edge_divisions.size(); ++d) {
+    for (std::size_t o = 0; o < edge_order_count; ++o) {
+      const EdgeMapping mapping =
+          map_edge_layer(layer, chip, {static_cast<std::uint8_t>(d), static_cast<EdgeOrder>(o)});
       std::size_t worst = 0;
       const auto excess = [&](std::size_t m) { return mapping.needs[m] / std::max(have[m], 1.0); };
-      for (std::size_t m = 1; m < memory_count; ++m) {
+      for (std::size_t m = 1; m < edge_memory_count; ++m) {
         if (excess(m) > excess(worst)) worst = m;
       }
       if (excess(worst) < nearest) {
         nearest = excess(worst);
-        program_.memory = static_cast<Memory>(worst);
+        program_.memory = static_cast<EdgeMemory>(worst);
         program_.need = mapping.needs[worst];
         program_.have = have[worst];
       }
@@ -301,7 +304,7 @@ void Mapper::explain(std::size_t index, const Chip& chip) {
   }
 }
 
-const Program& Mapper::compile(const Chip& chip) {
+const EdgeProgram& EdgeMapper::compile(const EdgeChip& chip) {
   const std::size_t n = network_.layers.size();
   for (std::size_t i = 0; i < n; ++i) {
     if (!search(network_.layers[i], chip, best_[i])) {
@@ -317,7 +320,7 @@ const Program& Mapper::compile(const Chip& chip) {
     // Every resident byte that DRAM time is waiting for saves the same time, so that only their number matters.
     double cycles = 0, wanted = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      const LayerFacts& layer = network_.layers[i];
+      const EdgeLayerFacts& layer = network_.layers[i];
       const double on_chip = best_[i][s].cycles;
       const double dram_bytes = layer.dram_weight_bytes + layer.dram_other_bytes;
       const double late_bytes = std::max(0.0, dram_bytes - on_chip * chip.dram_bytes_per_cycle);
@@ -338,14 +341,14 @@ const Program& Mapper::compile(const Chip& chip) {
   return program_;
 }
 
-std::vector<double> Mapper::resident_bytes_per_layer(const Chip& chip) const {
+std::vector<double> EdgeMapper::resident_bytes_per_layer(const EdgeChip& chip) const {
   const std::size_t n = network_.layers.size();
   std::vector<double> resident(n, 0.0);
   double left = program_.resident_bytes;
   // First the bytes that DRAM time waits for, then any others.
   for (const bool late_only : {true, false}) {
     for (std::size_t i = 0; i < n; ++i) {
-      const LayerFacts& layer = network_.layers[i];
+      const EdgeLayerFacts& layer = network_.layers[i];
       const double dram_bytes = layer.dram_weight_bytes + layer.dram_other_bytes;
       const double late = std::max(0.0, dram_bytes - program_.on_chip_cycles[i] * chip.dram_bytes_per_cycle);
       const double wanted = std::min(layer.dram_weight_bytes, late_only ? late : layer.dram_weight_bytes) - resident[i];
@@ -357,4 +360,4 @@ std::vector<double> Mapper::resident_bytes_per_layer(const Chip& chip) const {
   return resident;
 }
 
-}  // namespace corbel::edge
+}  // namespace corbel

@@ -8,7 +8,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/simulator/edge_constants.hpp"
 
-namespace corbel::edge {
+namespace corbel {
 namespace {
 
 double number(std::int64_t value) {
@@ -82,7 +82,7 @@ bool fuses(const Network& network, std::size_t index, const Uses& uses) {
          uses.count[index - 1] == 1;
 }
 
-void describe_product(const Layer& layer, LayerFacts& facts) {
+void describe_product(const Layer& layer, EdgeLayerFacts& facts) {
   const bool own_weights_per_sample = !layer.weight_operand;
   facts.columns = 1;
   facts.rows = number(layer.out_height) * (own_weights_per_sample ? 1 : number(layer.batch));
@@ -92,12 +92,12 @@ void describe_product(const Layer& layer, LayerFacts& facts) {
   facts.channels = facts.group_channels * groups;
   facts.group_in_channels = number(layer.in_channels / layer.groups);
   facts.in_channels = facts.group_in_channels * groups;
-  facts.words = std::ceil(facts.group_in_channels / lane_ways);
-  facts.word_bytes = lane_ways;
+  facts.words = std::ceil(facts.group_in_channels / edge_lane_ways);
+  facts.word_bytes = edge_lane_ways;
   if (own_weights_per_sample) facts.second_operand_bytes = facts.group_in_channels * facts.channels;
 }
 
-void describe_window(const Layer& layer, LayerFacts& facts) {
+void describe_window(const Layer& layer, EdgeLayerFacts& facts) {
   const double kernel_rows = number(layer.kernel_height), kernel_columns = number(layer.kernel_width);
   facts.rows = number(layer.out_height) * number(layer.batch);
   facts.columns = number(layer.out_width);
@@ -118,24 +118,24 @@ void describe_window(const Layer& layer, LayerFacts& facts) {
   switch (layer.kind) {
     case LayerKind::conv:
       // Channels and columns of a kernel row are adjacent in memory, so that few channels still fill the four ways.
-      if (facts.group_in_channels < lane_ways && layer.dilation == 1) {
-        facts.unit_words = std::ceil(kernel_columns * facts.group_in_channels / lane_ways);
+      if (facts.group_in_channels < edge_lane_ways && layer.dilation == 1) {
+        facts.unit_words = std::ceil(kernel_columns * facts.group_in_channels / edge_lane_ways);
         facts.words = kernel_rows * facts.unit_words;
       } else {
         facts.unit_words = kernel_columns;
-        facts.words = kernel_rows * kernel_columns * std::ceil(facts.group_in_channels / lane_ways);
+        facts.words = kernel_rows * kernel_columns * std::ceil(facts.group_in_channels / edge_lane_ways);
       }
-      facts.word_bytes = lane_ways;
+      facts.word_bytes = edge_lane_ways;
       break;
     case LayerKind::depthwise:
-      facts.layer_class = LayerClass::channelwise;
+      facts.layer_class = EdgeLayerClass::channelwise;
       facts.words = kernel_rows * kernel_columns;
       facts.unit_words = kernel_columns;
       facts.word_bytes = 1;
       break;
     default:
       // A pool reads its window anew for every output: nothing holds a row of it.
-      facts.layer_class = LayerClass::channelwise;
+      facts.layer_class = EdgeLayerClass::channelwise;
       facts.operands = number(layer.operands);
       facts.words = kernel_rows * kernel_columns * std::max(1.0, facts.operands - 1);
       facts.act_rows = kernel_rows * kernel_columns;
@@ -145,9 +145,9 @@ void describe_window(const Layer& layer, LayerFacts& facts) {
   }
 }
 
-LayerFacts describe(const Network& network, std::size_t index, const Uses& uses) {
+EdgeLayerFacts describe(const Network& network, std::size_t index, const Uses& uses) {
   const Layer& layer = network.layers[index];
-  LayerFacts facts;
+  EdgeLayerFacts facts;
   if (layer.kind == LayerKind::fully_connected || layer.kind == LayerKind::matmul) {
     describe_product(layer, facts);
   } else {
@@ -178,17 +178,17 @@ LayerFacts describe(const Network& network, std::size_t index, const Uses& uses)
 /// A static partition of the instruction memory, like the code segments of a linker: half of it evenly, since every
 /// layer sets up every PE; a quarter each by outputs and by lane cycles, since tiles follow the former and their parts
 /// the latter. It depends on the network alone, so that a larger memory of any kind only gives the mapper more choice.
-void share_instructions(NetworkFacts& facts) {
-  const auto outputs_of = [](const LayerFacts& layer) { return layer.rows * layer.columns * layer.channels; };
+void share_instructions(EdgeNetworkFacts& facts) {
+  const auto outputs_of = [](const EdgeLayerFacts& layer) { return layer.rows * layer.columns * layer.channels; };
   double programs = 0, outputs = 0, cycles = 0;
   for (std::size_t i = 0; i < facts.layers.size(); ++i) {
-    const LayerFacts& layer = facts.layers[i];
+    const EdgeLayerFacts& layer = facts.layers[i];
     if (layer.fused) continue;
     programs += facts.counts[i];
     outputs += facts.counts[i] * outputs_of(layer);
     cycles += facts.counts[i] * outputs_of(layer) * layer.words;
   }
-  for (LayerFacts& layer : facts.layers) {
+  for (EdgeLayerFacts& layer : facts.layers) {
     if (layer.fused) continue;
     layer.instruction_share =
         0.5 / programs + 0.25 * outputs_of(layer) / outputs + 0.25 * outputs_of(layer) * layer.words / cycles;
@@ -197,12 +197,12 @@ void share_instructions(NetworkFacts& facts) {
 
 }  // namespace
 
-NetworkFacts network_facts(const Network& network) {
+EdgeNetworkFacts edge_network_facts(const Network& network) {
   check(network);
   const Uses uses = uses_of(network);
-  NetworkFacts result;
+  EdgeNetworkFacts result;
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const LayerFacts facts = describe(network, i, uses);
+    const EdgeLayerFacts facts = describe(network, i, uses);
     result.macs += facts.macs;
     result.weight_bytes += facts.dram_weight_bytes;
     result.other_dram_bytes += facts.dram_other_bytes;
@@ -219,4 +219,4 @@ NetworkFacts network_facts(const Network& network) {
   return result;
 }
 
-}  // namespace corbel::edge
+}  // namespace corbel

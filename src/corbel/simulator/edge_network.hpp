@@ -5,18 +5,18 @@
 
 #include "corbel/workload/network.hpp"
 
-namespace corbel::edge {
+namespace corbel {
 
 /// How a core computes a layer.
-enum class LayerClass : std::uint8_t {
+enum class EdgeLayerClass : std::uint8_t {
   dense,        ///< lanes are output channels that share broadcast inputs: convolution, fully connected, matmul
   channelwise,  ///< every lane needs operands of its own: depthwise, pooling, elementwise
 };
 
 /// What the mapper needs to know of a layer, whatever the hardware. Sizes of one step, over the batch, in elements
 /// (= bytes: int8) and as doubles, since all of them are multiplied and divided with hardware sizes.
-struct LayerFacts {
-  LayerClass layer_class = LayerClass::dense;
+struct EdgeLayerFacts {
+  EdgeLayerClass layer_class = EdgeLayerClass::dense;
   bool windowed = false;         ///< output pixels share inputs, so that a slice has a halo
   bool fused = false;            ///< elementwise, computed while its producer drains
   double rows = 1, columns = 1;  ///< output; rows over the batch
@@ -38,17 +38,17 @@ struct LayerFacts {
   double steps = 1;
   double macs = 0, vector_operations = 0, outputs = 0;  ///< over batch and steps
   double instruction_share = 0;                         ///< of the instruction memory
-  bool operator==(const LayerFacts&) const = default;
+  bool operator==(const EdgeLayerFacts&) const = default;
 };
 
-struct NetworkFacts {
-  std::vector<LayerFacts> layers;     ///< distinct ones, in order of first appearance
-  std::vector<double> counts;         ///< how often each occurs
-  std::vector<std::size_t> facts_of;  ///< of every layer of the network: index into `layers`
+struct EdgeNetworkFacts {
+  std::vector<EdgeLayerFacts> layers;  ///< distinct ones, in order of first appearance
+  std::vector<double> counts;          ///< how often each occurs
+  std::vector<std::size_t> facts_of;   ///< of every layer of the network: index into `layers`
   double macs = 0, weight_bytes = 0, other_dram_bytes = 0;
 };
 
 /// @throws Error{invalid_input} for an empty network, or layers of zero or negative size or inconsistent groups
-NetworkFacts network_facts(const Network& network);
+EdgeNetworkFacts edge_network_facts(const Network& network);
 
-}  // namespace corbel::edge
+}  // namespace corbel
