@@ -1,0 +1,270 @@
+#include "corbel/scorer/model.hpp"
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "base/expect_error.hpp"
+#include "corbel/base/file.hpp"
+#include "corbel/scorer/dense.hpp"
+#include "scorer/scorer_testing.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace corbel {
+namespace {
+
+using test::metadata_for;
+using test::mixed_space;
+using test::random_designs;
+using test::random_model;
+using test::random_tensors;
+
+// fused: false, true; lanes: 1, 2, 4. Hidden width 2, then one metric and the feasibility logit.
+struct Tiny {
+  DesignSpace space{{Parameter::boolean("fused"), Parameter::ordinal("lanes", {1, 2, 4})}};
+  NetworkSpec spec;
+  TensorMap tensors;
+  Tiny() {
+    spec.hidden = {2};
+    tensors["0.input.0"] = {{2, 2}, {0, 0, 1, -2}};
+    tensors["0.input.1"] = {{3, 2}, {0, 1, 2, 3, 4, 5}};
+    tensors["0.input.bias"] = {{2}, {0.5F, -4}};
+    tensors["0.output.weight"] = {{2, 2}, {1, 10, -1, 2}};
+    tensors["0.output.bias"] = {{2}, {0.25F, 0}};
+  }
+};
+
+TEST(Model, ComputesATinyNetworkAsByHand) {
+  Tiny tiny;
+  const Model model =
+      Model::from_tensors(metadata_for(tiny.space, tiny.spec, 1, {{false, 100, 10}}), std::move(tiny.tensors));
+  // fused = true, lanes = 2: first layer (0.5 + 1 + 2, −4 − 2 + 3) = (3.5, −3), LeakyReLU 0.1: (3.5, −0.3);
+  // metric 3.5 − 3 + 0.25 = 0.75, logit −3.5 − 0.6 = −4.1.
+  const Predictions predictions = model.predict(std::vector<Design>{{1, 1}});
+  EXPECT_NEAR(predictions.metrics[0], 100 + 10 * 0.75, 1e-5);
+  EXPECT_NEAR(predictions.feasibility[0], 1 / (1 + std::exp(4.1)), 1e-7);
+  EXPECT_EQ(predictions.spread[0], 0);
+}
+
+TEST(Model, AveragesTheEnsembleOnTheNormalisedScaleAndReportsTheSpread) {
+  Tiny tiny;
+  for (const char* name : {"input.0", "input.1", "input.bias", "output.weight", "output.bias"}) {
+    tiny.tensors[std::string("1.") + name] = tiny.tensors[std::string("0.") + name];
+  }
+  tiny.tensors["1.output.bias"].values = {2.25F, 0};
+  const Model model =
+      Model::from_tensors(metadata_for(tiny.space, tiny.spec, 2, {{true, 0, 1}}), std::move(tiny.tensors));
+  // Members say exp(0.75) and exp(2.75): the mean is exp(1.75), and they lie at e^∓1 of it.
+  const Predictions predictions = model.predict(std::vector<Design>{{1, 1}});
+  EXPECT_NEAR(predictions.metrics[0], std::exp(1.75), 1e-5);
+  const double below = std::exp(-1.0) - 1, above = std::exp(1.0) - 1;
+  EXPECT_NEAR(predictions.spread[0], std::sqrt((below * below + above * above) / 2), 1e-5);
+}
+
+TEST(Model, GatesTheFirstLayerByTheContext) {
+  Tiny tiny;
+  tiny.spec.context_size = 1;
+  tiny.tensors["0.gate"] = {{2, 1}, {2, 0}};
+  const Model model =
+      Model::from_tensors(metadata_for(tiny.space, tiny.spec, 1, {{false, 0, 1}}), std::move(tiny.tensors));
+  EXPECT_EQ(model.context_size(), 1U);
+  // asinh(sinh 3) · 0.5 = 1.5, so the factors are (3, 0): first layer (3.5 · 3, 0), metric 10.5 + 0.25.
+  const std::vector<float> context = {static_cast<float>(std::sinh(3.0))};
+  EXPECT_NEAR(model.predict(std::vector<Design>{{1, 1}}, context).metrics[0], 10.75, 1e-4);
+  expect_error([&] { model.predict(std::vector<Design>{{1, 1}}); }, ErrorCode::mismatch, "context of 1 numbers, 0");
+}
+
+TEST(Model, WithoutAFeasibilityOutputEverythingIsFeasible) {
+  Tiny tiny;
+  tiny.spec.feasibility = false;
+  tiny.tensors["0.output.weight"] = {{1, 2}, {1, 10}};
+  tiny.tensors["0.output.bias"] = {{1}, {0.25F}};
+  const Model model =
+      Model::from_tensors(metadata_for(tiny.space, tiny.spec, 1, {{false, 0, 1}}), std::move(tiny.tensors));
+  EXPECT_EQ(model.predict(std::vector<Design>{{0, 2}}).feasibility[0], 1);
+}
+
+NetworkSpec spec_of(NetworkKind kind) {
+  NetworkSpec spec;
+  spec.kind = kind;
+  spec.hidden = {19, 7};
+  spec.embedding = 12;
+  spec.heads = 3;
+  spec.feed_forward = 17;
+  spec.metrics = 2;
+  return spec;
+}
+
+class EveryNetwork : public testing::TestWithParam<NetworkKind> {};
+
+TEST_P(EveryNetwork, DoesNotDependOnHowDesignsAreGrouped) {
+  const DesignSpace space = mixed_space();
+  const Model model = random_model(space, spec_of(GetParam()), 2, 7);
+  const std::vector<Design> designs = random_designs(space, 77, 3);
+  const Predictions all = model.predict(designs);
+  for (std::size_t i = 0; i < designs.size(); i += 11) {
+    const Predictions one = model.predict(std::span(designs).subspan(i, 1));
+    EXPECT_EQ(one.metrics[0], all.metrics[2 * i]);
+    EXPECT_EQ(one.metrics[1], all.metrics[2 * i + 1]);
+    EXPECT_EQ(one.feasibility[0], all.feasibility[i]);
+    EXPECT_EQ(one.spread[0], all.spread[i]);
+  }
+}
+
+TEST_P(EveryNetwork, PredictsARangeAsTheSameDesignsOneByOne) {
+  const DesignSpace space = mixed_space();
+  const Model model = random_model(space, spec_of(GetParam()), 1, 8);
+  const DesignId first = 2 * 10000 - 40;  // across a carry of the last parameter
+  std::vector<Design> designs;
+  for (std::size_t i = 0; i < 100; ++i) designs.push_back(space.design(first + i));
+  const Predictions range = model.predict_range(first, 100), single = model.predict(designs);
+  EXPECT_EQ(range.metrics, single.metrics);
+  EXPECT_EQ(range.feasibility, single.feasibility);
+}
+
+TEST_P(EveryNetwork, IsTheSameAfterAFileAndFromManyThreads) {
+  const DesignSpace space = mixed_space();
+  const NetworkSpec spec = spec_of(GetParam());
+  const test::TemporaryFolder folder;
+  const std::vector<MetricTransform> transforms(2, {true, 2.0, 0.5});
+  Model::save(folder / "model.safetensors", metadata_for(space, spec, 2, transforms), random_tensors(space, spec, 2, 5));
+  const Model model = Model::load(folder / "model.safetensors");
+  EXPECT_EQ(model.space(), space);
+  EXPECT_EQ(model.metrics(), (std::vector<std::string>{"metric_0", "metric_1"}));
+  const std::vector<Design> designs = random_designs(space, 200, 4);
+  const Predictions expected = random_model(space, spec, 2, 5).predict(designs);
+  std::vector<Predictions> found(4);
+  {
+    std::vector<std::jthread> threads;
+    for (Predictions& result : found) threads.emplace_back([&] { result = model.predict(designs); });
+  }
+  for (const Predictions& result : found) {
+    EXPECT_EQ(result.metrics, expected.metrics);
+    EXPECT_EQ(result.feasibility, expected.feasibility);
+    EXPECT_EQ(result.spread, expected.spread);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Scorer, EveryNetwork, testing::Values(NetworkKind::mlp, NetworkKind::attention),
+                         [](const auto& test) { return test.param == NetworkKind::mlp ? "Mlp" : "Attention"; });
+
+TEST(Model, StaysFiniteWhateverTheWeights) {
+  const DesignSpace space = mixed_space();
+  const NetworkSpec spec = spec_of(NetworkKind::mlp);
+  TensorMap tensors = random_tensors(space, spec, 2, 1);
+  for (auto& [name, tensor] : tensors) {
+    for (float& value : tensor.values) value *= 1e30F;
+  }
+  const std::vector<MetricTransform> transforms = {{true, 0, 1}, {false, 1e300, 1e300}};
+  const Model model = Model::from_tensors(metadata_for(space, spec, 2, transforms), std::move(tensors));
+  const Predictions predictions = model.predict(random_designs(space, 100, 2));
+  for (const auto* values : {&predictions.metrics, &predictions.feasibility, &predictions.spread}) {
+    EXPECT_THAT(*values, testing::Each(testing::Truly([](double value) { return std::isfinite(value); })));
+  }
+}
+
+TEST(Model, RefusesAnotherSpaceNamingBoth) {
+  const Model model = random_model(mixed_space(), spec_of(NetworkKind::mlp), 1, 1);
+  EXPECT_NO_THROW(model.require_space(mixed_space(), "the study is"));
+  const DesignSpace other({Parameter::ordinal("pes_x", {1, 2})});
+  expect_error([&] { model.require_space(other, "the study is"); }, ErrorCode::mismatch, "lanes, order");
+  expect_error([&] { model.require_space(other, "the study is"); }, ErrorCode::mismatch, "pes_x");
+}
+
+TEST(Model, SaysWhatIsWrongWithItsMetadata) {
+  const DesignSpace space = mixed_space();
+  const NetworkSpec spec = spec_of(NetworkKind::mlp);
+  const auto load = [&](const std::function<void(nlohmann::json&, TensorMap&)>& damage) {
+    nlohmann::json metadata = metadata_for(space, spec, 1, std::vector<MetricTransform>(2));
+    TensorMap tensors = random_tensors(space, spec, 1, 1);
+    damage(metadata, tensors);
+    Model::from_tensors(std::move(metadata), std::move(tensors), "m.safetensors");
+  };
+  using Json = nlohmann::json;
+  const auto expect = [&](const std::function<void(Json&, TensorMap&)>& damage, ErrorCode code, const char* part) {
+    expect_error([&] { load(damage); }, code, part);
+    expect_error([&] { load(damage); }, code, "m.safetensors");
+  };
+  EXPECT_NO_THROW(load([](Json&, TensorMap&) {}));
+  expect([](Json& m, TensorMap&) { m["version"] = 2; }, ErrorCode::unsupported, "version 2");
+  expect([](Json& m, TensorMap&) { m["network"]["kind"] = "oracle"; }, ErrorCode::unsupported, "oracle");
+  expect([](Json& m, TensorMap&) { m["network"]["activation"] = "tanh"; }, ErrorCode::unsupported, "tanh");
+  expect([](Json& m, TensorMap&) { m["network"]["hidden"] = {1e9}; }, ErrorCode::corrupt, "width 1000000000");
+  expect([](Json& m, TensorMap&) { m["network"]["hidden"] = Json::array(); }, ErrorCode::corrupt, "0 hidden layers");
+  expect([](Json& m, TensorMap&) { m["members"] = 0; }, ErrorCode::corrupt, "0 members");
+  expect([](Json& m, TensorMap&) { m["members"] = 2; }, ErrorCode::corrupt, "tensor `1.input.0` is missing");
+  expect([](Json& m, TensorMap&) { m["metrics"] = {"one"}; }, ErrorCode::corrupt, "1 metrics");
+  expect([](Json& m, TensorMap&) { m.erase("space"); }, ErrorCode::corrupt, "lacks a field");
+  expect([](Json& m, TensorMap&) { m["space_fingerprint"] = "00"; }, ErrorCode::corrupt, "fingerprint");
+  expect([](Json& m, TensorMap&) { m["transforms"][0]["scale"] = 0; }, ErrorCode::corrupt, "positive scale");
+  expect([](Json&, TensorMap& t) { t.erase("0.output.bias"); }, ErrorCode::corrupt, "`0.output.bias` is missing");
+  expect([](Json&, TensorMap& t) { t["0.extra"] = {{1}, {0}}; }, ErrorCode::corrupt, "tensors, the network has");
+  expect([](Json&, TensorMap& t) { t["0.input.bias"].shape = {1, 19}; }, ErrorCode::corrupt, "shape [1, 19], not [19]");
+}
+
+TEST(Dense, MatchesAPlainLoopForEveryShape) {
+  Rng rng(3);
+  for (const std::size_t out : {1, 7, 8, 9, 33}) {
+    for (const std::size_t in : {1, 2, 31}) {
+      for (const std::size_t columns : {lanes, 3 * lanes}) {
+        std::vector<float> weight(out * in), bias(out), x(in * columns), y(out * columns);
+        for (auto* values : {&weight, &bias, &x}) {
+          for (float& value : *values) value = static_cast<float>(rng.normal());
+        }
+        Dense(weight, bias).apply(x.data(), y.data(), columns);
+        for (std::size_t o = 0; o < out; ++o) {
+          for (std::size_t c = 0; c < columns; ++c) {
+            double sum = bias[o];
+            for (std::size_t i = 0; i < in; ++i) sum += static_cast<double>(weight[o * in + i]) * x[i * columns + c];
+            ASSERT_NEAR(y[o * columns + c], sum, 2e-5) << out << " " << in << " " << columns;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(MetricTransform, TakesLogarithmsOfPositiveMetricsOnly) {
+  const std::vector<double> positive = {1, 10, 100}, mixed = {-1, 0, 1}, equal = {5, 5, 5};
+  const MetricTransform log = MetricTransform::fit(positive);
+  EXPECT_TRUE(log.log);
+  EXPECT_NEAR(log.mean, std::log(10.0), 1e-12);
+  EXPECT_NEAR(log.scale, std::log(10.0) * std::sqrt(2.0 / 3), 1e-12);
+  EXPECT_NEAR(log.restore(log.normalise(37)), 37, 1e-9);
+  const MetricTransform linear = MetricTransform::fit(mixed);
+  EXPECT_FALSE(linear.log);
+  EXPECT_NEAR(linear.scale, std::sqrt(2.0 / 3), 1e-12);
+  EXPECT_EQ(MetricTransform::fit(equal).scale, 1);
+  EXPECT_EQ(MetricTransform::fit({}).scale, 1);
+  EXPECT_TRUE(std::isfinite(log.restore(1e300)));
+}
+
+TEST(MetricTransform, IgnoresNanAndOneOutlierInAHundred) {
+  std::vector<double> values(200, 3.0);
+  for (std::size_t i = 0; i < 100; ++i) values[i] = 1.0;
+  values[100] = 1e12;
+  values.push_back(std::numeric_limits<double>::quiet_NaN());
+  const MetricTransform transform = MetricTransform::fit(values);
+  EXPECT_LT(std::exp(transform.mean), 3.0);
+  EXPECT_LT(transform.scale, 1.0);
+}
+
+TEST(ParameterFeatures, PlaceValuesBetweenMinusOneAndOne) {
+  float features[feature_count];
+  const Parameter powers = Parameter::ordinal("lanes", {1, 2, 4, 8, 256});
+  parameter_features(powers, 0, features);
+  EXPECT_FLOAT_EQ(features[0], -1);
+  EXPECT_FLOAT_EQ(features[1], -1);
+  parameter_features(powers, 2, features);
+  EXPECT_FLOAT_EQ(features[0], 0);
+  EXPECT_FLOAT_EQ(features[1], -0.5F);  // log2: 2 of 8
+  parameter_features(powers, 4, features);
+  EXPECT_FLOAT_EQ(features[1], 1);
+  parameter_features(Parameter::ordinal("one", {7}), 0, features);
+  EXPECT_FLOAT_EQ(features[0], 0);
+  EXPECT_FALSE(has_table(Parameter::integer("n", 0, 5000)));
+  EXPECT_TRUE(has_table(Parameter::integer("n", 0, 1023)));
+}
+
+}  // namespace
+}  // namespace corbel
