@@ -1,9 +1,11 @@
 #include "corbel/report/report.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -108,17 +110,18 @@ TEST(HtmlReport, TellsHowFarTheTableSaysItIsFromTheOptimum) {
   EXPECT_THAT(page, HasSubstr("<b>1.10×</b><span>of the table’s true optimum (4,000,000 cycles)"));
 }
 
-TEST(HtmlReport, DrawsEveryFigure) {
+TEST(HtmlReport, DrawsEveryFigureOnceWithATitle) {
   const std::string page = html_report(edge_results());
   for (const char* title :
-       {"latency against area of the logged designs", "near the proposals", "Predicted against true objective",
-        "Loss, total over training steps", "Loss on feasible rows over", "Loss on infeasible rows over",
-        "Loss on negatives over", "Rank correlation on withheld rows over", "Candidates: rank correlation",
-        "Share of infeasible rows per value of dram_bandwidth", "Best predicted objective over the designs scored"}) {
-    EXPECT_EQ(count(page, std::string("<title>") + title),
-              title == std::string("near the proposals") ? 0u : count(page, std::string("aria-label=\"") + title))
-        << title;
-    EXPECT_THAT(page, HasSubstr(title));
+       {"latency against area of the logged designs and the proposals",
+        "latency against area of the logged designs and the proposals, near the proposals",
+        "Predicted against true objective", "Loss, total over training steps",
+        "Loss on feasible rows over training steps", "Loss on infeasible rows over training steps",
+        "Loss on negatives over training steps", "Rank correlation on withheld rows over training steps",
+        "Candidates: rank correlation against how well infeasible designs are kept out",
+        "Share of infeasible rows per value of pes_x", "Share of infeasible rows per value of dram_bandwidth",
+        "Best predicted objective over the designs scored"}) {
+    EXPECT_EQ(count(page, fmt::format("aria-label=\"{0}\"><title>{0}</title>", title)), 1u) << title;
   }
 }
 
@@ -197,7 +200,13 @@ TEST(HtmlReport, KeepsTheLoggedDesignWhenNothingBeatsIt) {
 }
 
 TEST(HtmlReport, SurvivesAnyPartGoneOrOfAnotherType) {
-  const json original = edge_results();
+  json original = edge_results();
+  // Long arrays of alike rows would only make this slow.
+  for (const char* rows :
+       {"/plots/logged", "/training/withheld", "/search/history", "/proposals", "/dataset/parameters"}) {
+    json& array = original[json::json_pointer(rows)];
+    array.erase(array.begin() + 3, array.end());
+  }
   std::vector<json::json_pointer> places;
   const std::function<void(const json&, const json::json_pointer&)> walk = [&](const json& node,
                                                                                const json::json_pointer& place) {

@@ -9,8 +9,8 @@
 namespace corbel {
 namespace {
 
-/// Beyond this, differences and powers of ten of doubles overflow.
-constexpr double largest_magnitude = 1e300;
+/// Outside these, an axis with its padding could leave the range of doubles.
+constexpr double largest_magnitude = 1e250, smallest_logarithm = 1e-250;
 /// Above this ratio of largest to smallest value (in decades) a linear axis hides the small ones.
 constexpr double logarithmic_decades = 1.5;
 
@@ -89,7 +89,7 @@ AxisScale AxisScale::around(std::span<const double> values, bool never_logarithm
     const double half = low == 0 ? 1 : std::max(std::abs(low) * 0.1, 1e-290);
     return {low - half, high + half, false};
   }
-  if (!never_logarithmic && low > 0 && std::log10(high) - std::log10(low) > logarithmic_decades) {
+  if (!never_logarithmic && low >= smallest_logarithm && std::log10(high) - std::log10(low) > logarithmic_decades) {
     const double pad = std::pow(10.0, 0.04 * (std::log10(high) - std::log10(low)));
     return {low / pad, high * pad, true};
   }

@@ -130,8 +130,7 @@ footer{padding-bottom:34px;font-size:13px;color:var(--soft)}
 @media(max-width:900px){.columns,.columns.wide-left,.plots{grid-template-columns:minmax(0,1fr)}.panels{grid-template-columns:
 repeat(2,minmax(0,1fr))}}
 @media(max-width:600px){main,header,footer{padding-left:12px;padding-right:12px}section{padding:16px 14px}h1{font-size:21px}
-.verdict{font-size:17px}.panels{grid-template-columns:minmax(0,1fr)}.plot{overflow-x:auto}.plots .chart,.block>figure .chart{
-min-width:480px}.tiles div{flex-basis:40%}dl{grid-template-columns:minmax(0,1fr);gap:0}
+.verdict{font-size:17px}.panels{grid-template-columns:minmax(0,1fr)}.plots .chart text{font-size:14px}.tiles div{flex-basis:40%}dl{grid-template-columns:minmax(0,1fr);gap:0}
 dd{margin-bottom:7px}.meter{width:40px}.plots figure{margin-bottom:24px}}
 @media print{body{font-size:11px;background:#fff}section{border:0;padding:0;margin:14px 0}main,header,footer{max-width:none}
 button{display:none}figure,tr,.tiles,.facts{break-inside:avoid}h2,h3,h4{break-after:avoid}.scroll{overflow:visible}
