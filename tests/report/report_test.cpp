@@ -103,10 +103,20 @@ TEST(HtmlReport, TellsHowFarTheTableSaysItIsFromTheOptimum) {
   results["best"]["source"] = "validated";
   results["best"]["objective"] = 4400000;
   results["validation"] = {{"simulated", 16},
-                           {"table", {{"file", "all.csv.gz"}, {"optimum", 4000000}, {"best_over_optimum", 1.1}}}};
+                           {"table",
+                            {{"file", "all.csv.gz"},
+                             {"optimum", 4000000},
+                             {"first_over_optimum", 1.2},
+                             {"best_over_optimum", 1.1},
+                             {"best_logged_over_optimum", 1.5}}}};
+  results["best"]["nearest"]["within_limits"] = false;
   const std::string page = html_report(results);
   EXPECT_THAT(page, HasSubstr("validated in a recorded table"));
   EXPECT_THAT(page, HasSubstr("confirmed by the recorded table all.csv.gz"));
+  EXPECT_THAT(page,
+              HasSubstr("the first proposal, chosen without the table, 1.20×; the best of the 16 looked up 1.10×; "
+                        "the best logged design 1.50×"));
+  EXPECT_THAT(page, HasSubstr("but breaks a limit"));
   EXPECT_THAT(page, HasSubstr("<b>1.10×</b><span>of the table’s true optimum (4,000,000 cycles)"));
 }
 

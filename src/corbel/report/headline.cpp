@@ -314,11 +314,29 @@ std::string nearest_text(const ReportView& view) {
   const json& nearest = view.of_best("nearest");
   const auto distance = number_of(member(nearest, "distance"));
   if (!distance) return "";
+  const json& within = member(nearest, "within_limits");
   return fmt::format(
       "<p class=\"soft\">The nearest logged feasible design is {:.3f} away (0 the same, 1 the far end of every "
-      "parameter) and has {} {}.</p>\n",
+      "parameter) and has {} {}{}.</p>\n",
       *distance, html_escape(view.metric_label(view.objective)),
-      html_escape(view.objective_text(number_of(member(nearest, "objective")))));
+      html_escape(view.objective_text(number_of(member(nearest, "objective")))),
+      within.is_boolean() && !is_true(within) ? ", but breaks a limit" : "");
+}
+
+/// What a whole recorded table says of the answer that was given before looking, and of the best after looking.
+std::string table_text(const ReportView& view) {
+  const json& table = member(view.results, "validation", "table");
+  const auto first = number_of(member(table, "first_over_optimum"));
+  if (!first) return "";
+  std::string text = fmt::format("Against the table’s true optimum: the first proposal, chosen without the table, {}",
+                                 gain_text(*first));
+  const auto best = number_of(member(table, "best_over_optimum")),
+             checked = number_of(member(view.results, "validation", "simulated"));
+  if (best && checked) text += fmt::format("; the best of the {} looked up {}", count_text(*checked), gain_text(*best));
+  if (const auto logged = number_of(member(table, "best_logged_over_optimum"))) {
+    text += fmt::format("; the best logged design {}", gain_text(*logged));
+  }
+  return "<p class=\"soft\">" + text + " (1.00× is the optimum).</p>\n";
 }
 
 }  // namespace
@@ -329,7 +347,7 @@ std::string headline_section(const ReportView& view) {
   return fmt::format(
       "<section><h2>What to build</h2>{}\n<p class=\"verdict\">{}</p>\n<div class=\"columns wide-left\"><div>{}{}{}"
       "<h3 class=\"block\">What was not known</h3>{}</div><div>{}</div></div></section>\n",
-      pill(view), verdict(view), tiles(view), margins_table(view), nearest_text(view),
+      pill(view), verdict(view), tiles(view), table_text(view) + margins_table(view), nearest_text(view),
       not_known.empty() ? "<p class=\"soft\">Nothing that these results could tell.</p>"
                         : html_list(not_known, "unknowns"),
       design_table(view));

@@ -292,7 +292,7 @@ std::string provenance_section(const ReportView& view) {
     if (const auto value = number_of(member(training, "rows", name)))
       rows += fmt::format("{}{} {}", rows.empty() ? "" : ", ", html_escape(name), count_text(*value));
   }
-  row("Rows trained on", rows);
+  row("Rows", rows);
   row("Model file", training.is_object() && !text_of(member(training, "model")).empty()
                         ? code(text_of(member(training, "model")))
                         : "");

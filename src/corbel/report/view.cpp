@@ -149,13 +149,10 @@ ReportView::ReportView(const json& all_results)
                                    [&](const ReportParameter& parameter) { return parameter.name == name; });
     if (!name.empty() && !known) parameters.push_back({name, unit});
   };
-  const json& units = member(results, "study", "units");
   for (const json& parameter : items_of(member(results, "dataset", "parameters"))) {
-    const std::string name = text_of(member(parameter, "name"));
-    const std::string unit = text_of(member(parameter, "unit"));
-    add(name, unit.empty() ? text_of(member(units, name)) : unit);
+    add(text_of(member(parameter, "name")), text_of(member(parameter, "unit")));
   }
-  for (const std::string& name : keys_of(member(best, "design"))) add(name, text_of(member(units, name)));
+  for (const std::string& name : keys_of(member(best, "design"))) add(name, "");
 }
 
 const json& ReportView::of_best(std::string_view key) const {
