@@ -54,6 +54,9 @@ int run(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return report(ErrorCode::file_access, "out of memory", "ask for fewer designs, a smaller network or fewer threads",
                   common.json());
+  } catch (const std::exception& error) {
+    return report(ErrorCode::unsupported, fmt::format("unexpected failure: {}", error.what()),
+                  "this is a fault of Corbel: please report it with the command and its input", common.json());
   }
   return exit_code;
 }

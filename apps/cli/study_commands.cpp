@@ -66,7 +66,14 @@ CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std:
     StudyFile study = load_study(*arguments, common);
     if (adjust) adjust(study);
     Pipeline pipeline(std::move(study), monitor);
-    action(pipeline, monitor);
+    try {
+      action(pipeline, monitor);
+    } catch (const json::exception& error) {
+      throw Error(ErrorCode::corrupt,
+                  fmt::format("{}: not of the shape this version writes: {}", pipeline.study().results_file().string(),
+                              error.what()),
+                  "remove it and run the study again; the trials are kept in trials.db");
+    }
   });
   return command;
 }

@@ -34,21 +34,30 @@ std::string with_unit(const json& value, const json& results) {
   return value.is_number() ? people(value) + (unit.empty() ? "" : " " + unit) : "-";
 }
 
-/// "pe_memory 2 MiB" for bytes, "pes_x 4" otherwise.
-std::string design_value(const json& results, const std::string& name, const json& value) {
-  const json units = results["study"].value("units", json::object());
-  const std::string unit = units.value(name, "");
+/// A parameter's value with its unit: "2 MiB", "30 GB/s", "kcp_ws"; `bare` keeps only units that numbers need to be
+/// read, for tables.
+std::string design_value(const json& parameter, const json& value, bool bare) {
+  const std::string unit = parameter.value("unit", "");
   if (unit == "bytes" && value.is_number()) return format_bytes(value.get<double>());
   if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
-  return people(value, 12) + (unit.empty() ? "" : " " + unit);
+  return people(value, 12) + (unit.empty() || bare ? "" : " " + unit);
+}
+
+/// In the order of the space.
+template <class Function>
+std::string join_design(const json& results, const json& design, const Function& text) {
+  std::string joined;
+  for (const json& parameter : results["dataset"]["parameters"]) {
+    const std::string name = parameter["name"];
+    if (design.contains(name)) joined += (joined.empty() ? "" : " ") + text(parameter, name, design[name]);
+  }
+  return joined;
 }
 
 std::string design_text(const json& results, const json& design) {
-  std::string text;
-  for (const auto& [name, value] : design.items()) {
-    text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, design_value(results, name, value));
-  }
-  return text;
+  return join_design(results, design, [](const json& parameter, const std::string& name, const json& value) {
+    return fmt::format("{}={}", name, design_value(parameter, value, false));
+  });
 }
 
 bool print_if_json(const json& results, const Common& common) {
@@ -102,9 +111,9 @@ void proposals_table(const json& results, std::size_t most) {
     return;
   }
   const std::string objective = results["study"]["objective"]["metric"];
-  std::vector<std::string> header = {"rank", "predicted", "true", "feasible", "gain", "nearest logged"};
+  std::vector<std::string> header = {"rank", "predicted", "true", "feasible", "gain"};
   for (const json& margin : proposals[0]["margins"]) header.push_back(margin["constraint"].get<std::string>());
-  header.push_back("design");
+  header.insert(header.end(), {"nearest logged", "design"});
   Table table(header);
   for (const json& proposal : proposals) {
     if (proposal["rank"].get<std::size_t>() > most) break;
@@ -115,31 +124,29 @@ void proposals_table(const json& results, std::size_t most) {
                                                : simulated["reason"].get<std::string>();
     }
     const json& nearest = proposal["nearest"];
-    std::vector<std::string> cells = {
-        people(proposal["rank"]),
-        people(proposal["predicted"]),
-        truth,
-        percent(proposal["feasibility"]),
-        times(proposal["gain"]),
-        nearest.is_null() ? "-"
-                          : fmt::format("{} at {}", people(nearest["objective"]), people(nearest["distance"], 2))};
+    std::vector<std::string> cells = {people(proposal["rank"]), people(proposal["predicted"]), truth,
+                                      percent(proposal["feasibility"]), times(proposal["gain"])};
     for (const json& margin : proposal["margins"]) {
-      cells.push_back(margin["left"].is_number()  ? fmt::format("{} ({})", people(margin["left"]),
-                                                               margin["basis"] == "predicted" ? "predicted" : "exact")
-                      : margin["met"].get<bool>() ? "met"
-                                                  : "broken");
+      const char* certainty = margin["basis"] == "predicted" ? "predicted" : "exact";
+      cells.push_back(fmt::format("{} ({})", people(margin["left"]), margin["met"].get<bool>() ? certainty : "broken"));
     }
-    std::string design;
-    for (const auto& [name, value] : proposal["design"].items()) {
-      design += (design.empty() ? "" : " ") + design_value(results, name, value);
-    }
-    cells.push_back(design);
+    cells.push_back(nearest.is_null()
+                        ? "-"
+                        : fmt::format("{} at {}{}", people(nearest["objective"]), people(nearest["distance"], 2),
+                                      nearest["within_limits"].get<bool>() ? "" : ", over a limit"));
+    cells.push_back(
+        join_design(results, proposal["design"], [](const json& parameter, const std::string&, const json& value) {
+          return design_value(parameter, value, true);
+        }));
     table.row(std::move(cells));
   }
   table.print();
-  std::string names;
-  for (const auto& [name, value] : proposals[0]["design"].items()) names += (names.empty() ? "" : " ") + name;
-  fmt::print("design: {}; predicted and true: {}\n", names, objective);
+  fmt::print(
+      "\npredicted, true: {} [{}]; gain: over the best logged design; nearest: the nearest logged design's value "
+      "and its distance, 0 to 1\ndesign: {}\n",
+      objective, results["study"]["objective"].value("unit", ""),
+      join_design(results, proposals[0]["design"],
+                  [](const json&, const std::string& name, const json&) { return name; }));
 }
 
 void best_lines(const json& results) {

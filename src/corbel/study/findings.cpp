@@ -109,7 +109,6 @@ json study_section(const StudyFile& study, const DesignSpace& space) {
                   {"objective", {{"metric", study.objective}, {"unit", unit_of_metric(study.objective)}}},
                   {"constraints", json::array()}};
   for (const Constraint& constraint : study.constraints) section["constraints"].push_back(constraint.text());
-  for (const Parameter& parameter : space.parameters()) section["units"][parameter.name()] = parameter.unit();
   if (study.network) {
     section["workload"] = {{"name", study.network->name},
                            {"title", study.network->title},
@@ -188,8 +187,9 @@ json plots_section(const StudyFile& study, const Dataset& dataset) {
   return section;
 }
 
-json proposals_section(const SurrogateObjective& objective, std::span<const Design> designs, const Dataset& dataset,
-                       const json& best_logged) {
+json proposals_section(const StudyFile& study, const SurrogateObjective& objective, std::span<const Design> designs,
+                       const Dataset& dataset, const json& best_logged) {
+  const LoggedLimits limits(study, dataset);
   const DesignSpace& space = objective.space();
   const std::size_t objective_metric = dataset.metric_index(objective.metric_names().front());
   std::vector<Design> feasible;
@@ -212,18 +212,19 @@ json proposals_section(const SurrogateObjective& objective, std::span<const Desi
     }
     json nearest = nullptr;
     double least = std::numeric_limits<double>::infinity();
+    std::size_t row = 0;
     for (std::size_t k = 0; k < feasible.size(); ++k) {
       const double distance = space.distance(designs[i], feasible[k]);
       if (distance >= least) continue;
       least = distance;
-      nearest = {{"id", dataset.designs[feasible_rows[k]]}};
+      row = feasible_rows[k];
     }
-    if (!nearest.is_null()) {
-      const auto at = std::lower_bound(dataset.designs.begin(), dataset.designs.end(), nearest["id"].get<DesignId>());
-      const auto row = static_cast<std::size_t>(at - dataset.designs.begin());
-      nearest["design"] = space.design_json(space.design(dataset.designs[row]));
-      nearest["distance"] = least;
-      nearest["objective"] = number(dataset.metric(row, objective_metric));
+    if (!feasible.empty()) {
+      nearest = {{"id", dataset.designs[row]},
+                 {"design", space.design_json(space.design(dataset.designs[row]))},
+                 {"distance", least},
+                 {"objective", number(dataset.metric(row, objective_metric))},
+                 {"within_limits", limits.met(row)}};
     }
     proposals.push_back({{"rank", i + 1},
                          {"id", space.id(designs[i])},

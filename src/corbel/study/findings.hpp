@@ -34,8 +34,9 @@ nlohmann::json study_section(const StudyFile& study, const DesignSpace& space);
 nlohmann::json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source);
 nlohmann::json plots_section(const StudyFile& study, const Dataset& dataset);
 /// @param designs  best first
-nlohmann::json proposals_section(const SurrogateObjective& objective, std::span<const Design> designs,
-                                 const Dataset& dataset, const nlohmann::json& best_logged);
+nlohmann::json proposals_section(const StudyFile& study, const SurrogateObjective& objective,
+                                 std::span<const Design> designs, const Dataset& dataset,
+                                 const nlohmann::json& best_logged);
 
 /// Writes what a simulation (or a recorded table) says of a proposal into it: `simulated`, `metrics`, `margins`,
 /// `gain`.

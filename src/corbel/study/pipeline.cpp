@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <unordered_set>
 
 #include "corbel/base/error.hpp"
@@ -58,11 +59,11 @@ std::vector<Design> proposed_designs(const json& proposals, const DesignSpace& s
 
 }  // namespace
 
-Pipeline::Pipeline(StudyFile study, Monitor& monitor) : study_(std::move(study)), monitor_(monitor) {
-  results_ = json::object();
+Pipeline::Pipeline(StudyFile study, Monitor& monitor)
+    : study_(std::move(study)), monitor_(monitor), results_(std::make_unique<json>(json::object())) {
   if (!std::filesystem::exists(study_.results_file())) return;
-  results_ = json::parse(read_file(study_.results_file()), nullptr, /*allow_exceptions=*/false);
-  if (!results_.is_object() || !results_.contains("steps")) {
+  *results_ = json::parse(read_file(study_.results_file()), nullptr, /*allow_exceptions=*/false);
+  if (!results_->is_object() || !results_->contains("steps")) {
     throw Error(ErrorCode::corrupt, fmt::format("{}: not the results of a study", study_.results_file().string()),
                 "remove it, or start over with --fresh; the trials are kept in trials.db");
   }
@@ -84,8 +85,8 @@ const Network* Pipeline::network() const {
 }
 
 bool Pipeline::step_is_current(std::string_view step, const std::string& key) const {
-  const auto steps = results_.find("steps");
-  return steps != results_.end() && steps->contains(step) && (*steps)[std::string(step)].value("key", "") == key;
+  const auto steps = results_->find("steps");
+  return steps != results_->end() && steps->contains(step) && (*steps)[std::string(step)].value("key", "") == key;
 }
 
 std::string Pipeline::import_key() const {
@@ -156,16 +157,16 @@ void Pipeline::collect() {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_file().string()),
                 "sweep or import some designs first");
   }
-  results_["corbel"] = version;
-  results_["study"] = study_section(study_, dataset_->group.space);
+  (*results_)["corbel"] = version;
+  (*results_)["study"] = study_section(study_, dataset_->group.space);
   const std::string content = dataset_->fingerprint();
-  const bool known =
-      step_is_current("collect", content) || (results_.contains("steps") && results_["steps"].contains("validate") &&
-                                              results_["steps"]["validate"].value("dataset", "") == content);
-  if (!known || !results_.contains("dataset")) {
-    results_["dataset"] = dataset_section(study_, *dataset_, source);
-    results_["plots"] = plots_section(study_, *dataset_);
-    results_["steps"]["collect"] = {{"key", content}};
+  const bool known = step_is_current("collect", content) ||
+                     (results_->contains("steps") && (*results_)["steps"].contains("validate") &&
+                      (*results_)["steps"]["validate"].value("dataset", "") == content);
+  if (!known || !results_->contains("dataset")) {
+    (*results_)["dataset"] = dataset_section(study_, *dataset_, source);
+    (*results_)["plots"] = plots_section(study_, *dataset_);
+    (*results_)["steps"]["collect"] = {{"key", content}};
   }
   save();
 }
@@ -221,26 +222,27 @@ void Pipeline::train() {
   options.seed = study_.seed;
   options.threads = study_.threads;
   json report = corbel::train(data, task, options, study_.model_file(), study_.output / "checkpoints", monitor_);
+  report["network"] = options.network;
   report["model"] = study_.model_file().filename().string();
 
   const std::string content = data.fingerprint();
   if (!step_is_current("collect", content)) {
     // Validated designs have joined since: from here on they are part of the log.
-    const std::string source = results_.contains("dataset") ? results_["dataset"].value("source", "") : "";
-    results_["dataset"] = dataset_section(study_, data, source);
-    results_["plots"] = plots_section(study_, data);
-    results_["steps"]["collect"] = {{"key", content}};
+    const std::string source = results_->contains("dataset") ? (*results_)["dataset"].value("source", "") : "";
+    (*results_)["dataset"] = dataset_section(study_, data, source);
+    (*results_)["plots"] = plots_section(study_, data);
+    (*results_)["steps"]["collect"] = {{"key", content}};
   }
-  results_["study"] = study_section(study_, data.group.space);
-  results_["training"] = std::move(report);
-  results_["steps"]["train"] = {{"key", training_key()}, {"dataset", content}};
-  for (const char* later : {"search", "validate"}) results_["steps"].erase(later);
-  for (const char* later : {"search", "proposals", "validation", "best"}) results_.erase(later);
+  (*results_)["study"] = study_section(study_, data.group.space);
+  (*results_)["training"] = std::move(report);
+  (*results_)["steps"]["train"] = {{"key", training_key()}, {"dataset", content}};
+  for (const char* later : {"search", "validate"}) (*results_)["steps"].erase(later);
+  for (const char* later : {"search", "proposals", "validation", "best"}) results_->erase(later);
   save();
 }
 
 void Pipeline::require_step(std::string_view section, std::string_view command) const {
-  if (results_.contains(section)) return;
+  if (results_->contains(section)) return;
   throw Error(ErrorCode::not_found, fmt::format("{}: there is no {} yet", study_.output.string(), section),
               fmt::format("first: corbel {} {}", command, study_.file.string()));
 }
@@ -274,21 +276,21 @@ void Pipeline::search() {
   for (const Evaluation& evaluation : found.best) {
     if (evaluation.score.feasible()) designs.push_back(evaluation.design);
   }
-  json& best_logged = results_["dataset"]["best_logged"];
+  json& best_logged = (*results_)["dataset"]["best_logged"];
   if (!best_logged.is_null()) {
     const Design design = space.design(best_logged["id"].get<DesignId>());
     best_logged["predicted"] = objective.assess(std::span(&design, 1)).front().metrics[0];
   }
-  results_["search"] = {{"method", method},
-                        {"scored", found.scored},
-                        {"exhaustive", found.exhaustive},
-                        {"seconds", watch.seconds()},
-                        {"history", json::array()}};
-  for (const auto& [scored, best] : found.history) results_["search"]["history"].push_back({scored, best});
-  results_["proposals"] = proposals_section(objective, designs, data, best_logged);
-  results_["steps"]["search"] = {{"key", search_key()}};
-  results_["steps"].erase("validate");
-  results_.erase("validation");
+  (*results_)["search"] = {{"method", method},
+                           {"scored", found.scored},
+                           {"exhaustive", found.exhaustive},
+                           {"seconds", watch.seconds()},
+                           {"history", json::array()}};
+  for (const auto& [scored, best] : found.history) (*results_)["search"]["history"].push_back({scored, best});
+  (*results_)["proposals"] = proposals_section(study_, objective, designs, data, best_logged);
+  (*results_)["steps"]["search"] = {{"key", search_key()}};
+  (*results_)["steps"].erase("validate");
+  results_->erase("validation");
   conclude();
 }
 
@@ -299,7 +301,7 @@ void Pipeline::validate() {
   }
   require_step("proposals", "search");
   const DesignSpace& space = *study_.space;
-  const std::vector<Design> designs = proposed_designs(results_["proposals"], space, study_.validate_designs);
+  const std::vector<Design> designs = proposed_designs((*results_)["proposals"], space, study_.validate_designs);
   const SurrogateObjective objective = make_objective(study_, space);
   const HardwareBinding binding(*study_.simulator, space, study_.fixed);
   const Store::GroupId group = store().group(simulator_group());
@@ -312,13 +314,13 @@ void Pipeline::validate() {
                                                                 : OutcomeState::failed;
     outcome.reason = trials[i].reason;
     outcome.metrics = trials[i].metrics;
-    record_outcome(results_["proposals"][i], outcome, study_.simulator->metrics(), objective,
-                   results_["dataset"]["best_logged"]);
+    record_outcome((*results_)["proposals"][i], outcome, study_.simulator->metrics(), objective,
+                   (*results_)["dataset"]["best_logged"]);
   }
-  results_["validation"] = validation_section(results_);
+  (*results_)["validation"] = validation_section(*results_);
   if (!study_.import) dataset_ = store().read(group);
-  results_["steps"]["validate"] = {{"key", fmt::format("{}|{}", search_key(), study_.validate_designs)},
-                                   {"dataset", dataset().fingerprint()}};
+  (*results_)["steps"]["validate"] = {{"key", fmt::format("{}|{}", search_key(), study_.validate_designs)},
+                                      {"dataset", dataset().fingerprint()}};
   conclude();
 }
 
@@ -363,15 +365,16 @@ void Pipeline::validate_with_table(const std::filesystem::path& table) {
     monitor_.progress("table", first, space.size(), "");
   }
 
-  const std::vector<Design> proposed = proposed_designs(results_["proposals"], space, results_["proposals"].size());
+  const std::vector<Design> proposed =
+      proposed_designs((*results_)["proposals"], space, (*results_)["proposals"].size());
   for (std::size_t i = 0; i < proposed.size(); ++i) {
     const Hardware one = binding.hardware(proposed[i]);
-    record_outcome(results_["proposals"][i], recorded->simulate(std::span(&one, 1), nullptr).front(),
-                   recorded->metrics(), objective, results_["dataset"]["best_logged"]);
+    record_outcome((*results_)["proposals"][i], recorded->simulate(std::span(&one, 1), nullptr).front(),
+                   recorded->metrics(), objective, (*results_)["dataset"]["best_logged"]);
   }
-  results_["validation"] = validation_section(results_);
-  json& validation = results_["validation"];
-  const json first = results_["proposals"].empty() ? json(nullptr) : results_["proposals"][0];
+  (*results_)["validation"] = validation_section(*results_);
+  json& validation = (*results_)["validation"];
+  const json first = (*results_)["proposals"].empty() ? json(nullptr) : (*results_)["proposals"][0];
   const auto over_optimum = [&](const json& value) {
     return value.is_number() && std::isfinite(optimum) ? json(value.get<double>() / optimum) : json(nullptr);
   };
@@ -382,26 +385,26 @@ void Pipeline::validate_with_table(const std::filesystem::path& table) {
       {"first_over_optimum",
        first.is_null() ? json(nullptr) : over_optimum(first["metrics"].value(study_.objective, json(nullptr)))},
       {"best_over_optimum", over_optimum(validation["best"])},
-      {"best_logged_over_optimum", results_["dataset"]["best_logged"].is_null()
+      {"best_logged_over_optimum", (*results_)["dataset"]["best_logged"].is_null()
                                        ? json(nullptr)
-                                       : over_optimum(results_["dataset"]["best_logged"]["objective"])}};
+                                       : over_optimum((*results_)["dataset"]["best_logged"]["objective"])}};
   conclude();
 }
 
 void Pipeline::conclude() {
-  results_["best"] = best_section(results_);
+  (*results_)["best"] = best_section(*results_);
   save();
 }
 
 void Pipeline::save() {
-  write_file(study_.results_file(), results_.dump(1) + "\n");
+  write_file(study_.results_file(), results_->dump(1) + "\n");
 }
 
 void Pipeline::run() {
   collect();
   const std::string content = dataset().fingerprint();
   const auto recorded = [&](const char* step, const char* key) {
-    return results_["steps"].contains(step) ? results_["steps"][step].value(key, "") : std::string();
+    return (*results_)["steps"].contains(step) ? (*results_)["steps"][step].value(key, "") : std::string();
   };
   const bool same_data =
       recorded("train", "dataset") == content ||
@@ -423,13 +426,13 @@ void Pipeline::run() {
       monitor_.message("the validation is up to date");
     }
   }
-  if (results_["best"].is_null()) monitor_.message("no design is known or predicted to meet every constraint");
+  if ((*results_)["best"].is_null()) monitor_.message("no design is known or predicted to meet every constraint");
 }
 
 void Pipeline::clear() {
   store_.reset();
   dataset_.reset();
-  results_ = json::object();
+  *results_ = json::object();
   for (const char* name : {"trials.db", "trials.db-wal", "trials.db-shm", "model.safetensors", "results.json",
                            "report.html", "design.json", "design.yaml", "checkpoints"}) {
     std::error_code error;

@@ -36,7 +36,7 @@ class Pipeline {
   void validate_with_table(const std::filesystem::path& table);
 
   /// results.json as it stands.
-  const nlohmann::json& results() const { return results_; }
+  const nlohmann::json& results() const { return *results_; }
   const StudyFile& study() const { return study_; }
   /// The study's trials. @throws Error{not_found} if nothing was collected yet
   const Dataset& dataset();
@@ -64,7 +64,7 @@ class Pipeline {
   std::optional<Store> store_;
   std::optional<Store::GroupId> group_;
   std::optional<Dataset> dataset_;
-  nlohmann::json results_;
+  std::unique_ptr<nlohmann::json> results_;
 };
 
 }  // namespace corbel
