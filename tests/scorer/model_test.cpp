@@ -127,7 +127,8 @@ TEST_P(EveryNetwork, IsTheSameAfterAFileAndFromManyThreads) {
   const NetworkSpec spec = spec_of(GetParam());
   const test::TemporaryFolder folder;
   const std::vector<MetricTransform> transforms(2, {true, 2.0, 0.5});
-  Model::save(folder / "model.safetensors", metadata_for(space, spec, 2, transforms), random_tensors(space, spec, 2, 5));
+  Model::save(folder / "model.safetensors", metadata_for(space, spec, 2, transforms),
+              random_tensors(space, spec, 2, 5));
   const Model model = Model::load(folder / "model.safetensors");
   EXPECT_EQ(model.space(), space);
   EXPECT_EQ(model.metrics(), (std::vector<std::string>{"metric_0", "metric_1"}));
@@ -202,7 +203,7 @@ TEST(Model, SaysWhatIsWrongWithItsMetadata) {
   expect([](Json&, TensorMap& t) { t["0.input.bias"].shape = {1, 19}; }, ErrorCode::corrupt, "shape [1, 19], not [19]");
 }
 
-TEST(Dense, MatchesAPlainLoopForEveryShape) {
+TEST(Dense, MatchesAPlainLoopForEveryShapeAndKernel) {
   Rng rng(3);
   for (const std::size_t out : {1, 7, 8, 9, 33}) {
     for (const std::size_t in : {1, 2, 31}) {
@@ -211,12 +212,14 @@ TEST(Dense, MatchesAPlainLoopForEveryShape) {
         for (auto* values : {&weight, &bias, &x}) {
           for (float& value : *values) value = static_cast<float>(rng.normal());
         }
-        Dense(weight, bias).apply(x.data(), y.data(), columns);
-        for (std::size_t o = 0; o < out; ++o) {
-          for (std::size_t c = 0; c < columns; ++c) {
-            double sum = bias[o];
-            for (std::size_t i = 0; i < in; ++i) sum += static_cast<double>(weight[o * in + i]) * x[i * columns + c];
-            ASSERT_NEAR(y[o * columns + c], sum, 2e-5) << out << " " << in << " " << columns;
+        for (const DenseKernel& kernel : dense_kernels()) {
+          Dense(weight, bias).apply(x.data(), y.data(), columns, kernel);
+          for (std::size_t o = 0; o < out; ++o) {
+            for (std::size_t c = 0; c < columns; ++c) {
+              double sum = bias[o];
+              for (std::size_t i = 0; i < in; ++i) sum += static_cast<double>(weight[o * in + i]) * x[i * columns + c];
+              ASSERT_NEAR(y[o * columns + c], sum, 2e-5) << kernel.name << " " << out << " " << in << " " << columns;
+            }
           }
         }
       }

@@ -26,8 +26,7 @@ TEST(Safetensors, WritesTheFormatAsPublished) {
   file.metadata["who"] = "me";
   file.tensors["a"] = {{2}, {1.0F, -2.0F}};
   const std::string bytes = encode_safetensors(file);
-  const std::string header =
-      R"({"__metadata__":{"who":"me"},"a":{"data_offsets":[0,8],"dtype":"F32","shape":[2]}})";
+  const std::string header = R"({"__metadata__":{"who":"me"},"a":{"data_offsets":[0,8],"dtype":"F32","shape":[2]}})";
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
   EXPECT_EQ(length % 8, 0U);
@@ -56,7 +55,8 @@ TEST(Safetensors, SaysWhatIsWrong) {
   const std::string four(4, '\0'), eight(8, '\0');
   expect_corrupt("", "shorter than");
   expect_corrupt("abc", "x.safetensors");
-  expect_corrupt(std::string("\xff\xff\xff\xff\xff\xff\xff\xff") + "{}", "says its header has 18446744073709551615 bytes");
+  expect_corrupt(std::string("\xff\xff\xff\xff\xff\xff\xff\xff") + "{}",
+                 "says its header has 18446744073709551615 bytes");
   expect_corrupt(with_header("{}", "").substr(0, 9), "truncated");
   expect_corrupt(with_header("{", ""), "not JSON");
   expect_corrupt(with_header("[]", ""), "not a JSON object");
@@ -67,16 +67,19 @@ TEST(Safetensors, SaysWhatIsWrong) {
   expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", four), "out of range");
   expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", eight), "out of range");
   expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four), "not a number");
-  expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight), "3 values in 8 bytes");
-  expect_corrupt(
-      with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}})", four), "larger than");
+  expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", eight),
+                 "3 values in 8 bytes");
+  expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}})", four),
+                 "larger than");
   expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
                              R"("b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
                              four),
                  "overlaps");
   expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight), "leaves a gap");
-  expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", eight), "4 bytes belong to no");
-  expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "\xff\xff\xff\x7f"), "not finite");
+  expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", eight),
+                 "4 bytes belong to no");
+  expect_corrupt(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "\xff\xff\xff\x7f"),
+                 "not finite");
 }
 
 TEST(Safetensors, SurvivesDamageOfEveryKind) {
@@ -98,10 +101,12 @@ TEST(Safetensors, SurvivesDamageOfEveryKind) {
         bytes.resize(rng.below(valid.size()));
         break;
       case 1:  // anywhere
-        for (std::uint64_t i = rng.below(4) + 1; i > 0; --i) bytes[rng.below(bytes.size())] = static_cast<char>(rng.next());
+        for (std::uint64_t i = rng.below(4) + 1; i > 0; --i)
+          bytes[rng.below(bytes.size())] = static_cast<char>(rng.next());
         break;
       case 2:  // the header, where the meaning is
-        for (std::uint64_t i = rng.below(3) + 1; i > 0; --i) bytes[rng.below(8 + header)] = static_cast<char>(rng.below(128));
+        for (std::uint64_t i = rng.below(3) + 1; i > 0; --i)
+          bytes[rng.below(8 + header)] = static_cast<char>(rng.below(128));
         break;
       default:  // digits and brackets only, so that the JSON often stays JSON
         for (std::uint64_t i = rng.below(3) + 1; i > 0; --i) {
@@ -109,9 +114,8 @@ TEST(Safetensors, SurvivesDamageOfEveryKind) {
           if (byte >= '0' && byte <= '9') byte = static_cast<char>('0' + rng.below(10));
         }
     }
-    folder.write("model.safetensors", bytes);
     try {
-      const Model model = Model::load(file);
+      const Model model = Model::decode(bytes, "model.safetensors");
       const Predictions predictions = model.predict(test::random_designs(model.space(), 3, 1));
       for (const double value : predictions.metrics) EXPECT_TRUE(std::isfinite(value));
       ++accepted;

@@ -23,10 +23,14 @@ inline DesignSpace mixed_space() {
 
 inline nlohmann::json metadata_for(const DesignSpace& space, const NetworkSpec& spec, std::int64_t members,
                                    const std::vector<MetricTransform>& transforms) {
-  nlohmann::json json = {{"version", model_version},   {"space", space.to_json()},
-                         {"space_fingerprint", space.fingerprint()}, {"network", to_json(spec)},
-                         {"context_scale", 0.5},       {"members", members},
-                         {"metrics", nlohmann::json::array()}, {"transforms", nlohmann::json::array()}};
+  nlohmann::json json = {{"version", model_version},
+                         {"space", space.to_json()},
+                         {"space_fingerprint", space.fingerprint()},
+                         {"network", to_json(spec)},
+                         {"context_scale", 0.5},
+                         {"members", members},
+                         {"metrics", nlohmann::json::array()},
+                         {"transforms", nlohmann::json::array()}};
   for (std::size_t i = 0; i < transforms.size(); ++i) {
     json["metrics"].push_back("metric_" + std::to_string(i));
     json["transforms"].push_back(to_json(transforms[i]));
@@ -56,7 +60,8 @@ inline TensorMap random_tensors(const DesignSpace& space, const NetworkSpec& spe
 
 inline Model random_model(const DesignSpace& space, const NetworkSpec& spec, std::int64_t members, std::uint64_t seed) {
   const std::vector<MetricTransform> transforms(static_cast<std::size_t>(spec.metrics), {true, 2.0, 0.5});
-  return Model::from_tensors(metadata_for(space, spec, members, transforms), random_tensors(space, spec, members, seed));
+  return Model::from_tensors(metadata_for(space, spec, members, transforms),
+                             random_tensors(space, spec, members, seed));
 }
 
 inline std::vector<Design> random_designs(const DesignSpace& space, std::size_t n, std::uint64_t seed) {

@@ -42,7 +42,8 @@ void add_and_norm(float* x, const float* change, const Norm& norm, std::size_t c
         variance[lane] += centred * centred * scale;
       }
     }
-    for (std::size_t lane = 0; lane < lanes; ++lane) variance[lane] = 1.0F / std::sqrt(variance[lane] + layer_norm_epsilon);
+    for (std::size_t lane = 0; lane < lanes; ++lane)
+      variance[lane] = 1.0F / std::sqrt(variance[lane] + layer_norm_epsilon);
     for (std::size_t r = 0; r < rows; ++r) {
       float* row = x + r * columns + first;
       for (std::size_t lane = 0; lane < lanes; ++lane) {
@@ -69,8 +70,9 @@ class Attention : public Member {
     for (std::int64_t l = 0; l < spec.layers; ++l) {
       const std::string name = fmt::format("{}layer.{}.", prefix, l);
       layers_.push_back({dense_layer(tensors, name + "attention.in"), dense_layer(tensors, name + "attention.out"),
-                         dense_layer(tensors, name + "feed_forward.in"), dense_layer(tensors, name + "feed_forward.out"),
-                         norm_layer(tensors, name + "norm1"), norm_layer(tensors, name + "norm2")});
+                         dense_layer(tensors, name + "feed_forward.in"),
+                         dense_layer(tensors, name + "feed_forward.out"), norm_layer(tensors, name + "norm1"),
+                         norm_layer(tensors, name + "norm2")});
     }
   }
 

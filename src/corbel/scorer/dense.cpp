@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace corbel {
 namespace {
 
 constexpr std::size_t tile = 8;  // outputs whose sums stay in registers together
 
-// Vectors registers of `Width` floats each hold one tile of outputs for Width * Vectors columns.
+// `Vectors` registers of `Width` floats each hold one tile of outputs for Width * Vectors columns.
 template <std::size_t Width, std::size_t Vectors>
 [[gnu::always_inline]] inline void multiply(const float* packed, const float* bias, std::size_t in, std::size_t out,
                                             const float* x, float* y, std::size_t columns) {
@@ -38,8 +37,6 @@ template <std::size_t Width, std::size_t Vectors>
   }
 }
 
-using Kernel = void (*)(const float*, const float*, std::size_t, std::size_t, const float*, float*, std::size_t);
-
 void multiply_portable(const float* packed, const float* bias, std::size_t in, std::size_t out, const float* x,
                        float* y, std::size_t columns) {
   multiply<4, 1>(packed, bias, in, out, x, y, columns);
@@ -59,28 +56,25 @@ void multiply_portable(const float* packed, const float* bias, std::size_t in, s
 }
 #endif
 
-struct Choice {
-  Kernel kernel;
-  const char* name;
-};
-
-Choice choose() {
+std::vector<DenseKernel> runnable() {
+  std::vector<DenseKernel> kernels;
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw")) {
-    return {multiply_avx512, "avx512"};
+    kernels.push_back({"avx512", multiply_avx512});
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {multiply_avx2, "avx2"};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) kernels.push_back({"avx2", multiply_avx2});
 #endif
-  return {multiply_portable, "portable"};
-}
-
-const Choice& chosen() {
-  static const Choice choice = choose();
-  return choice;
+  kernels.push_back({"portable", multiply_portable});
+  return kernels;
 }
 
 }  // namespace
+
+std::span<const DenseKernel> dense_kernels() {
+  static const std::vector<DenseKernel> kernels = runnable();
+  return kernels;
+}
 
 Dense::Dense(std::span<const float> weight, std::span<const float> bias)
     : in_(bias.empty() ? 0 : weight.size() / bias.size()), out_(bias.size()) {
@@ -94,12 +88,6 @@ Dense::Dense(std::span<const float> weight, std::span<const float> bias)
     }
   }
 }
-
-void Dense::apply(const float* x, float* y, std::size_t columns) const {
-  chosen().kernel(packed_.data(), bias_.data(), in_, out_, x, y, columns);
-}
-
-const char* dense_instruction_set() { return chosen().name; }
 
 void activate(Activation activation, float* values, std::size_t n) {
   switch (activation) {

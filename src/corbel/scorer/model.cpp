@@ -20,7 +20,9 @@ constexpr int max_metadata_depth = 32;
 // Beyond this many deviations from the mean a prediction says nothing; keeps arithmetic on it finite.
 constexpr double max_normalised = 1e6;
 
-std::string joined(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string joined(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 nlohmann::json parse_metadata(const std::string& text, std::string_view name) {
   const auto limit_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
@@ -63,8 +65,11 @@ struct Model::Data {
 };
 
 Model Model::load(const std::filesystem::path& file) {
-  const std::string name = file.string();
-  TensorFile content = decode_safetensors(read_file(file), name);
+  return decode(read_file(file), file.string());
+}
+
+Model Model::decode(std::string_view bytes, std::string_view name) {
+  TensorFile content = decode_safetensors(bytes, name);
   const auto found = content.metadata.find(metadata_key);
   if (found == content.metadata.end()) {
     throw Error(ErrorCode::corrupt, fmt::format("{}: a safetensors file, but not a corbel model", name),
@@ -82,10 +87,15 @@ Model Model::load(const std::filesystem::path& file) {
 void Model::save(const std::filesystem::path& file, const nlohmann::json& metadata, TensorMap tensors) {
   TensorFile content;
   content.metadata["format"] = "corbel";
-  content.metadata[metadata_key] = metadata.dump();
+  try {
+    content.metadata[metadata_key] = metadata.dump();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::invalid_input, fmt::format("{}: a name in the model is not UTF-8", file.string()),
+                "rename the metric or parameter");
+  }
   content.tensors = std::move(tensors);
   const std::string bytes = encode_safetensors(content);
-  from_tensors(metadata, std::move(content.tensors), file.string());
+  decode(bytes, file.string());
   write_file(file, bytes);
 }
 
@@ -121,7 +131,8 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
       const std::string prefix = fmt::format("{}.", m);
       for (const auto& [tensor, shape] : shapes) {
         const auto found = tensors.find(prefix + tensor);
-        if (found == tensors.end()) throw Error(ErrorCode::corrupt, fmt::format("tensor `{}{}` is missing", prefix, tensor));
+        if (found == tensors.end())
+          throw Error(ErrorCode::corrupt, fmt::format("tensor `{}{}` is missing", prefix, tensor));
         if (found->second.shape != shape) {
           throw Error(ErrorCode::corrupt, fmt::format("tensor `{}{}` has shape {}, not {}", prefix, tensor,
                                                       joined(found->second.shape), joined(shape)));
@@ -149,17 +160,26 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
   }
 }
 
-const DesignSpace& Model::space() const { return data_->space; }
-const std::vector<std::string>& Model::metrics() const { return data_->metrics; }
-const nlohmann::json& Model::metadata() const { return data_->metadata; }
-std::size_t Model::context_size() const { return static_cast<std::size_t>(data_->spec.context_size); }
+const DesignSpace& Model::space() const {
+  return data_->space;
+}
+const std::vector<std::string>& Model::metrics() const {
+  return data_->metrics;
+}
+const nlohmann::json& Model::metadata() const {
+  return data_->metadata;
+}
+std::size_t Model::context_size() const {
+  return static_cast<std::size_t>(data_->spec.context_size);
+}
 
 void Model::require_space(const DesignSpace& space, std::string_view what) const {
   if (space.fingerprint() == data_->space.fingerprint()) return;
-  throw Error(ErrorCode::mismatch,
-              fmt::format("the model is of the design space {} ({}), {} of {} ({})", data_->space.fingerprint().substr(0, 8),
-                          describe(data_->space), what, space.fingerprint().substr(0, 8), describe(space)),
-              "train a model on this space: `corbel train STUDY`");
+  throw Error(
+      ErrorCode::mismatch,
+      fmt::format("the model is of the design space {} ({}), {} of {} ({})", data_->space.fingerprint().substr(0, 8),
+                  describe(data_->space), what, space.fingerprint().substr(0, 8), describe(space)),
+      "train a model on this space: `corbel train STUDY`");
 }
 
 std::vector<float> Model::Data::gate(std::size_t member, std::span<const float> context) const {
@@ -213,9 +233,10 @@ void Model::Data::combine(std::span<const float> outputs, std::size_t first, std
 template <class NextDesign>
 Predictions Model::Data::predict(std::size_t n, std::span<const float> context, NextDesign&& next) const {
   if (context.size() != static_cast<std::size_t>(spec.context_size)) {
-    throw Error(ErrorCode::mismatch, fmt::format("the model wants a context of {} numbers, {} were given",
-                                                 spec.context_size, context.size()),
-                "give the workload's context vector, or train again for this workload");
+    throw Error(
+        ErrorCode::mismatch,
+        fmt::format("the model wants a context of {} numbers, {} were given", spec.context_size, context.size()),
+        "give the workload's context vector, or train again for this workload");
   }
   Predictions predictions;
   predictions.metrics.resize(n * metrics.size());

@@ -3,11 +3,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "corbel/scorer/safetensors.hpp"
 #include "corbel/space/design_space.hpp"
@@ -33,6 +32,8 @@ class Model {
   /// @throws Error{not_found, file_access}; Error{corrupt} for a truncated, damaged or hostile file, naming what is
   ///         wrong; Error{unsupported} for a newer version or an unknown network
   static Model load(const std::filesystem::path& file);
+  /// The same from the bytes of a file; `name` stands for it in messages.
+  static Model decode(std::string_view bytes, std::string_view name);
 
   /// A model from what its file holds; nothing is read or written.
   /// @param metadata  docs/formats/model.md

@@ -13,9 +13,12 @@ namespace {
 
 std::string_view name_of(Activation activation) {
   switch (activation) {
-    case Activation::leaky_relu: return "leaky_relu";
-    case Activation::relu: return "relu";
-    case Activation::silu: return "silu";
+    case Activation::leaky_relu:
+      return "leaky_relu";
+    case Activation::relu:
+      return "relu";
+    case Activation::silu:
+      return "silu";
   }
   return "";
 }
@@ -83,13 +86,16 @@ NetworkSpec network_spec_from_json(const nlohmann::json& json) {
     spec.heads = size_in(json, "heads", 1, 64);
     spec.feed_forward = size_in(json, "feed_forward", 1, 8192);
     if (spec.embedding % spec.heads != 0) {
-      throw Error(ErrorCode::corrupt, fmt::format("{} heads do not divide an embedding of {}", spec.heads, spec.embedding));
+      throw Error(ErrorCode::corrupt,
+                  fmt::format("{} heads do not divide an embedding of {}", spec.heads, spec.embedding));
     }
   }
   return spec;
 }
 
-bool has_table(const Parameter& parameter) { return !parameter.is_ordered() || parameter.count() <= max_table_rows; }
+bool has_table(const Parameter& parameter) {
+  return !parameter.is_ordered() || parameter.count() <= max_table_rows;
+}
 
 std::int64_t input_rows(const Parameter& parameter) {
   return has_table(parameter) ? parameter.count() : static_cast<std::int64_t>(feature_count);

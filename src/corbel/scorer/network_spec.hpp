@@ -1,11 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "corbel/space/design_space.hpp"
 
@@ -26,8 +25,8 @@ struct NetworkSpec {
   Activation activation = Activation::leaky_relu;
   std::vector<std::int64_t> hidden = {256, 256};  ///< of the MLP, or of the attention network's head
   std::int64_t embedding = 64, layers = 2, heads = 8, feed_forward = 256;  ///< attention only
-  std::int64_t metrics = 1;                       ///< outputs, the objective first
-  bool feasibility = true;                        ///< one more output: the logit of being feasible
+  std::int64_t metrics = 1;                                                ///< outputs, the objective first
+  bool feasibility = true;  ///< one more output: the logit of being feasible
   std::int64_t context_size = 0;
 
   std::int64_t outputs() const { return metrics + (feasibility ? 1 : 0); }

@@ -146,9 +146,8 @@ TensorFile decode_safetensors(std::string_view bytes, std::string_view name) {
     ranges.push_back({begin, end, tensor_name});
     file.tensors.emplace(key, std::move(tensor));
   }
-  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-  });
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
   std::uint64_t covered = 0;
   for (const Range& range : ranges) {
     if (range.begin != covered) {

@@ -10,7 +10,9 @@
 
 namespace corbel {
 
-double MetricTransform::normalise(double value) const { return ((log ? std::log(value) : value) - mean) / scale; }
+double MetricTransform::normalise(double value) const {
+  return ((log ? std::log(value) : value) - mean) / scale;
+}
 
 double MetricTransform::restore(double normalised) const {
   constexpr double limit = std::numeric_limits<double>::max();

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <span>
-
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 
 namespace corbel {
 

@@ -133,7 +133,8 @@ void Learner::Data::lay_out() {
     total += size;
   };
   const std::int64_t width = spec.input_width();
-  add("input.weight", spec.kind == NetworkKind::mlp ? std::vector{width, input_width} : std::vector{input_width, width});
+  add("input.weight",
+      spec.kind == NetworkKind::mlp ? std::vector{width, input_width} : std::vector{input_width, width});
   for (const auto& [name, shape] : tensor_shapes(spec, space)) {
     if (!name.starts_with("input.") || name == "input.bias") add(name, shape);
   }
@@ -187,7 +188,8 @@ void Learner::Data::initialise() {
       }
     } else if (slot.name.find("norm") != std::string::npos) {
       if (slot.name.ends_with(".weight")) fill(slot, 0);
-      for (std::int64_t i = 0; i < slot.size; ++i) values[slot.first + i] = slot.name.ends_with(".weight") ? 1.0F : 0.0F;
+      for (std::int64_t i = 0; i < slot.size; ++i)
+        values[slot.first + i] = slot.name.ends_with(".weight") ? 1.0F : 0.0F;
     } else if (slot.name.ends_with(".weight")) {
       fill(slot, std::sqrt((slot.name == "output.weight" ? 1.0 : 3.0) / static_cast<double>(slot.shape[1])));
     }
@@ -197,7 +199,8 @@ void Learner::Data::initialise() {
     auto place = positions.accessor<float, 2>();
     for (std::int64_t p = 0; p < place.size(0); ++p) {
       for (std::int64_t w = 0; w < place.size(1); ++w) {
-        const double angle = static_cast<double>(p) / std::pow(10000.0, static_cast<double>(w / 2 * 2) / static_cast<double>(spec.embedding));
+        const double angle = static_cast<double>(p) /
+                             std::pow(10000.0, static_cast<double>(w / 2 * 2) / static_cast<double>(spec.embedding));
         place[p][w] = static_cast<float>(w % 2 == 0 ? std::sin(angle) : std::cos(angle));
       }
     }
@@ -229,9 +232,12 @@ Tensor Learner::Data::drop(const Tensor& x, bool training) {
 
 Tensor Learner::Data::activated(const Tensor& x) const {
   switch (spec.activation) {
-    case Activation::relu: return torch::relu(x);
-    case Activation::silu: return torch::silu(x);
-    case Activation::leaky_relu: break;
+    case Activation::relu:
+      return torch::relu(x);
+    case Activation::silu:
+      return torch::silu(x);
+    case Activation::leaky_relu:
+      break;
   }
   return torch::leaky_relu(x, leaky_slope);
 }
@@ -242,12 +248,14 @@ Tensor Learner::Data::tokens(std::span<const Design> designs, bool training) {
   std::vector<Tensor> embedded;
   for (const InputColumns& entry : columns) {
     const std::int64_t count = entry.values + entry.features;
-    embedded.push_back(at::matmul(one_hot.narrow(1, entry.first, count), weight("input.weight").narrow(0, entry.first, count)));
+    embedded.push_back(
+        at::matmul(one_hot.narrow(1, entry.first, count), weight("input.weight").narrow(0, entry.first, count)));
   }
   Tensor x = torch::stack(embedded, 1) + weight("input.bias") + positions;
   const std::int64_t n = x.size(0), count = x.size(1), size = spec.embedding / spec.heads;
   const auto norm = [&](const Tensor& value, const std::string& name) {
-    return torch::layer_norm(value, {spec.embedding}, weight(name + ".weight"), weight(name + ".bias"), layer_norm_epsilon);
+    return torch::layer_norm(value, {spec.embedding}, weight(name + ".weight"), weight(name + ".bias"),
+                             layer_norm_epsilon);
   };
   for (std::int64_t l = 0; l < spec.layers; ++l) {
     const std::string name = fmt::format("layer.{}.", l);
@@ -266,9 +274,7 @@ Tensor Learner::Data::tokens(std::span<const Design> designs, bool training) {
 }
 
 Tensor Learner::Data::forward(std::span<const Design> designs, bool training) {
-  const auto gated = [&](const Tensor& x) {
-    return spec.context_size > 0 ? x * (weight("gate") * context).sum(1) : x;
-  };
+  const auto gated = [&](const Tensor& x) { return spec.context_size > 0 ? x * (weight("gate") * context).sum(1) : x; };
   Tensor x;
   std::size_t next = 0;
   if (spec.kind == NetworkKind::mlp) {
@@ -298,8 +304,8 @@ Tensor Learner::Data::loss(const Batch& batch, const LossOptions& options, bool 
   wanted.insert(wanted.end(), batch.infeasible_targets.begin(), batch.infeasible_targets.end());
   const Tensor target = torch::tensor(wanted).view({feasible + infeasible, spec.metrics});
   const Tensor known = torch::isfinite(target).to(torch::kFloat);
-  const Tensor error = (out.narrow(0, 0, feasible + infeasible).narrow(1, 0, spec.metrics) -
-                        torch::nan_to_num(target)).square();
+  const Tensor error =
+      (out.narrow(0, 0, feasible + infeasible).narrow(1, 0, spec.metrics) - torch::nan_to_num(target)).square();
   Tensor total = torch::zeros({});
   const auto add = [&](const Tensor& term, double weight, double& value) {
     value = term.item<double>();
@@ -337,9 +343,12 @@ Learner::SingleThread::SingleThread() {
   at::set_num_threads(1);
   at::globalContext().setFlushDenormal(true);
 }
-Learner::SingleThread::~SingleThread() { at::globalContext().setFlushDenormal(false); }
+Learner::SingleThread::~SingleThread() {
+  at::globalContext().setFlushDenormal(false);
+}
 
-Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context, std::uint64_t seed)
+Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context,
+                 std::uint64_t seed)
     : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout, seed)) {
   torch::NoGradGuard no_gradient;
   const double scale = context_scale(context);
@@ -374,8 +383,7 @@ Losses Learner::step(const Batch& batch, const LossOptions& options, double lear
   const auto step = static_cast<double>(++data_->steps);
   data_->first_moment.mul_(decay1).add_(data_->flat_gradient, 1 - decay1);
   data_->second_moment.mul_(decay2).addcmul_(data_->flat_gradient, data_->flat_gradient, 1 - decay2);
-  const Tensor denominator =
-      (data_->second_moment.sqrt() / std::sqrt(1 - std::pow(decay2, step))).add_(epsilon);
+  const Tensor denominator = (data_->second_moment.sqrt() / std::sqrt(1 - std::pow(decay2, step))).add_(epsilon);
   data_->flat.addcdiv_(data_->first_moment, denominator, -learning_rate / (1 - std::pow(decay1, step)));
   return values;
 }
@@ -385,18 +393,25 @@ std::vector<float> Learner::outputs(std::span<const Design> designs) {
   return to_plain(data_->forward(designs, false)).values;
 }
 
-std::uint64_t Learner::steps_done() const { return data_->steps; }
+std::uint64_t Learner::steps_done() const {
+  return data_->steps;
+}
 
-std::vector<float> Learner::parameters() const { return to_plain(data_->flat).values; }
+std::vector<float> Learner::parameters() const {
+  return to_plain(data_->flat).values;
+}
 
 void Learner::set_parameters(std::span<const float> values) {
   if (values.size() != static_cast<std::size_t>(data_->flat.numel())) {
-    throw Error(ErrorCode::corrupt, fmt::format("{} parameters for a network of {}", values.size(), data_->flat.numel()));
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{} parameters for a network of {}", values.size(), data_->flat.numel()));
   }
   std::copy(values.begin(), values.end(), data_->flat.data_ptr<float>());
 }
 
-bool Learner::is_finite() const { return torch::isfinite(data_->flat).all().item<bool>(); }
+bool Learner::is_finite() const {
+  return torch::isfinite(data_->flat).all().item<bool>();
+}
 
 TensorMap Learner::save() const {
   return {{"parameters", to_plain(data_->flat)},

@@ -15,8 +15,8 @@ namespace corbel {
 /// How the terms of the loss are formed. docs/surrogate.md
 struct LossOptions {
   Conservatism weights;
-  double infeasible_level = 0;  ///< hinge: f of infeasible designs is pushed up to here, on the normalised scale
-  double negative_level = 0;    ///< the same for negatives
+  double infeasible_level = 0;       ///< hinge: f of infeasible designs is pushed up to here, on the normalised scale
+  double negative_level = 0;         ///< the same for negatives
   bool published_penalties = false;  ///< unbounded −f, clipped at ± `published_clip`, instead of the hinges
 };
 /// Where PRIME's published code clips what it takes the penalties of.

@@ -32,9 +32,10 @@ std::string strategy_from_config(const Config& config) {
 TrainingOptions training_options_from_config(const Config& config) {
   TrainingOptions options;
   if (config.is_null()) return options;
-  config.allow_only({"network", "hidden", "embedding", "layers", "heads", "feed_forward", "dropout", "steps", "batch",
-                     "learning_rate", "ensemble", "refit", "protocol", "negatives", "negatives_every", "grid",
-                     "withhold", "checkpoint_every", "threads", "seed"});
+  config.allow_only({"network",  "hidden",    "embedding",       "layers",        "heads",    "feed_forward",
+                     "dropout",  "steps",     "batch",           "learning_rate", "ensemble", "refit",
+                     "protocol", "negatives", "negatives_every", "grid",          "withhold", "checkpoint_every",
+                     "threads",  "seed"});
   const auto integer = [&](std::string_view key, auto& value, std::int64_t min, std::int64_t max) {
     using Integer = std::remove_reference_t<decltype(value)>;
     if (const Config* found = config.find(key)) value = static_cast<Integer>(found->integer(min, max));

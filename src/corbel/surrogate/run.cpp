@@ -89,7 +89,8 @@ class Run {
     TensorMap tensors;
     learner_.export_tensors("0.", prior_shift(settings_.data), tensors);
     return Model::from_tensors(
-        model_metadata(settings_.domain.space, settings_.data, settings_.spec, settings_.context, 1), std::move(tensors));
+        model_metadata(settings_.domain.space, settings_.data, settings_.spec, settings_.context, 1),
+        std::move(tensors));
   }
 
   Batch batch(std::uint64_t step) {
@@ -132,9 +133,8 @@ class Run {
                                 static_cast<std::size_t>(settings_.options.batch),
                                 Rng(settings_.seed, negatives_stream + (step << 8)).next());
     // A design with a known value has nothing to be pushed away from.
-    std::erase_if(negatives_, [&](const Design& design) {
-      return logged_feasible_.contains(settings_.domain.space.id(design));
-    });
+    std::erase_if(negatives_,
+                  [&](const Design& design) { return logged_feasible_.contains(settings_.domain.space.id(design)); });
   }
 
   void add(const Losses& losses) {
@@ -226,13 +226,13 @@ class Run {
       std::vector<Design> negatives;
       for (const nlohmann::json& id : state.at("negatives")) {
         const auto design = id.get<DesignId>();
-        if (design >= settings_.domain.space.size()) throw Error(ErrorCode::corrupt, name + ": a design of another space");
+        if (design >= settings_.domain.space.size())
+          throw Error(ErrorCode::corrupt, name + ": a design of another space");
         negatives.push_back(settings_.domain.space.design(design));
       }
       const auto note = state.at("note").get<std::string>();
       const auto best = file.tensors.find("best");
-      if (steps > settings_.steps || best == file.tensors.end() ||
-          (best->second.values.size() != best_.size())) {
+      if (steps > settings_.steps || best == file.tensors.end() || (best->second.values.size() != best_.size())) {
         throw Error(ErrorCode::corrupt, name + ": does not fit this training");
       }
       learner_.load(file.tensors, steps);
@@ -267,7 +267,9 @@ class Run {
 
 }  // namespace
 
-RunResult run_training(const RunSettings& settings, RunProgress& progress) { return Run(settings, progress).train(); }
+RunResult run_training(const RunSettings& settings, RunProgress& progress) {
+  return Run(settings, progress).train();
+}
 
 nlohmann::json number_or_null(double value) {
   return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);

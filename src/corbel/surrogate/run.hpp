@@ -3,10 +3,9 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/scorer/safetensors.hpp"
@@ -32,11 +31,11 @@ struct RunSettings {
 };
 
 struct RunResult {
-  TensorMap tensors;               ///< of one member, without prefix
-  std::uint64_t step = 0;          ///< at which they were taken
+  TensorMap tensors;                                  ///< of one member, without prefix
+  std::uint64_t step = 0;                             ///< at which they were taken
   double kendall = 0, infeasible_auc = 0, score = 0;  ///< NaN where not known
-  std::vector<double> predicted;   ///< objective of the withheld feasible rows
-  bool diverged = false;           ///< stopped since the parameters were no longer finite
+  std::vector<double> predicted;                      ///< objective of the withheld feasible rows
+  bool diverged = false;                              ///< stopped since the parameters were no longer finite
   nlohmann::json history = nlohmann::json::array();
 };
 

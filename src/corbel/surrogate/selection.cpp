@@ -72,11 +72,13 @@ Evidence judge(const Model& model, std::span<const float> context, const Trainin
     predicted.push_back(evidence.predicted[place]);
     good.push_back(scores[place]);
   }
-  const std::vector<Design> infeasible = designs_of(data, thinned(data.withheld_infeasible));
+  const std::vector<Design> infeasible = designs_of(data, thinned(data.compared_infeasible));
   evidence.kendall = kendall(truth, predicted);
   evidence.infeasible_auc = ranking_auc(good, ranked_scores(model.predict(infeasible, context), metrics));
   evidence.score = (1 + evidence.kendall) / 2;
-  if (!by_kendall_alone && !std::isnan(evidence.infeasible_auc)) evidence.score *= evidence.infeasible_auc;
+  if (!by_kendall_alone && !std::isnan(evidence.infeasible_auc)) {
+    evidence.score *= std::pow(evidence.infeasible_auc, infeasible_rivals);
+  }
   return evidence;
 }
 

@@ -36,8 +36,9 @@ NetworkSpec network_of(const TrainingTask& task, const TrainingOptions& options,
 
 // Everything a checkpoint depends on.
 std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options) {
-  nlohmann::json key = {{"dataset", dataset.fingerprint()}, {"objective", task.objective}, {"also", task.also_predict},
-                        {"over_limit", task.over_limit},    {"context", task.context},     {"options", to_json(options)},
+  nlohmann::json key = {{"dataset", dataset.fingerprint()}, {"objective", task.objective},
+                        {"also", task.also_predict},        {"over_limit", task.over_limit},
+                        {"context", task.context},          {"options", to_json(options)},
                         {"version", CORBEL_VERSION}};
   if (task.admits) {
     // A function has no fingerprint; what it says of the log's designs stands for it.
@@ -59,7 +60,8 @@ std::size_t best_candidate(const std::vector<RunResult>& results, bool can_compa
 }
 
 nlohmann::json describe_rows(const Dataset& dataset, const TrainingTask& task, const TrainingData& data) {
-  const auto over = std::count_if(task.over_limit.begin(), task.over_limit.end(), [](std::uint8_t flag) { return flag; });
+  const auto over =
+      std::count_if(task.over_limit.begin(), task.over_limit.end(), [](std::uint8_t flag) { return flag; });
   return {{"feasible", dataset.feasible()},
           {"infeasible", dataset.rows() - dataset.feasible()},
           {"over_limit", over},
@@ -94,8 +96,8 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   const std::string key = checkpoint_key(dataset, task, options);
   const bool can_compare = !data.withheld_feasible.empty();
   if (!can_compare) {
-    monitor.message(fmt::format("too few rows to withhold any: taking the first of {} grid entries as it is",
-                                options.grid.size()));
+    monitor.message(
+        fmt::format("too few rows to withhold any: taking the first of {} grid entries as it is", options.grid.size()));
   }
 
   const bool refit = options.refit && !paper;
@@ -108,8 +110,8 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   std::vector<RunResult> candidates(options.grid.size());
   parallel_for(candidates.size(), options.threads, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      candidates[i] = run_training({options, data, domain, spec, task.context, options.grid[i], options.seed, steps, true,
-                                    work_folder / fmt::format("candidate_{}.checkpoint", i), key},
+      candidates[i] = run_training({options, data, domain, spec, task.context, options.grid[i], options.seed, steps,
+                                    true, work_folder / fmt::format("candidate_{}.checkpoint", i), key},
                                    progress);
     }
   });
@@ -118,16 +120,14 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
     monitor.message("every candidate diverged; the model is the last checkpoint that was finite");
   }
 
-  const TrainingData all =
-      refit ? prepare_training_data(dataset, task, paper, 0, options.seed) : data;
+  const TrainingData all = refit ? prepare_training_data(dataset, task, paper, 0, options.seed) : data;
   std::vector<RunResult> ensemble(further);
   const std::uint64_t chosen_steps = std::max<std::uint64_t>(1, candidates[chosen].step);
   parallel_for(further, options.threads, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t m = begin; m < end; ++m) {
-      ensemble[m] =
-          run_training({options, all, domain, spec, task.context, options.grid[chosen], options.seed + 1 + m, chosen_steps,
-                        false, work_folder / fmt::format("member_{}.checkpoint", m), key},
-                       progress);
+      ensemble[m] = run_training({options, all, domain, spec, task.context, options.grid[chosen], options.seed + 1 + m,
+                                  chosen_steps, false, work_folder / fmt::format("member_{}.checkpoint", m), key},
+                                 progress);
     }
   });
 
@@ -155,8 +155,7 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   };
   if (!refit) add_member(candidates[chosen]);
   for (RunResult& result : ensemble) add_member(result);
-  nlohmann::json metadata =
-      model_metadata(domain.space, all, spec, task.context, static_cast<std::int64_t>(members));
+  nlohmann::json metadata = model_metadata(domain.space, all, spec, task.context, static_cast<std::int64_t>(members));
   metadata["dataset_fingerprint"] = dataset.fingerprint();
   metadata["dataset_rows"] = dataset.rows();
   metadata["code_version"] = CORBEL_VERSION;

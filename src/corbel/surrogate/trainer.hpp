@@ -3,10 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "corbel/dataset/dataset.hpp"
 
@@ -24,24 +23,24 @@ struct Conservatism {
 
 /// Options of the learner; the defaults need no touching. `train:` in the study file. docs/surrogate.md
 struct TrainingOptions {
-  std::string network = "mlp";       ///< "mlp", or "attention": the published one
+  std::string network = "mlp";                    ///< "mlp", or "attention": the published one
   std::vector<std::int64_t> hidden = {256, 256};  ///< widths of the MLP, or of the attention network's head
   std::int64_t embedding = 64, layers = 2, heads = 8, feed_forward = 256;  ///< attention
-  double dropout = 0.1;              ///< attention
-  std::int64_t steps = 2000;
-  std::int64_t batch = 256;          ///< feasible rows per step, and as many infeasible, and as many negatives
-  double learning_rate = 0;          ///< 0: 1e-3 for mlp, 1e-4 for attention (published)
-  std::int64_t ensemble = 3;         ///< members of the final model
-  bool refit = true;                 ///< train the final model on the withheld rows too, once they have selected
-  std::string protocol = "corbel";   ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
-                                     ///< penalties, no feasibility output, selection by rank correlation, no refit
-  std::string negatives = "firefly"; ///< strategy id
-  std::int64_t negatives_every = 50; ///< steps between refreshes
+  double dropout = 0.1;                                                    ///< attention
+  std::int64_t steps = 1500;
+  std::int64_t batch = 256;         ///< feasible rows per step, and as many infeasible, and as many negatives
+  double learning_rate = 0;         ///< 0: 1e-3 for mlp, 1e-4 for attention (published)
+  std::int64_t ensemble = 3;        ///< members of the final model
+  bool refit = true;                ///< train the final model on the withheld rows too, once they have selected
+  std::string protocol = "corbel";  ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
+                                    ///< penalties, no feasibility output, selection by rank correlation, no refit
+  std::string negatives = "firefly";  ///< strategy id
+  std::int64_t negatives_every = 50;  ///< steps between refreshes
   /// Tried in turn and selected on withheld rows; one entry: only its checkpoint is selected.
   std::vector<Conservatism> grid = {{0, 0}, {0.01, 0.03}, {0.1, 0.1}};
-  double withhold = 0.2;             ///< share of the feasible rows, the best, kept for selection
-  std::int64_t checkpoint_every = 200;
-  std::size_t threads = 0;           ///< 0: all cores; the result does not depend on it
+  double withhold = 0.2;  ///< share of the feasible rows, the best, kept for selection
+  std::int64_t checkpoint_every = 100;
+  std::size_t threads = 0;  ///< 0: all cores; the result does not depend on it
   std::uint64_t seed = 1;
   bool operator==(const TrainingOptions&) const = default;
 };
@@ -58,7 +57,7 @@ struct TrainingTask {
   std::vector<std::uint8_t> over_limit;
   /// Whether a design meets the constraints that parameters alone decide; empty: all do.
   std::function<bool(const Design&)> admits;
-  std::vector<float> context;             ///< the workload's context vector, or empty
+  std::vector<float> context;  ///< the workload's context vector, or empty
 };
 
 /// Trains one model per grid entry, selects entry and checkpoint on the withheld rows by rank correlation and by how

@@ -1,0 +1,190 @@
+// What training is made of besides the network: rows, negatives, selection, options.
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "base/expect_error.hpp"
+#include "corbel/base/config.hpp"
+#include "corbel/surrogate/negatives.hpp"
+#include "corbel/surrogate/selection.hpp"
+#include "corbel/surrogate/training_data.hpp"
+#include "scorer/scorer_testing.hpp"
+#include "surrogate/surrogate_testing.hpp"
+
+namespace corbel {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(Kendall, IsTauB) {
+  const std::vector<double> a = {1, 2, 3, 4}, same = {10, 20, 30, 40}, reverse = {4, 3, 2, 1}, tied = {1, 1, 2, 3};
+  EXPECT_DOUBLE_EQ(kendall(a, same), 1);
+  EXPECT_DOUBLE_EQ(kendall(a, reverse), -1);
+  // Five of six pairs concordant, one tied on one side: 5 / √(6 · 5).
+  EXPECT_DOUBLE_EQ(kendall(a, tied), 5 / std::sqrt(30.0));
+  EXPECT_EQ(kendall(a, std::vector<double>(4, 7)), 0);
+  EXPECT_EQ(kendall({}, {}), 0);
+}
+
+TEST(RankingAuc, CountsPairsAsTheSearchRanksThem) {
+  const std::vector<Score> good = {{5, 0}, {1, 0.2}};
+  const std::vector<Score> bad = {{2, 0}, {9, 0.1}, {1, 0.2}};
+  // The first: worse objective than {2, 0}, before both that are taken for infeasible; the second: behind the first
+  // two, tied with the last. (2 + 0.5) of 6.
+  EXPECT_DOUBLE_EQ(ranking_auc(good, bad), 2.5 / 6);
+  EXPECT_TRUE(std::isnan(ranking_auc(good, {})));
+}
+
+TEST(TrainingData, WithholdsTheBestWithinTheLimitsAndAsManyInfeasible) {
+  const Dataset dataset = test::small_dataset(400, 1);
+  TrainingTask task = test::latency_task();
+  task.also_predict = {"area_mm2", "latency_ms"};
+  task.over_limit.resize(dataset.rows());
+  for (std::size_t row = 0; row < dataset.rows(); ++row) task.over_limit[row] = dataset.metric(row, 0) > 20;
+  const TrainingData data = prepare_training_data(dataset, task, false, 0.2, 1);
+  EXPECT_THAT(data.metrics, ElementsAre("latency_ms", "area_mm2"));
+
+  std::size_t within = 0;
+  for (std::size_t row = 0; row < dataset.rows(); ++row) {
+    within += dataset.states[row] == TrialState::complete && task.over_limit[row] == 0;
+  }
+  EXPECT_EQ(data.withheld_feasible.size(), within / 5);
+  EXPECT_EQ(data.withheld_infeasible.size(), (dataset.rows() - dataset.feasible()) / 5);
+  double worst_withheld = 0, best_fitted = 1e300;
+  for (const std::size_t row : data.withheld_feasible) {
+    EXPECT_EQ(task.over_limit[row], 0);
+    worst_withheld = std::max(worst_withheld, data.objective[row]);
+  }
+  for (const std::size_t row : data.within) best_fitted = std::min(best_fitted, data.objective[row]);
+  EXPECT_LE(worst_withheld, best_fitted);
+
+  std::set<std::size_t> all;
+  for (const auto* rows : {&data.feasible, &data.infeasible, &data.withheld_feasible, &data.withheld_infeasible}) {
+    for (const std::size_t row : *rows) EXPECT_TRUE(all.insert(row).second) << "row " << row << " twice";
+  }
+  EXPECT_EQ(all.size(), dataset.rows());
+  // Rows over a limit are fitted: they carry true values.
+  EXPECT_GT(data.feasible.size(), data.within.size());
+  double mean = 0, slowest = 0;
+  for (const std::size_t row : data.feasible) {
+    mean += data.targets[2 * row] / static_cast<double>(data.feasible.size());
+    slowest = std::max<double>(slowest, data.targets[2 * row]);
+  }
+  EXPECT_NEAR(mean, 0, 0.1);
+  EXPECT_DOUBLE_EQ(data.infeasible_level, std::min(slowest, 3.0) + 0.5);
+  EXPECT_EQ(data.negative_level, 0);
+}
+
+TEST(TrainingData, ThePaperTakesRowsOverALimitForInfeasible) {
+  const Dataset dataset = test::small_dataset(300, 1);
+  TrainingTask task = test::latency_task();
+  task.over_limit.assign(dataset.rows(), 0);
+  std::size_t flagged = 0;
+  for (std::size_t row = 0; row < dataset.rows(); row += 3) {
+    task.over_limit[row] = 1;
+    flagged += dataset.states[row] == TrialState::complete;
+  }
+  const TrainingData ours = prepare_training_data(dataset, task, false, 0, 1);
+  const TrainingData paper = prepare_training_data(dataset, task, true, 0, 1);
+  EXPECT_EQ(paper.feasible.size() + flagged, ours.feasible.size());
+  EXPECT_EQ(paper.infeasible.size(), ours.infeasible.size() + flagged);
+  for (const std::size_t row : paper.infeasible) EXPECT_TRUE(std::isnan(paper.targets[row]));
+}
+
+TEST(TrainingData, MasksWhatIsNotANumberAndClipsOutliers) {
+  Dataset dataset = test::small_dataset(300, 2, [](const Design&) { return true; });
+  dataset.metrics[2 * 5 + 1] = std::numeric_limits<double>::quiet_NaN();
+  dataset.metrics[2 * 6 + 1] = 1e300;
+  const TrainingData data = prepare_training_data(dataset, test::latency_task(), false, 0, 1);
+  EXPECT_TRUE(std::isnan(data.targets[5]));
+  EXPECT_EQ(data.targets[6], static_cast<float>(max_target));
+  EXPECT_LT(data.transforms[0].scale, 2);
+  EXPECT_TRUE(data.withheld_feasible.empty());
+}
+
+TEST(TrainingData, NeedsThreeRowsWithTheObjective) {
+  Dataset dataset = test::small_dataset(50, 2, [](const Design&) { return true; });
+  for (std::size_t row = 2; row < 50; ++row) dataset.metrics[2 * row + 1] = std::numeric_limits<double>::quiet_NaN();
+  expect_error([&] { prepare_training_data(dataset, test::latency_task(), false, 0.2, 1); }, ErrorCode::too_little_data,
+               "2 of 50 rows have a finite `latency_ms`");
+  TrainingTask typo = test::latency_task();
+  typo.objective = "latncy_ms";
+  expect_error([&] { prepare_training_data(dataset, typo, false, 0.2, 1); }, ErrorCode::invalid_input, "latncy_ms",
+               "latency_ms");
+}
+
+TEST(RowSampler, DrawsEveryRowOncePerEpochAndOnlyThose) {
+  const std::vector<std::size_t> rows = {3, 5, 7, 11, 13, 17, 19};
+  RowSampler sampler(rows, 1, 1);
+  std::vector<std::size_t> drawn;
+  for (std::uint64_t step = 0; step < 7; ++step) sampler.sample(step, 5, drawn);
+  for (std::size_t epoch = 0; epoch < 5; ++epoch) {
+    const std::set<std::size_t> seen(drawn.begin() + static_cast<std::ptrdiff_t>(7 * epoch),
+                                     drawn.begin() + static_cast<std::ptrdiff_t>(7 * epoch + 7));
+    EXPECT_EQ(seen, std::set<std::size_t>(rows.begin(), rows.end()));
+  }
+  std::vector<std::size_t> again;
+  RowSampler(rows, 1, 1).sample(4, 5, again);
+  EXPECT_EQ(again, std::vector<std::size_t>(drawn.begin() + 20, drawn.begin() + 25)) << "a function of the step alone";
+  std::vector<std::size_t> none;
+  RowSampler({}, 1, 1).sample(0, 5, none);
+  EXPECT_THAT(none, IsEmpty());
+}
+
+TEST(Negatives, AreNewDesignsThatTheModelTakesForGood) {
+  const DesignSpace space = DesignSpace::edge();
+  NetworkSpec spec;
+  spec.hidden = {32};
+  const Model model = test::random_model(space, spec, 1, 3);
+  const std::vector<Design> random = test::random_designs(space, 1000, 1);
+  const std::vector<Design> seeds(random.begin(), random.begin() + 20);
+  const auto even = [](const Design& design) { return design[0] % 2 == 0; };
+  const std::vector<Design> found = find_negatives(model, {}, {space, even}, "firefly", seeds, 64, 9);
+  ASSERT_EQ(found.size(), 64U);
+  const Predictions predicted = model.predict(found);
+  std::vector<double> usual = model.predict(random).metrics;
+  std::sort(usual.begin(), usual.end());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_LT(predicted.metrics[i], usual[500]) << "worse than a design picked blindly";
+    EXPECT_TRUE(i == 0 || predicted.metrics[i - 1] <= predicted.metrics[i]);
+    EXPECT_TRUE(even(found[i]));
+    EXPECT_EQ(std::count(seeds.begin(), seeds.end(), found[i]), 0);
+  }
+  EXPECT_EQ(found, find_negatives(model, {}, {space, even}, "firefly", seeds, 64, 9));
+}
+
+TEST(Negatives, RunOutWithTheSpace) {
+  const DesignSpace space({Parameter::integer("n", 1, 10)});
+  NetworkSpec spec;
+  spec.hidden = {4};
+  const Model model = test::random_model(space, spec, 1, 3);
+  EXPECT_EQ(find_negatives(model, {}, {space, {}}, "firefly", std::vector<Design>{{0}, {1}}, 64, 9).size(), 8U);
+}
+
+TEST(Options, ReadEveryKeyAndTellTypos) {
+  const auto read = [](const char* text) { return training_options_from_config(Config::parse(text, "s.yaml")); };
+  EXPECT_EQ(read("{}"), TrainingOptions{});
+  const TrainingOptions options = read(
+      "{network: attention, hidden: [64], embedding: 32, layers: 1, heads: 4, feed_forward: 128, dropout: 0, steps: 10,"
+      " batch: 8, learning_rate: 1e-3, ensemble: 2, refit: false, protocol: paper, negatives: random,"
+      " negatives_every: 5, grid: [{alpha: 1, beta: 0.5}], withhold: 0.1, checkpoint_every: 5, threads: 3, seed: 7}");
+  EXPECT_EQ(options.hidden, std::vector<std::int64_t>{64});
+  EXPECT_EQ(options.grid, (std::vector<Conservatism>{{1, 0.5}}));
+  EXPECT_EQ(options.negatives, "random");
+  EXPECT_FALSE(options.refit);
+  EXPECT_EQ(options.threads, 3U);
+  EXPECT_EQ(to_json(options)["heads"], 4);
+  expect_error([&] { read("{stesp: 3}"); }, ErrorCode::invalid_input, "stesp", "steps");
+  expect_error([&] { read("{steps: 0}"); }, ErrorCode::invalid_input, "s.yaml:1:9");
+  expect_error([&] { read("{network: transformer}"); }, ErrorCode::invalid_input, "transformer");
+  expect_error([&] { read("{negatives: fierfly}"); }, ErrorCode::invalid_input, "fierfly", "firefly");
+  expect_error([&] { read("{grid: []}"); }, ErrorCode::invalid_input, "grid");
+  expect_error([&] { read("{grid: [{alpha: -1, beta: 0}]}"); }, ErrorCode::invalid_input, "s.yaml:1:");
+  expect_error([&] { read("{network: attention, heads: 7}"); }, ErrorCode::invalid_input, "divide");
+  expect_error([&] { read("{hidden: []}"); }, ErrorCode::invalid_input, "hidden");
+  expect_error([&] { read("{withhold: 0.95}"); }, ErrorCode::invalid_input, "0.95");
+}
+
+}  // namespace
+}  // namespace corbel

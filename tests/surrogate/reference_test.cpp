@@ -1,0 +1,182 @@
+// The scorer against LibTorch's own modules, and the learner against both.
+#include <torch/torch.h>
+
+#include "corbel/scorer/model.hpp"
+#include "corbel/surrogate/learner.hpp"
+#include "scorer/scorer_testing.hpp"
+
+namespace corbel {
+namespace {
+
+using test::metadata_for;
+using test::mixed_space;
+using test::random_designs;
+using test::random_tensors;
+
+torch::Tensor to_torch(const StoredTensor& tensor) {
+  return torch::tensor(tensor.values).view(c10::IntArrayRef(tensor.shape.data(), tensor.shape.size()));
+}
+
+void copy_into(const TensorMap& tensors, const std::string& name, torch::Tensor& weight, torch::Tensor& bias) {
+  weight.set_data(to_torch(tensors.at(name + ".weight")));
+  bias.set_data(to_torch(tensors.at(name + ".bias")));
+}
+
+torch::nn::Linear linear(const TensorMap& tensors, const std::string& name) {
+  const auto& shape = tensors.at(name + ".weight").shape;
+  torch::nn::Linear module(shape[1], shape[0]);
+  copy_into(tensors, name, module->weight, module->bias);
+  return module;
+}
+
+// What each parameter adds: [n, width] per parameter.
+std::vector<torch::Tensor> contributions(const DesignSpace& space, const TensorMap& tensors,
+                                         const std::vector<Design>& designs) {
+  std::vector<torch::Tensor> parts;
+  for (std::size_t p = 0; p < space.dimensions(); ++p) {
+    const torch::Tensor table = to_torch(tensors.at("0.input." + std::to_string(p)));
+    std::vector<torch::Tensor> rows;
+    for (const Design& design : designs) {
+      if (has_table(space.parameters()[p])) {
+        rows.push_back(table[design[p]]);
+      } else {
+        float features[feature_count];
+        parameter_features(space.parameters()[p], design[p], features);
+        rows.push_back(torch::mv(table.t(), torch::tensor(std::vector<float>(features, features + feature_count))));
+      }
+    }
+    parts.push_back(torch::stack(rows));
+  }
+  return parts;
+}
+
+torch::Tensor reference_head(const TensorMap& tensors, const NetworkSpec& spec, torch::Tensor x, std::size_t first) {
+  for (std::size_t h = first; h < spec.hidden.size(); ++h) {
+    x = torch::leaky_relu(linear(tensors, "0.hidden." + std::to_string(h))(x), leaky_slope);
+  }
+  return linear(tensors, "0.output")(x);
+}
+
+torch::Tensor reference_mlp(const DesignSpace& space, const TensorMap& tensors, const NetworkSpec& spec,
+                            const std::vector<Design>& designs) {
+  torch::Tensor x = to_torch(tensors.at("0.input.bias"));
+  for (const torch::Tensor& part : contributions(space, tensors, designs)) x = x + part;
+  return reference_head(tensors, spec, torch::leaky_relu(x, leaky_slope), 1);
+}
+
+torch::Tensor reference_attention(const DesignSpace& space, const TensorMap& tensors, const NetworkSpec& spec,
+                                  const std::vector<Design>& designs) {
+  // LibTorch's encoder wants [tokens, n, width].
+  torch::Tensor x =
+      torch::stack(contributions(space, tensors, designs)) + to_torch(tensors.at("0.input.bias")).unsqueeze(1);
+  for (std::int64_t l = 0; l < spec.layers; ++l) {
+    const std::string name = "0.layer." + std::to_string(l) + ".";
+    torch::nn::TransformerEncoderLayer layer(torch::nn::TransformerEncoderLayerOptions(spec.embedding, spec.heads)
+                                                 .dim_feedforward(spec.feed_forward)
+                                                 .dropout(0.1));
+    layer->eval();
+    copy_into(tensors, name + "attention.in", layer->self_attn->in_proj_weight, layer->self_attn->in_proj_bias);
+    copy_into(tensors, name + "attention.out", layer->self_attn->out_proj->weight, layer->self_attn->out_proj->bias);
+    copy_into(tensors, name + "feed_forward.in", layer->linear1->weight, layer->linear1->bias);
+    copy_into(tensors, name + "feed_forward.out", layer->linear2->weight, layer->linear2->bias);
+    copy_into(tensors, name + "norm1", layer->norm1->weight, layer->norm1->bias);
+    copy_into(tensors, name + "norm2", layer->norm2->weight, layer->norm2->bias);
+    layer->norm1->options.eps(layer_norm_epsilon);
+    layer->norm2->options.eps(layer_norm_epsilon);
+    x = layer(x);
+  }
+  return reference_head(tensors, spec, x.transpose(0, 1).flatten(1), 0);
+}
+
+NetworkSpec published_spec(NetworkKind kind) {
+  NetworkSpec spec;
+  spec.kind = kind;
+  spec.hidden = {256, 256};
+  spec.metrics = 2;
+  return spec;
+}
+
+void expect_near(const Predictions& found, const torch::Tensor& outputs) {
+  const double spread = outputs.select(1, 0).std().item<double>();
+  for (std::int64_t i = 0; i < outputs.size(0); ++i) {
+    for (std::int64_t k = 0; k < 2; ++k) {
+      ASSERT_NEAR(found.metrics[static_cast<std::size_t>(2 * i + k)], outputs[i][k].item<double>(), 1e-4 * spread);
+    }
+    ASSERT_NEAR(found.feasibility[static_cast<std::size_t>(i)], torch::sigmoid(outputs[i][2]).item<double>(), 1e-4);
+  }
+}
+
+TEST(Reference, ScorerAgreesWithLibTorchsModules) {
+  torch::NoGradGuard no_gradient;
+  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
+    for (const DesignSpace& space : {mixed_space(), DesignSpace::edge()}) {
+      const NetworkSpec spec = published_spec(kind);
+      const TensorMap tensors = random_tensors(space, spec, 1, 11);
+      const std::vector<Design> designs = random_designs(space, 50, 12);
+      const Model model = Model::from_tensors(metadata_for(space, spec, 1, {{}, {}}), tensors);
+      expect_near(model.predict(designs), kind == NetworkKind::mlp
+                                              ? reference_mlp(space, tensors, spec, designs)
+                                              : reference_attention(space, tensors, spec, designs));
+    }
+  }
+}
+
+TEST(Reference, ExportedModelIsTheLearnersNetwork) {
+  const DesignSpace space = mixed_space();
+  const std::vector<Design> designs = random_designs(space, 50, 13);
+  const std::vector<float> context = {3, 500, 0};
+  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
+    NetworkSpec spec = published_spec(kind);
+    spec.context_size = 3;
+    Learner learner(space, spec, 0.1, context, 5);
+    std::vector<float> parameters = learner.parameters();
+    Rng rng(6);
+    for (float& value : parameters) value += static_cast<float>(0.05 * rng.normal());
+    learner.set_parameters(parameters);
+    TensorMap tensors;
+    learner.export_tensors("0.", 0, tensors);
+    nlohmann::json metadata = metadata_for(space, spec, 1, {{}, {}});
+    metadata["context_scale"] = Learner::context_scale(context);
+    const std::vector<float> outputs = learner.outputs(designs);
+    expect_near(Model::from_tensors(metadata, tensors).predict(designs, context), torch::tensor(outputs).view({50, 3}));
+  }
+}
+
+TEST(Reference, ExportShiftsTheFeasibilityLogit) {
+  const DesignSpace space = mixed_space();
+  const NetworkSpec spec = published_spec(NetworkKind::mlp);
+  Learner learner(space, spec, 0, {}, 5);
+  TensorMap plain, shifted;
+  learner.export_tensors("", 0, plain);
+  learner.export_tensors("", -1.5, shifted);
+  EXPECT_FLOAT_EQ(shifted["output.bias"].values[2], plain["output.bias"].values[2] - 1.5F);
+  EXPECT_EQ(shifted["output.bias"].values[0], plain["output.bias"].values[0]);
+}
+
+TEST(Reference, StepIsLibTorchsAdam) {
+  const DesignSpace space = mixed_space();
+  NetworkSpec spec;
+  spec.hidden = {8};
+  Learner learner(space, spec, 0, {}, 3);
+  Batch batch;
+  batch.feasible = random_designs(space, 10, 1);
+  batch.infeasible = random_designs(space, 10, 2);
+  for (int i = 0; i < 10; ++i) {
+    batch.feasible_targets.push_back(static_cast<float>(i - 5));
+    batch.infeasible_targets.push_back(std::numeric_limits<float>::quiet_NaN());
+  }
+  const LossOptions loss{{0, 0.5}, 2.0, 0.0, false};
+  torch::Tensor copy = torch::tensor(learner.parameters()).requires_grad_(true);
+  torch::optim::Adam adam({copy}, torch::optim::AdamOptions(1e-3));
+  for (int step = 0; step < 5; ++step) {
+    std::vector<float> gradient;
+    learner.losses(batch, loss, &gradient);
+    copy.mutable_grad() = torch::tensor(gradient);
+    adam.step();
+    learner.step(batch, loss, 1e-3);
+    EXPECT_LT((torch::tensor(learner.parameters()) - copy.detach()).abs().max().item<double>(), 2e-6);
+  }
+}
+
+}  // namespace
+}  // namespace corbel

@@ -1,0 +1,293 @@
+#include "corbel/surrogate/trainer.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/expect_error.hpp"
+#include "corbel/base/file.hpp"
+#include "corbel/scorer/model.hpp"
+#include "corbel/surrogate/selection.hpp"
+#include "corbel/surrogate/training_data.hpp"
+#include "support/temporary_folder.hpp"
+#include "surrogate/surrogate_testing.hpp"
+
+namespace corbel {
+namespace {
+
+using test::latency_task;
+using test::quick_options;
+using test::small_dataset;
+using test::StoppingMonitor;
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+nlohmann::json train_in(const test::TemporaryFolder& folder, const Dataset& dataset, const TrainingTask& task,
+                        const TrainingOptions& options, Monitor& monitor = silent_monitor()) {
+  return train(dataset, task, options, folder / "model.safetensors", folder / "work", monitor);
+}
+
+TEST(Train, FindsTheBestOfASmallSpaceFromALog) {
+  const test::TemporaryFolder folder;
+  const Dataset dataset = small_dataset(250, 3);
+  TrainingTask task = latency_task();
+  task.also_predict = {"area_mm2"};
+  TrainingOptions options = quick_options();
+  options.steps = 600;
+  options.checkpoint_every = 100;
+  options.ensemble = 2;
+  options.grid = {{0, 0}, {0.01, 0.03}};
+  const nlohmann::json report = train_in(folder, dataset, task, options);
+
+  const Model model = Model::load(folder / "model.safetensors");
+  EXPECT_EQ(model.metrics(), (std::vector<std::string>{"latency_ms", "area_mm2"}));
+  EXPECT_EQ(model.metadata()["dataset_fingerprint"], dataset.fingerprint());
+  EXPECT_EQ(model.metadata()["training"]["chosen"], report["chosen"]);
+  const DesignSpace& space = model.space();
+  const Predictions predictions = model.predict_range(0, space.size());
+  double optimum = 1e300, found = 1e300, best_predicted = 1e300, right = 0;
+  std::vector<double> truth, predicted;
+  for (DesignId id = 0; id < space.size(); ++id) {
+    const Design design = space.design(id);
+    const bool fits = test::small_fits(design), said = predictions.feasibility[id] >= 0.5;
+    right += fits == said;
+    EXPECT_GE(predictions.spread[id], 0);
+    if (fits) {
+      optimum = std::min(optimum, test::small_latency(design));
+      truth.push_back(test::small_latency(design));
+      predicted.push_back(predictions.metrics[2 * id]);
+    }
+    if (said && predictions.metrics[2 * id] < best_predicted) {
+      best_predicted = predictions.metrics[2 * id];
+      found = fits ? test::small_latency(design) : 1e300;
+    }
+  }
+  EXPECT_GT(right / static_cast<double>(space.size()), 0.97);
+  EXPECT_GT(kendall(truth, predicted), 0.9);
+  EXPECT_LT(found / optimum, 1.1);
+  // Report as the header promises.
+  ASSERT_EQ(report["candidates"].size(), 2U);
+  for (const nlohmann::json& candidate : report["candidates"]) {
+    EXPECT_EQ(candidate["history"].size(), 6U);
+    EXPECT_GT(candidate["kendall"].get<double>(), 0.3);
+    EXPECT_GT(candidate["infeasible_auc"].get<double>(), 0.9);
+    for (const char* key : {"alpha", "beta", "step", "score", "diverged"}) EXPECT_TRUE(candidate.contains(key)) << key;
+    for (const char* key : {"step", "loss", "loss_feasible", "loss_infeasible", "loss_negatives", "loss_feasibility",
+                            "loss_metrics", "kendall"}) {
+      EXPECT_TRUE(candidate["history"][0].contains(key)) << key;
+    }
+    EXPECT_LT(candidate["history"][5]["loss"], candidate["history"][0]["loss"]);
+  }
+  EXPECT_GT(report["candidates"][1]["history"][0]["loss_negatives"], 0);
+  EXPECT_EQ(report["withheld"].size(), report["rows"]["withheld_feasible"].get<std::size_t>());
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "work")) << "checkpoints are removed";
+}
+
+TEST(Train, DoesNotLookAtWithheldRowsWhileFitting) {
+  const auto history = [](const Dataset& dataset) {
+    const test::TemporaryFolder folder;
+    nlohmann::json losses = nlohmann::json::array();
+    const nlohmann::json report = train_in(folder, dataset, latency_task(), quick_options());
+    for (const nlohmann::json& entry : report["candidates"][0]["history"]) losses.push_back(entry["loss"]);
+    return losses;
+  };
+  Dataset dataset = small_dataset(200, 5);
+  const nlohmann::json before = history(dataset);
+  const TrainingOptions options = quick_options();
+  const TrainingData data = prepare_training_data(dataset, latency_task(), false, options.withhold, options.seed);
+  ASSERT_GT(data.withheld_feasible.size(), 10U);
+  Dataset other = dataset;
+  for (const std::size_t row : data.withheld_feasible) other.metrics[2 * row + 1] /= 1000;
+  EXPECT_EQ(history(other), before);
+  other.metrics[2 * data.feasible.front() + 1] *= 1.5;
+  EXPECT_NE(history(other), before);
+}
+
+TEST(Train, GoesOnAfterAnInterruptionToTheSameModel) {
+  const Dataset dataset = small_dataset(200, 5);
+  TrainingTask task = latency_task();
+  for (const char* network : {"mlp", "attention"}) {
+    TrainingOptions options = quick_options();
+    options.network = network;
+    options.embedding = 8;
+    options.heads = 2;
+    options.feed_forward = 16;
+    options.ensemble = 2;
+    if (options.network == "attention") {
+      options.steps = 60;
+      options.batch = 16;
+      options.checkpoint_every = 20;
+    }
+    const auto steps = static_cast<std::uint64_t>(options.steps);
+    const test::TemporaryFolder straight, broken;
+    const nlohmann::json expected = train_in(straight, dataset, task, options);
+    // In the candidate between two checkpoints, and in the second member.
+    for (const std::uint64_t stop : {steps / 2 + 10, 2 * steps + steps / 2}) {
+      StoppingMonitor monitor(stop);
+      expect_error([&] { train_in(broken, dataset, task, options, monitor); }, ErrorCode::interrupted, "");
+      EXPECT_FALSE(std::filesystem::exists(broken / "model.safetensors"));
+      EXPECT_FALSE(std::filesystem::is_empty(broken / "work"));
+    }
+    nlohmann::json found = train_in(broken, dataset, task, options);
+    found["seconds"] = expected["seconds"];
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(read_file(broken / "model.safetensors"), read_file(straight / "model.safetensors")) << network;
+  }
+}
+
+TEST(Train, StartsOverFromADamagedOrForeignCheckpoint) {
+  const Dataset dataset = small_dataset(200, 5);
+  const test::TemporaryFolder straight, broken;
+  train_in(straight, dataset, latency_task(), quick_options());
+  StoppingMonitor stopping(60);
+  TrainingOptions other = quick_options();
+  other.seed = 9;
+  EXPECT_THROW(train_in(broken, dataset, latency_task(), other, stopping), Error);
+  train_in(broken, dataset, latency_task(), quick_options());  // a checkpoint of other options is no checkpoint
+  EXPECT_EQ(read_file(broken / "model.safetensors"), read_file(straight / "model.safetensors"));
+
+  broken.write("work/candidate_0.checkpoint", "rubbish");
+  StoppingMonitor listening(1'000'000);
+  train_in(broken, dataset, latency_task(), quick_options(), listening);
+  EXPECT_EQ(read_file(broken / "model.safetensors"), read_file(straight / "model.safetensors"));
+  EXPECT_THAT(listening.messages, testing::Contains(testing::HasSubstr("starting over")));
+}
+
+TEST(Train, DoesNotDependOnTheNumberOfThreads) {
+  const Dataset dataset = small_dataset(200, 5);
+  TrainingOptions options = quick_options();
+  options.grid = {{0, 0}, {0.02, 0.05}};
+  options.ensemble = 2;
+  const test::TemporaryFolder one, two;
+  train_in(one, dataset, latency_task(), options);
+  options.threads = 2;
+  train_in(two, dataset, latency_task(), options);
+  EXPECT_EQ(read_file(one / "model.safetensors"), read_file(two / "model.safetensors"));
+}
+
+struct HostileLog {
+  const char* name;
+  std::function<Dataset()> make;
+};
+
+class EveryLog : public testing::TestWithParam<HostileLog> {};
+
+TEST_P(EveryLog, GivesAFiniteModel) {
+  const Dataset dataset = GetParam().make();
+  for (const char* protocol : {"corbel", "paper"}) {
+    const test::TemporaryFolder folder;
+    TrainingOptions options = quick_options();
+    options.protocol = protocol;
+    options.grid = {{0, 0}, {10, 10}};
+    TrainingTask task = latency_task();
+    task.also_predict = {"area_mm2"};
+    const nlohmann::json report = train_in(folder, dataset, task, options);
+    EXPECT_FALSE(report["candidates"][0]["diverged"].get<bool>());
+    const Model model = Model::load(folder / "model.safetensors");
+    const Predictions predictions = model.predict_range(0, model.space().size());
+    for (const auto* values : {&predictions.metrics, &predictions.feasibility, &predictions.spread}) {
+      EXPECT_THAT(*values, testing::Each(testing::Truly([](double value) { return std::isfinite(value); })));
+    }
+  }
+}
+
+Dataset changed(std::size_t rows, const std::function<bool(const Design&)>& fits,
+                const std::function<double(std::size_t, double)>& value) {
+  Dataset dataset = small_dataset(rows, 5, fits);
+  for (std::size_t row = 0; row < rows; ++row) dataset.metrics[2 * row + 1] = value(row, dataset.metrics[2 * row + 1]);
+  return dataset;
+}
+
+bool always(const Design&) {
+  return true;
+}
+double same(std::size_t, double value) {
+  return value;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Train, EveryLog,
+    testing::Values(
+        HostileLog{"ConstantTargets",
+                   [] { return changed(100, test::small_fits, [](std::size_t, double v) { return v * 0 + 5; }); }},
+        HostileLog{"ThreeFeasibleRows",
+                   [] {
+                     Dataset dataset = changed(
+                         60, [](const Design&) { return false; }, same);
+                     for (std::size_t row = 0; row < 3; ++row) {
+                       dataset.states[row] = TrialState::complete;
+                       dataset.metrics[2 * row + 1] = static_cast<double>(row) + 1;
+                     }
+                     return dataset;
+                   }},
+        HostileLog{"AlmostAllInfeasible",
+                   [] {
+                     Dataset dataset = changed(
+                         540, [](const Design&) { return false; }, same);
+                     for (std::size_t row = 0; row < 540; row += 150) {
+                       dataset.states[row] = TrialState::complete;
+                       dataset.metrics[2 * row + 1] = static_cast<double>(row) + 1;
+                     }
+                     return dataset;
+                   }},
+        HostileLog{"NothingInfeasible", [] { return changed(100, always, same); }},
+        HostileLog{"TwelveOrdersOfMagnitude",
+                   [] {
+                     return changed(200, test::small_fits, [](std::size_t row, double v) {
+                       return v * std::pow(10.0, -6.0 + static_cast<double>(row % 13));
+                     });
+                   }},
+        HostileLog{
+            "Outliers",
+            [] { return changed(200, always, [](std::size_t row, double v) { return row % 50 == 7 ? 1e300 : v; }); }},
+        HostileLog{"NegativeAndHuge",
+                   [] {
+                     return changed(200, always,
+                                    [](std::size_t row, double v) { return row % 2 == 0 ? -v * 1e290 : v; });
+                   }},
+        HostileLog{"NanMetricsOnSomeRows",
+                   [] {
+                     Dataset dataset = changed(200, test::small_fits,
+                                               [](std::size_t row, double v) { return row % 4 == 0 ? nan : v; });
+                     for (std::size_t row = 0; row < 200; row += 3) dataset.metrics[2 * row] = nan;
+                     return dataset;
+                   }},
+        HostileLog{"AFurtherMetricThatIsNeverThere",
+                   [] {
+                     Dataset dataset = changed(100, test::small_fits, same);
+                     for (std::size_t row = 0; row < 100; ++row) dataset.metrics[2 * row] = nan;
+                     return dataset;
+                   }}),
+    [](const auto& test) { return test.param.name; });
+
+TEST(Train, HasAContextGateWhenTheTaskHasAContext) {
+  const test::TemporaryFolder folder;
+  TrainingTask task = latency_task();
+  task.context = {3.5e6F, 3e8F, 0, 52};
+  train_in(folder, small_dataset(200, 5), task, quick_options());
+  const Model model = Model::load(folder / "model.safetensors");
+  EXPECT_EQ(model.context_size(), 4U);
+  EXPECT_TRUE(std::isfinite(model.predict_range(0, 1, task.context).metrics[0]));
+  task.context = {0, 0};
+  expect_error([&] { train_in(folder, small_dataset(200, 5), task, quick_options()); }, ErrorCode::invalid_input,
+               "context");
+}
+
+TEST(Train, RefusesWhatItCannotLearnFrom) {
+  const test::TemporaryFolder folder;
+  Dataset dataset = small_dataset(100, 5, [](const Design&) { return false; });
+  expect_error([&] { train_in(folder, dataset, latency_task(), quick_options()); }, ErrorCode::too_little_data,
+               "0 of 100 rows");
+  TrainingTask task = latency_task();
+  task.over_limit = {1};
+  expect_error([&] { train_in(folder, small_dataset(100, 5), task, quick_options()); }, ErrorCode::mismatch,
+               "1 limit flags for 100 rows");
+  // Every row over the limit: nothing is left under the paper's protocol.
+  task.over_limit.assign(100, 1);
+  TrainingOptions paper = quick_options();
+  paper.protocol = "paper";
+  expect_error([&] { train_in(folder, small_dataset(100, 5), task, paper); }, ErrorCode::too_little_data,
+               "within the limits");
+  EXPECT_FALSE(std::filesystem::exists(folder / "model.safetensors"));
+}
+
+}  // namespace
+}  // namespace corbel
