@@ -69,7 +69,7 @@ TEST(Config, SaysWhatIsWrongWhere) {
       [&] {
         config.allow_only({"sede", "rate", "name", "size", "flag", "big"});
       },
-      "t.yaml:1:7: unknown key `seed`", "did you mean `sede`?");
+      "t.yaml:1:1: unknown key `seed`", "did you mean `sede`?");
 }
 
 TEST(Config, ReadsFilesAndRemembersThem) {

@@ -67,6 +67,8 @@ std::vector<BadStudy> bad_studies() {
   };
 }
 
+void PrintTo(const BadStudy& study, std::ostream* out) { *out << study.name; }
+
 class BadStudyFile : public testing::TestWithParam<BadStudy> {};
 
 TEST_P(BadStudyFile, IsOneLineWithPlaceAndRemedy) {

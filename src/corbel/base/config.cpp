@@ -33,6 +33,11 @@ std::string Config::place() const {
   return source_->name + ":" + std::to_string(line_) + ":" + std::to_string(column_);
 }
 
+std::string Config::key_place() const {
+  if (source_ == nullptr || key_line_ == 0) return place();
+  return source_->name + ":" + std::to_string(key_line_) + ":" + std::to_string(key_column_);
+}
+
 const std::string& Config::file() const {
   static const std::string none;
   return source_ == nullptr ? none : source_->file;
@@ -139,7 +144,7 @@ void Config::allow_only(std::initializer_list<std::string_view> keys) const {
   for (const auto& [key, value] : entries()) {
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
     const std::vector<std::string> names(keys.begin(), keys.end());
-    throw unknown_name("key", key, names, value.place());
+    throw unknown_name("key", key, names, value.key_place());
   }
 }
 

@@ -31,6 +31,8 @@ class Config {
   bool is_map() const { return kind_ == Kind::map; }
   /// "study.yaml:12:3"
   std::string place() const;
+  /// Where the key of a map's value stands; the same as place() for other nodes.
+  std::string key_place() const;
   /// Path of the file this was read from, "" for text.
   const std::string& file() const;
 
@@ -73,6 +75,8 @@ class Config {
   std::shared_ptr<const Source> source_;
   int line_ = 0;
   int column_ = 0;
+  int key_line_ = 0;
+  int key_column_ = 0;
 };
 
 }  // namespace corbel

@@ -79,6 +79,7 @@ class ConfigBuilder final : public YAML::EventHandler {
     YAML::anchor_t anchor;
     bool has_key = false;
     std::string key;
+    YAML::Mark key_mark;
     std::unordered_set<std::string> keys;
   };
 
@@ -127,7 +128,7 @@ class ConfigBuilder final : public YAML::EventHandler {
     refuse_compound_key(mark);
     Config config = node(mark);
     config.kind_ = kind;
-    stack_.push_back({std::move(config), anchor, false, {}, {}});
+    stack_.push_back({std::move(config), anchor, false, {}, {}, {}});
   }
 
   void close() {
@@ -170,6 +171,8 @@ class ConfigBuilder final : public YAML::EventHandler {
     if (frame.node.is_sequence()) {
       frame.node.items_.push_back(std::move(config));
     } else if (frame.has_key) {
+      config.key_line_ = frame.key_mark.line + 1;
+      config.key_column_ = frame.key_mark.column + 1;
       frame.node.entries_.emplace_back(std::move(frame.key), std::move(config));
       frame.has_key = false;
     } else {
@@ -178,6 +181,7 @@ class ConfigBuilder final : public YAML::EventHandler {
         throw error(mark, "the key " + in_quotes(config.scalar_) + " is given twice");
       }
       frame.key = std::move(config.scalar_);
+      frame.key_mark = mark;
       frame.has_key = true;
     }
   }

@@ -412,6 +412,11 @@ ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& 
     columns.push_back(std::move(column));
   }
   if (!has_metric) {
+    if (has_verdicts && facts.feasible == 0) {
+      throw Error(ErrorCode::too_little_data,
+                  file_ + ": none of the " + std::to_string(facts.rows) + " rows is feasible: there is no metric to learn",
+                  "log some feasible designs, or check how the feasibility column is read");
+    }
     throw error("no column is a metric",
                 "name what was measured with its unit, such as latency_ms, or set `columns: {NAME: metric}`");
   }

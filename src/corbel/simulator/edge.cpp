@@ -219,6 +219,11 @@ class EdgeSimulator final : public Simulator {
       cost.mapping = describe_mapping(layer, program.choices[index], mapping);
       costs.push_back(std::move(cost));
     }
+    LayerCost host;
+    host.name = host.kind = host.bound = "host";
+    host.latency_ms = settings_.host_latency_us / 1e3;
+    host.mapping = "before and after the accelerator runs";
+    costs.push_back(std::move(host));
     return costs;
   }
 

@@ -75,7 +75,8 @@ class Simulator {
   virtual std::vector<Outcome> simulate(std::span<const Hardware> hardware, const Network* network) const = 0;
   /// The metrics that need no workload, in the order of metrics(), NaN for the others: for pruning.
   virtual std::vector<double> static_metrics(const Hardware& hardware) const = 0;
-  /// Per layer; empty if the simulator has no such thing, or the design is infeasible.
+  /// Per layer, and what lies outside layers as rows of their own ("host"), so that the times add up to the latency;
+  /// empty if the simulator has no such thing, or the design is infeasible.
   virtual std::vector<LayerCost> layer_costs(const Hardware& hardware, const Network& network) const;
 };
 
