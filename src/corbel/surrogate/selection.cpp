@@ -72,7 +72,7 @@ Evidence judge(const Model& model, std::span<const float> context, const Trainin
     predicted.push_back(evidence.predicted[place]);
     good.push_back(scores[place]);
   }
-  const std::vector<Design> infeasible = designs_of(data, thinned(data.compared_infeasible));
+  const std::vector<Design> infeasible = designs_of(data, thinned(data.withheld_infeasible));
   evidence.kendall = kendall(truth, predicted);
   evidence.infeasible_auc = ranking_auc(good, ranked_scores(model.predict(infeasible, context), metrics));
   evidence.score = (1 + evidence.kendall) / 2;

@@ -76,9 +76,6 @@ TrainingData prepare_training_data(const Dataset& dataset, const TrainingTask& t
     const auto infeasible_share = static_cast<std::size_t>(withhold * static_cast<double>(infeasible.size()));
     data.withheld_infeasible.assign(shuffled.begin(), shuffled.begin() + static_cast<std::ptrdiff_t>(infeasible_share));
     std::sort(data.withheld_infeasible.begin(), data.withheld_infeasible.end());
-    std::copy_if(data.withheld_infeasible.begin(), data.withheld_infeasible.end(),
-                 std::back_inserter(data.compared_infeasible), [&](std::size_t row) { return !over_limit(row); });
-    if (data.compared_infeasible.size() < min_compared) data.compared_infeasible = data.withheld_infeasible;
     for (const std::size_t row : data.withheld_feasible) withheld[row] = 1;
     for (const std::size_t row : data.withheld_infeasible) withheld[row] = 1;
   }

@@ -25,9 +25,6 @@ struct TrainingData {
   std::vector<std::size_t> withheld_feasible;    ///< the best rows within the limits
   std::vector<std::size_t> withheld_infeasible;  ///< as large a share of the infeasible rows
 
-  /// Those of them that break no limit, unless they are too few to tell anything: what a search would have to refuse.
-  std::vector<std::size_t> compared_infeasible;
-
   double infeasible_level = 0;  ///< normalised objective up to which infeasible designs are pushed
   double negative_level = 0;    ///< the same for negatives: the mean
 };
@@ -41,8 +38,6 @@ inline constexpr double max_target = 10;
 TrainingData prepare_training_data(const Dataset& dataset, const TrainingTask& task, bool over_limit_is_infeasible,
                                    double withhold, std::uint64_t seed);
 inline constexpr std::size_t min_withheld = 3;
-/// Fewer withheld infeasible rows within the limits than this, and all of them are compared.
-inline constexpr std::size_t min_compared = 20;
 
 /// Rows in random order, epoch after epoch, as a function of the step alone: nothing to store for a resume.
 class RowSampler {
