@@ -102,17 +102,21 @@ void add_collecting(CLI::App& app, Common& common) {
       [&common](Pipeline& pipeline, TerminalMonitor&) {
         if (!pipeline.study().import) {
           throw Error(ErrorCode::usage, fmt::format("{}: this study has no `import:`", pipeline.study().file.string()),
-                      "add it, or give --log FILE");
+                      "add it, such as `import: {file: log.csv}`");
         }
         pipeline.collect();
         print_dataset(pipeline.results(), common);
       },
       [import](StudyFile& study) {
-        if (import->log.empty()) return;
-        if (!study.import) study.import.emplace();
+        if (import->log.empty() || !study.import) return;
+        if (!study.space) {
+          throw Error(ErrorCode::usage,
+                      fmt::format("{}: the space is inferred from the study's own log", study.file.string()),
+                      "write the `space:` into the study, so that further logs can be added to it");
+        }
         study.import->file = import->log;
       });
-  command->add_option("--log", import->log, "This file instead of the one the study names");
+  command->add_option("--log", import->log, "Add this file to the study's trials, beside the one it names");
 }
 
 void add_learning(CLI::App& app, Common& common, int& exit_code) {

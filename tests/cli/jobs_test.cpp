@@ -120,6 +120,48 @@ TEST(Job, FromANetworkToADesign) {
   EXPECT_TRUE(std::filesystem::exists(folder / "two" / "design.yaml"));
 }
 
+std::string with(std::string text, const std::string& old, const std::string& replacement) {
+  text.replace(text.find(old), old.size(), replacement);
+  return text;
+}
+
+TEST(Job, RedoesExactlyWhatAChangeOfTheStudyTouches) {
+  const TemporaryFolder folder;
+  const std::string quick = with(small_study, "steps: 150", "steps: 30");
+  const auto run = [&](const std::string& text) {
+    const Finished finished = corbel({"run", folder.write("study.yaml", text).string(), "--format", "json"});
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    return std::pair(parse(finished), finished.err);
+  };
+  const auto [first, first_notes] = run(quick);
+  EXPECT_EQ(first_notes.find("up to date"), std::string::npos);
+
+  const auto [searched, search_notes] = run(with(quick, "budget: 3000", "budget: 2000"));
+  EXPECT_NE(search_notes.find("model is up to date"), std::string::npos);
+  EXPECT_EQ(search_notes.find("search is up to date"), std::string::npos);
+  EXPECT_EQ(searched["search"]["scored"], 2000);
+  EXPECT_EQ(searched["training"], first["training"]);
+  EXPECT_EQ(searched["dataset"]["rows"], 1506) << "validated designs are part of the log now";
+
+  const auto [limited, limit_notes] = run(with(quick, "area_mm2 <= 40", "area_mm2 <= 25"));
+  EXPECT_EQ(limit_notes.find("model is up to date"), std::string::npos);
+  EXPECT_LT(limited["dataset"]["within_limits"], first["dataset"]["within_limits"]);
+  EXPECT_LE(limited["best"]["metrics"]["area_mm2"].get<double>(), 25);
+
+  const auto [other, other_notes] = run(with(quick, "latency_ms", "energy_mj"));
+  EXPECT_EQ(other["study"]["objective"]["unit"], "mJ");
+  EXPECT_EQ(other["dataset"]["best_logged"]["objective"], other["dataset"]["best_logged"]["metrics"]["energy_mj"]);
+
+  // Another clock is another simulator: nothing of the old one's rows is used.
+  const auto [clocked, clock_notes] = run(with(quick, "simulator: edge", "simulator: {name: edge, clock_mhz: 400}"));
+  EXPECT_EQ(clocked["dataset"]["rows"], 1500);
+  EXPECT_GT(clocked["best"]["objective"], first["best"]["objective"]);
+
+  const Finished fresh = corbel({"run", (folder / "study.yaml").string(), "--fresh", "--format", "json"});
+  ASSERT_EQ(fresh.exit_code, 0) << fresh.err;
+  EXPECT_EQ(parse(fresh)["best"], clocked["best"]) << "the same seed, the same answer";
+}
+
 TEST(Job, FromALogToADesign) {
   const TemporaryFolder folder;
   const std::filesystem::path example = std::filesystem::path(CORBEL_SOURCE_DIR) / "examples/maestro_logs";
@@ -156,7 +198,7 @@ TEST(Sweep, GoesOnAfterKill) {
   ASSERT_EQ(finished.exit_code, 0) << finished.err;
   EXPECT_EQ(parse(finished)["dataset"]["rows"], 30000);
   const Finished whole = corbel({"sweep", uninterrupted, "--designs", "30000", "--quiet", "--format", "json"});
-  EXPECT_EQ(parse(whole)["steps"]["collect"]["key"], parse(finished)["steps"]["collect"]["key"])
+  EXPECT_EQ(parse(whole)["steps"]["collect"]["dataset"], parse(finished)["steps"]["collect"]["dataset"])
       << "the interrupted sweep must end with the rows of an uninterrupted one";
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -84,9 +85,15 @@ const Network* Pipeline::network() const {
   return study_.network ? &*study_.network : nullptr;
 }
 
-bool Pipeline::step_is_current(std::string_view step, const std::string& key) const {
-  const auto steps = results_->find("steps");
-  return steps != results_->end() && steps->contains(step) && (*steps)[std::string(step)].value("key", "") == key;
+std::string Pipeline::recorded(const char* step, const char* key) const {
+  const json steps = results_->value("steps", json::object());
+  return steps.contains(step) ? steps[step].value(key, "") : "";
+}
+
+std::string Pipeline::question_key() const {
+  std::string text = study_.objective;
+  for (const Constraint& constraint : study_.constraints) text += "|" + constraint.text();
+  return fingerprint(text);
 }
 
 std::string Pipeline::import_key() const {
@@ -98,18 +105,19 @@ std::string Pipeline::import_key() const {
 }
 
 std::string Pipeline::training_key() const {
-  std::string text = to_json(study_.training).dump() + study_.objective + fmt::format("|{}", study_.seed);
-  for (const Constraint& constraint : study_.constraints) text += "|" + constraint.text();
-  return fingerprint(text);
+  return fingerprint(to_json(study_.training).dump() + question_key() + fmt::format("|{}", study_.seed));
 }
 
 std::string Pipeline::search_key() const {
   const SearchSettings& search = study_.search;
-  std::string text = fmt::format("{}|{}|{}|{}|{}", search.method, search.budget, search.proposals,
+  std::string text = fmt::format("{}|{}|{}|{}|{}|{}", question_key(), search.method, search.budget, search.proposals,
                                  format_number(search.min_feasibility), study_.seed);
   for (const auto& [name, value] : search.options) text += fmt::format("|{}={}", name, format_number(value));
-  for (const Constraint& constraint : study_.constraints) text += "|" + constraint.text();
   return fingerprint(text + fingerprint(read_file(study_.model_file())));
+}
+
+std::string Pipeline::validation_key() const {
+  return fmt::format("{}|{}", search_key(), study_.validate_designs);
 }
 
 void Pipeline::import_log() {
@@ -133,15 +141,12 @@ void Pipeline::import_log() {
 void Pipeline::load_dataset(Store::GroupId group) {
   group_ = group;
   dataset_ = store().read(group);
-  if (study_.import && study_.import->simulator.empty()) return;
   dataset_->metric_index(study_.objective);  // throws with the near miss
 }
 
 void Pipeline::collect() {
-  std::string source;
   if (study_.import) {
     import_log();
-    source = study_.import->file.filename().string();
   } else {
     const Store::GroupId group = store().group(simulator_group());
     SweepOptions options;
@@ -151,7 +156,6 @@ void Pipeline::collect() {
     const HardwareBinding binding(*study_.simulator, *study_.space, study_.fixed);
     sweep(store(), group, *study_.simulator, binding, network(), options, monitor_);
     load_dataset(group);
-    source = "sweep with simulator " + study_.simulator->name();
   }
   if (dataset_->rows() == 0) {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_file().string()),
@@ -160,15 +164,34 @@ void Pipeline::collect() {
   (*results_)["corbel"] = version;
   (*results_)["study"] = study_section(study_, dataset_->group.space);
   const std::string content = dataset_->fingerprint();
-  const bool known = step_is_current("collect", content) ||
-                     (results_->contains("steps") && (*results_)["steps"].contains("validate") &&
-                      (*results_)["steps"]["validate"].value("dataset", "") == content);
-  if (!known || !results_->contains("dataset")) {
-    (*results_)["dataset"] = dataset_section(study_, *dataset_, source);
-    (*results_)["plots"] = plots_section(study_, *dataset_);
-    (*results_)["steps"]["collect"] = {{"key", content}};
+  const bool same_question = recorded("collect", "question") == question_key();
+  const bool same_log = content == recorded("collect", "dataset") || content == recorded("validate", "dataset");
+  if (!same_question || !same_log) {
+    describe_dataset();
+    forget_from("training");
   }
   save();
+}
+
+void Pipeline::describe_dataset() {
+  const std::string source =
+      study_.import ? study_.import->file.filename().string() : "sweep with simulator " + study_.simulator->name();
+  json& results = *results_;
+  results["dataset"] = dataset_section(study_, *dataset_, source);
+  results["plots"] = plots_section(study_, *dataset_);
+  results["steps"]["collect"] = {{"dataset", dataset_->fingerprint()}, {"question", question_key()}};
+}
+
+void Pipeline::forget_from(std::string_view section) {
+  static constexpr std::array<std::pair<std::string_view, const char*>, 5> order = {
+      {{"training", "train"}, {"search", "search"}, {"proposals", "search"}, {"validation", "validate"}, {"best", ""}}};
+  bool later = false;
+  for (const auto& [name, step] : order) {
+    later = later || name == section;
+    if (!later) continue;
+    results_->erase(std::string(name));
+    (*results_)["steps"].erase(step);
+  }
 }
 
 const Dataset& Pipeline::dataset() {
@@ -187,6 +210,11 @@ const Dataset& Pipeline::dataset() {
 
 void Pipeline::train() {
   const Dataset& data = dataset();
+  if (recorded("train", "key") == training_key() && recorded("train", "dataset") == data.fingerprint() &&
+      std::filesystem::exists(study_.model_file())) {
+    monitor_.message("the model is up to date");
+    return;
+  }
   TrainingTask task;
   task.objective = study_.objective;
   const LoggedLimits limits(study_, data);
@@ -225,19 +253,11 @@ void Pipeline::train() {
   report["network"] = options.network;
   report["model"] = study_.model_file().filename().string();
 
-  const std::string content = data.fingerprint();
-  if (!step_is_current("collect", content)) {
-    // Validated designs have joined since: from here on they are part of the log.
-    const std::string source = results_->contains("dataset") ? (*results_)["dataset"].value("source", "") : "";
-    (*results_)["dataset"] = dataset_section(study_, data, source);
-    (*results_)["plots"] = plots_section(study_, data);
-    (*results_)["steps"]["collect"] = {{"key", content}};
-  }
   (*results_)["study"] = study_section(study_, data.group.space);
+  describe_dataset();  // designs validated since are part of the log from here on
+  forget_from("training");
   (*results_)["training"] = std::move(report);
-  (*results_)["steps"]["train"] = {{"key", training_key()}, {"dataset", content}};
-  for (const char* later : {"search", "validate"}) (*results_)["steps"].erase(later);
-  for (const char* later : {"search", "proposals", "validation", "best"}) results_->erase(later);
+  (*results_)["steps"]["train"] = {{"key", training_key()}, {"dataset", data.fingerprint()}};
   save();
 }
 
@@ -276,6 +296,12 @@ void Pipeline::search() {
   for (const Evaluation& evaluation : found.best) {
     if (evaluation.score.feasible()) designs.push_back(evaluation.design);
   }
+  // Limits may be changed, and designs validated, without training again: the log is then told anew.
+  if (recorded("collect", "question") != question_key() || recorded("collect", "dataset") != data.fingerprint()) {
+    (*results_)["study"] = study_section(study_, space);
+    describe_dataset();
+  }
+  forget_from("search");
   json& best_logged = (*results_)["dataset"]["best_logged"];
   if (!best_logged.is_null()) {
     const Design design = space.design(best_logged["id"].get<DesignId>());
@@ -289,8 +315,6 @@ void Pipeline::search() {
   for (const auto& [scored, best] : found.history) (*results_)["search"]["history"].push_back({scored, best});
   (*results_)["proposals"] = proposals_section(study_, objective, designs, data, best_logged);
   (*results_)["steps"]["search"] = {{"key", search_key()}};
-  (*results_)["steps"].erase("validate");
-  results_->erase("validation");
   conclude();
 }
 
@@ -319,8 +343,7 @@ void Pipeline::validate() {
   }
   (*results_)["validation"] = validation_section(*results_);
   if (!study_.import) dataset_ = store().read(group);
-  (*results_)["steps"]["validate"] = {{"key", fmt::format("{}|{}", search_key(), study_.validate_designs)},
-                                      {"dataset", dataset().fingerprint()}};
+  (*results_)["steps"]["validate"] = {{"key", validation_key()}, {"dataset", dataset().fingerprint()}};
   conclude();
 }
 
@@ -402,28 +425,21 @@ void Pipeline::save() {
 
 void Pipeline::run() {
   collect();
-  const std::string content = dataset().fingerprint();
-  const auto recorded = [&](const char* step, const char* key) {
-    return (*results_)["steps"].contains(step) ? (*results_)["steps"][step].value(key, "") : std::string();
-  };
-  const bool same_data =
-      recorded("train", "dataset") == content ||
-      (recorded("validate", "dataset") == content && recorded("train", "dataset") == recorded("collect", "key"));
-  if (!step_is_current("train", training_key()) || !same_data || !std::filesystem::exists(study_.model_file())) {
-    train();
-  } else {
+  if (recorded("train", "key") == training_key() && std::filesystem::exists(study_.model_file())) {
     monitor_.message("the model is up to date");
-  }
-  if (!step_is_current("search", search_key())) {
-    search();
   } else {
+    train();
+  }
+  if (recorded("search", "key") == search_key()) {
     monitor_.message("the search is up to date");
+  } else {
+    search();
   }
   if (study_.simulator && study_.validate_designs > 0) {
-    if (!step_is_current("validate", fmt::format("{}|{}", search_key(), study_.validate_designs))) {
-      validate();
-    } else {
+    if (recorded("validate", "key") == validation_key()) {
       monitor_.message("the validation is up to date");
+    } else {
+      validate();
     }
   }
   if ((*results_)["best"].is_null()) monitor_.message("no design is known or predicted to meet every constraint");

@@ -53,11 +53,16 @@ class Pipeline {
   void conclude();
   void save();
 
-  /// Fingerprints of what a step depends on.
+  void describe_dataset();
+  /// Removes this section of the results and all that rest on it: they no longer hold.
+  void forget_from(std::string_view section);
+  /// Fingerprints of what a step depends on; those of the last run stand in results.json.
   std::string import_key() const;
+  std::string question_key() const;  ///< objective and constraints
   std::string training_key() const;
   std::string search_key() const;
-  bool step_is_current(std::string_view step, const std::string& key) const;
+  std::string validation_key() const;
+  std::string recorded(const char* step, const char* key) const;
   void require_step(std::string_view section, std::string_view command) const;
 
   StudyFile study_;
