@@ -87,6 +87,23 @@ TEST_F(Table, KnowsWhichMetricsNeedNoWorkload) {
   EXPECT_TRUE(feasible_only->metrics()[0].needs_workload);
 }
 
+TEST_F(Table, TakesOneNumberOfInfeasibleRowsAloneForNone) {
+  const auto table = make_table_simulator(write("log.csv",
+                                                "size,flow,feasible,energy_mj,stalls,slack\n"
+                                                "16,rs,1,3,0,1\n"
+                                                "32,rs,0,-1,0,-2\n"
+                                                "64,rs,0,-1,0,-3\n"),
+                                          space_);
+  EXPECT_TRUE(table->metrics()[0].needs_workload);
+  EXPECT_FALSE(table->metrics()[1].needs_workload) << "feasible rows have 0 too";
+  EXPECT_FALSE(table->metrics()[2].needs_workload) << "not one number";
+  const Hardware infeasible = {"rs", 32.0};
+  const Outcome outcome = table->simulate(std::span(&infeasible, 1), nullptr).front();
+  EXPECT_TRUE(std::isnan(outcome.metrics[0]));
+  EXPECT_EQ(outcome.metrics[1], 0);
+  EXPECT_EQ(outcome.metrics[2], -2);
+}
+
 TEST_F(Table, ReadsGzipAndIsBoundLikeAnySimulator) {
   const auto path = write_gzip("log.csv.gz", content_);
   const auto table = make_table_simulator(path, space_);

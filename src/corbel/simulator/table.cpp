@@ -240,13 +240,25 @@ class TableSimulator final : public Simulator {
   }
 
   /// A metric that also stands in every infeasible row was computed without running the workload. Without infeasible
-  /// rows nobody can tell.
+  /// rows nobody can tell. One number in all of them, 0 or −1, stands for none where feasible rows lie above 0.
   void find_static_metrics() {
     const bool any_infeasible = reason_names_.size() > 1;
     for (std::size_t i = 0; any_infeasible && i < metrics_.size(); ++i) {
-      metrics_[i].needs_workload = false;
-      for (std::uint32_t row = 0; row < reasons_.size() && !metrics_[i].needs_workload; ++row) {
-        metrics_[i].needs_workload = std::isnan(metric(row, i));
+      bool everywhere = true, filler = true;
+      double infeasible_value = nan_value;
+      for (std::uint32_t row = 0; row < reasons_.size(); ++row) {
+        const double value = metric(row, i);
+        if (reasons_[row] == feasible_row) {
+          filler = filler && value > 0;
+          continue;
+        }
+        if (std::isnan(infeasible_value)) infeasible_value = value;
+        everywhere = everywhere && !std::isnan(value);
+        filler = filler && value == infeasible_value && value <= 0;
+      }
+      metrics_[i].needs_workload = !everywhere || filler;
+      for (std::uint32_t row = 0; filler && row < reasons_.size(); ++row) {
+        if (reasons_[row] != feasible_row) values_[row * metrics_.size() + i] = nan_value;
       }
     }
   }
