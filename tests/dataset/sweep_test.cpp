@@ -403,6 +403,22 @@ TEST(Sweep, RefusesAnotherSimulatorsGroup) {
   EXPECT_ERROR(bench.run(FakeSimulator(), options_of(10)), ErrorCode::mismatch, "`edge`, not `fake`");
 }
 
+TEST(Sweep, RefusesAnotherWorkloadsGroup) {
+  const TemporaryFolder folder;
+  Network one, other;
+  one.name = "one";
+  other.name = "other";
+  other.layers.resize(1);
+  const FakeSimulator simulator;
+  Store store(folder / "trials.db", Store::Mode::read_write);
+  const auto group = store.group(trial_group(small_space(), simulator, &one));
+  const HardwareBinding binding(simulator, small_space());
+  RecordingMonitor monitor;
+  EXPECT_ERROR(sweep(store, group, simulator, binding, &other, options_of(10), monitor), ErrorCode::mismatch,
+               "of workload `one`, not of this `other`");
+  EXPECT_EQ(sweep(store, group, simulator, binding, &one, options_of(10), monitor).rows, 10u);
+}
+
 TEST(TrialGroup, HasFixedHardwareInItsFingerprint) {
   const FakeSimulator simulator;
   const TrialGroup plain = trial_group(small_space(), simulator, nullptr);

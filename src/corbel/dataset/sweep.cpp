@@ -58,6 +58,12 @@ class Runner {
                       simulator.name() + "`, or of one with other metrics",
                   "simulate into a group of its own");
     }
+    if (network != nullptr && wanted.workload_fingerprint != description_.workload_fingerprint) {
+      throw Error(ErrorCode::mismatch,
+                  store.path().string() + ": these trials are of workload `" + description_.workload +
+                      "`, not of this `" + network->name + "`",
+                  "simulate into a group of its own");
+    }
   }
 
   const DesignSpace& space() const { return description_.space; }

@@ -42,7 +42,7 @@ struct SweepResult {
 /// with the same rows; designs that are already finished are not simulated again, failed ones are, once per call.
 /// Several processes may fill one group: each sees what the others stored at its next batch. Stops early, saying so to
 /// the monitor, when the space is exhausted.
-/// @throws Error{mismatch} if the group is of another simulator; Error{interrupted} after the current batch
+/// @throws Error{mismatch} if the group is of another simulator or workload; Error{interrupted} after the current batch
 ///         is stored; Error{tool_failure} if the first 100 designs (or all there are) fail, or 1,000 more fail than
 ///         finish
 SweepResult sweep(Store& store, Store::GroupId group, const Simulator& simulator, const HardwareBinding& binding,
