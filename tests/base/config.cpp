@@ -165,6 +165,14 @@ TEST(Config, LimitsWhatAliasesExpandTo) {
   expect_refused(wide + "]\n", "over 16 MB of text");
 }
 
+TEST(Config, LimitsTheNestingThatAliasesBuildUp) {
+  // Every line nests the one before 30 levels deeper, so the third reaches 90.
+  const auto nested = [](const std::string& what) { return std::string(30, '[') + what + std::string(30, ']'); };
+  const std::string two = "a: &a " + nested("") + "\nb: &b " + nested("*a") + "\n";
+  EXPECT_TRUE(parse(two).is_map());
+  expect_refused(two + "c: " + nested("*b") + "\n", "t.yaml:3:34: nesting deeper than 64 levels");
+}
+
 TEST(Config, LimitsTheNumberOfValues) {
   std::string list = "[";
   for (int i = 0; i < 199'999; ++i) list += "1,";

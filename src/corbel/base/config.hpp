@@ -13,8 +13,8 @@
 namespace corbel {
 
 /// A node of a YAML file that knows where it stands, so that every complaint can name file, line and column.
-/// Reading is safe on hostile input: nesting is limited to 64 levels, the document with its aliases expanded to
-/// 200,000 nodes and 16 MB of text, files to 16 MB; duplicate keys, tags and a second document are refused.
+/// Reading is safe on hostile input: the document with its aliases expanded is limited to 64 levels of nesting, 200,000
+/// nodes and 16 MB of text, files to 16 MB; duplicate keys, tags and a second document are refused.
 class Config {
  public:
   enum class Kind { null, scalar, sequence, map };

@@ -49,7 +49,7 @@ class ConfigBuilder final : public YAML::EventHandler {
     const auto found = anchored_.find(anchor);
     if (found == anchored_.end()) throw error(mark, "the alias stands inside the value it names");
     Config copy = found->second;
-    count(mark, copy);
+    count(mark, copy, stack_.size());
     move_to(copy, mark);
     place(mark, std::move(copy));
   }
@@ -87,6 +87,10 @@ class ConfigBuilder final : public YAML::EventHandler {
     return node(mark).error(message, std::move(hint));
   }
 
+  Error too_deep(const YAML::Mark& mark) const {
+    return error(mark, "nesting deeper than " + std::to_string(max_depth) + " levels, its aliases expanded");
+  }
+
   Config node(const YAML::Mark& mark) const {
     Config config;
     config.source_ = source_;
@@ -101,16 +105,18 @@ class ConfigBuilder final : public YAML::EventHandler {
     throw error(mark, "the tag " + in_quotes(tag) + " is not understood", "write the value without a tag");
   }
 
-  void count(const YAML::Mark& mark, const Config& config) {
+  /// @param depth  levels around `config`
+  void count(const YAML::Mark& mark, const Config& config, std::size_t depth) {
+    if (depth >= max_depth && (config.is_sequence() || config.is_map())) throw too_deep(mark);
     text_bytes_ += config.scalar_.size();
     if (++nodes_ > max_nodes) {
       throw error(mark, "the document has over " + std::to_string(max_nodes) + " values, its aliases expanded");
     }
     if (text_bytes_ > max_text_bytes) throw error(mark, "the document has over 16 MB of text, its aliases expanded");
-    for (const Config& item : config.items_) count(mark, item);
+    for (const Config& item : config.items_) count(mark, item, depth + 1);
     for (const auto& [key, value] : config.entries_) {
       text_bytes_ += key.size();
-      count(mark, value);
+      count(mark, value, depth + 1);
     }
   }
 
@@ -122,9 +128,7 @@ class ConfigBuilder final : public YAML::EventHandler {
 
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Config::Kind kind) {
     refuse_tag(mark, tag);
-    if (stack_.size() >= max_depth) {
-      throw error(mark, "nesting deeper than " + std::to_string(max_depth) + " levels");
-    }
+    if (stack_.size() >= max_depth) throw too_deep(mark);
     refuse_compound_key(mark);
     Config config = node(mark);
     config.kind_ = kind;
@@ -150,7 +154,7 @@ class ConfigBuilder final : public YAML::EventHandler {
     ++nodes_;
     if (nodes_ > max_nodes) throw error(mark, "the document has over " + std::to_string(max_nodes) + " values");
     if (anchor != YAML::NullAnchor) {
-      count(mark, config);
+      count(mark, config, stack_.size());
       anchored_[anchor] = config;
     }
     place(mark, std::move(config));
