@@ -30,8 +30,11 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
-bool is_control(unsigned char byte) {
-  return byte < 0x20 || byte == 0x7F;
+/// Of the character of `length` bytes at the start of `text`: C0, DEL or, encoded in two bytes, C1. Terminals obey the
+/// latter too.
+bool is_control(std::string_view text, std::size_t length) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  return length == 2 ? first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0 : first < 0x20 || first == 0x7F;
 }
 
 std::string lower(std::string_view text) {
@@ -100,7 +103,7 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
     const auto byte = static_cast<unsigned char>(text[0]);
-    const bool plain = length > 0 && !is_control(byte);
+    const bool plain = length > 0 && !is_control(text, length);
     if (result.size() + (plain ? length : 4) > max_bytes) return result + "…";
     if (plain) {
       result += text.substr(0, length);
@@ -128,8 +131,9 @@ std::string in_quotes(std::string_view text) {
 bool is_text(std::string_view bytes) {
   while (!bytes.empty()) {
     const std::size_t length = utf8_length(bytes);
-    const auto byte = static_cast<unsigned char>(bytes[0]);
-    if (length == 0 || (is_control(byte) && byte != '\t' && byte != '\n' && byte != '\r')) return false;
+    if (length == 0) return false;
+    const bool allowed = bytes[0] == '\t' || bytes[0] == '\n' || bytes[0] == '\r';
+    if (is_control(bytes, length) && !allowed) return false;
     bytes.remove_prefix(length);
   }
   return true;
