@@ -109,7 +109,6 @@ class Parser {
   }
 
   void sum(Terms& out) {
-    const Level level(*this);
     product(out);
     for (;;) {
       const char c = peek();
