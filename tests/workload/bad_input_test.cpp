@@ -35,7 +35,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Bad{"kind", "[3, 8, 8]", "  - convv: {out: 8, kernel: 3}\n", "net.yaml:4:5", "unknown layer kind `convv`",
             "did you mean `conv`?"},
-        Bad{"option", "[3, 8, 8]", "  - conv: {out: 8, kernal: 3}\n", "net.yaml:4:28", "unknown `conv` option `kernal`",
+        Bad{"option", "[3, 8, 8]", "  - conv: {out: 8, kernal: 3}\n", "net.yaml:4:20", "unknown `conv` option `kernal`",
             "did you mean `kernel`?"},
         Bad{"missing_option", "[3, 8, 8]", "  - conv: {kernel: 3}\n", "net.yaml:4:5", "`conv` needs `out`"},
         Bad{"bare_with_needs", "[3, 8, 8]", "  - conv\n", "net.yaml:4:5", "`conv` needs `out`"},

@@ -66,7 +66,7 @@ void WorkloadReader::Entry::allow(std::initializer_list<std::string_view> keys) 
   allowed.insert(allowed.end(), {"name", "from"});
   for (const auto& [key, value] : options->entries()) {
     if (std::ranges::find(allowed, key) == allowed.end()) {
-      throw unknown_name(fmt::format("`{}` option", kind), key, allowed, value.place());
+      throw unknown_name(fmt::format("`{}` option", kind), key, allowed, value.key_place());
     }
   }
 }
