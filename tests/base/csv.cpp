@@ -71,6 +71,7 @@ TEST_F(Csv, FindsTheSeparator) {
   EXPECT_EQ(read("a;b;c\n1,5;2;3\n"), (Rows{{"a", "b", "c"}, {"1,5", "2", "3"}}));
   EXPECT_EQ(read("a\tb\n1\t2\n"), (Rows{{"a", "b"}, {"1", "2"}}));
   EXPECT_EQ(read("\"a;b;c\",d\n1,2\n"), (Rows{{"a;b;c", "d"}, {"1", "2"}}));
+  EXPECT_EQ(read("\n \r\na;b\n1,5;2\n"), (Rows{{"a", "b"}, {"1,5", "2"}}));
 }
 
 TEST_F(Csv, SkipsBlankLinesAndCountsThem) {
@@ -97,6 +98,7 @@ TEST_F(Csv, RefusesRowsOfAnotherWidth) {
 TEST_F(Csv, RefusesBadHeaders) {
   expect_corrupt("", "the file is empty");
   expect_corrupt("\n\n \n", "the file is empty");
+  expect_corrupt("a,b\r1,2\r3,4\r", "t.csv:1: the lines end in CR alone");
   expect_corrupt("a,b,a\n", "t.csv:1: two columns are named `a`");
   expect_corrupt("a,,b\n", "t.csv:1: column 2 of the header has no name");
   expect_corrupt("a,\xB5m\n", "t.csv:1: the header is not UTF-8 text: `\\xb5m`");

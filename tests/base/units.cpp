@@ -68,6 +68,13 @@ TEST(ConvertUnit, RefusesOtherDimensions) {
   EXPECT_FALSE(is_known_unit("entries"));
 }
 
+TEST(ConvertUnit, DoesNotMakeInfinityOfANumber) {
+  expect_error([] { convert_unit(1e308, "GiB", "bytes", "s.yaml:3:4"); }, ErrorCode::invalid_input,
+               "s.yaml:3:4: `1e+308 GiB` is out of range in `bytes`");
+  EXPECT_EQ(convert_unit(std::numeric_limits<double>::infinity(), "GiB", "bytes"),
+            std::numeric_limits<double>::infinity());
+}
+
 TEST(UnitOfMetric, ReadsTheName) {
   EXPECT_EQ(unit_of_metric("latency_ms"), "ms");
   EXPECT_EQ(unit_of_metric("area_um2"), "um2");

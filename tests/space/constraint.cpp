@@ -101,6 +101,8 @@ TEST(Constraint, ConvertsBetweenVariablesOfOneDimension) {
 TEST(Constraint, RefusesUnitsThatDoNotFit) {
   expect_refused("area_mm2 <= 29 GB",
                  "s.yaml:7:5: constraint `area_mm2 <= 29 GB`, column 10: cannot compare `mm2` with");
+  expect_refused("pe_memory <= 1e308 GiB",
+                 "s.yaml:7:5: constraint `pe_memory <= 1e308 GiB`: `1e+308 GiB` is out of range in `bytes`");
   expect_refused("latency_ms <= 5 furlongs", "`furlongs`", "is no known unit");
   expect_refused("pes_x <= 3 ms", "cannot compare a value without a unit with `ms`");
   expect_refused("3 pes_x <= 12", "column 1: `pes_x` is no known unit", "to multiply, write *");

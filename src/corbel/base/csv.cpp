@@ -80,13 +80,14 @@ struct CsvReader::Data {
   void detect_separator() {
     constexpr std::string_view candidates = ",;\t";
     std::array<std::size_t, 3> counts{};
-    bool quoted = false;
+    bool quoted = false, blank = true;
     for (std::size_t offset = 0;; ++offset) {
       if (cursor + offset >= end && !refill()) break;
       const char c = buffer[cursor + offset];
       if (c == '"') quoted = !quoted;
+      blank = blank && is_blank(c);
       if (quoted) continue;
-      if (c == '\n') break;
+      if (c == '\n' && !blank) break;
       if (const std::size_t index = candidates.find(c); index != std::string_view::npos) ++counts[index];
     }
     separator = candidates[static_cast<std::size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin())];
@@ -185,6 +186,9 @@ struct CsvReader::Data {
       const std::string column(trim(field(i)));
       if (column.empty()) {
         throw corrupt(row_line, "column " + std::to_string(i + 1) + " of the header has no name");
+      }
+      if (column.find('\r') != std::string::npos) {
+        throw corrupt(row_line, "the lines end in CR alone", "save the table with line breaks of LF or CRLF");
       }
       if (!is_text(column)) {
         throw corrupt(row_line, "the header is not UTF-8 text: " + in_quotes(column), "save the table as UTF-8");

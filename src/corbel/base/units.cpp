@@ -174,14 +174,16 @@ double convert_unit(double value, std::string_view from, std::string_view to, st
     throw Error(ErrorCode::invalid_input, at_place(place) + "cannot convert " + name(from) + " to " + name(to),
                 source == nullptr ? hint_for(from) : "");
   }
-  if (source->scale >= target->scale) {
-    const double ratio = source->scale / target->scale;
-    if (ratio == std::floor(ratio)) return value * ratio;
-  } else {
-    const double ratio = target->scale / source->scale;
-    if (ratio == std::floor(ratio)) return value / ratio;
+  const double up = source->scale / target->scale;
+  const double down = target->scale / source->scale;
+  const double converted = up == std::floor(up)       ? value * up
+                           : down == std::floor(down) ? value / down
+                                                      : value * source->scale / target->scale;
+  if (std::isinf(converted) && !std::isinf(value)) {
+    throw Error(ErrorCode::invalid_input, at_place(place) + "`" + format_number(value) + " " + printable(from) +
+                                              "` is out of range in " + in_quotes(to));
   }
-  return value * source->scale / target->scale;
+  return converted;
 }
 
 bool is_known_unit(std::string_view unit) {

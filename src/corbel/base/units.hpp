@@ -19,7 +19,8 @@ Quantity parse_quantity(std::string_view text, std::string_view place = "");
 /// Knows bytes (B, bytes, KB, KiB, MB, MiB, GB, GiB), time (s, ms, us, ns), frequency (Hz … GHz), power (W, mW, uW),
 /// energy (J, mJ, uJ, nJ, pJ), area (mm2, um2), bandwidth (B/s, KB/s, MB/s, GB/s), cycles, MACs; KB is 1000 bytes,
 /// KiB 1024. "µs", "mm²" and "mm^2" are understood. Units whose ratio is whole convert with a single rounding.
-/// @throws Error{invalid_input} if the two do not measure the same thing, naming both and the place
+/// @throws Error{invalid_input} if the two do not measure the same thing, naming both and the place, or if a finite
+///         value becomes an infinite one
 double convert_unit(double value, std::string_view from, std::string_view to, std::string_view place = "");
 
 /// Whether convert_unit() knows the unit.

@@ -384,18 +384,21 @@ class Compiler {
   }
 
   /// Converts what the instructions from `begin` on compute.
-  static void scale(Program& program, std::size_t begin, const Conversion& conversion) {
+  void scale(Program& program, std::size_t begin, const Conversion& conversion) const {
     scale_before(program, begin, program.instructions.size(), conversion);
   }
 
-  static void scale_before(Program& program, std::size_t begin, std::size_t end, const Conversion& conversion) {
+  void scale_before(Program& program, std::size_t begin, std::size_t end, const Conversion& conversion) const {
     if (conversion.from == conversion.to) return;
+    const auto converted = [&](double value) {
+      return convert_unit(value, conversion.from, conversion.to, source_.where());
+    };
     if (end == begin + 1 && program.instructions[begin].code == Code::constant) {
       double& value = program.instructions[begin].value;
-      value = convert_unit(value, conversion.from, conversion.to);
+      value = converted(value);
       return;
     }
-    const Instruction instruction{Code::scale, 0, 0, convert_unit(1, conversion.from, conversion.to), 0};
+    const Instruction instruction{Code::scale, 0, 0, converted(1), 0};
     program.instructions.insert(program.instructions.begin() + static_cast<std::ptrdiff_t>(end), instruction);
   }
 

@@ -242,10 +242,12 @@ class Parser {
 
 }  // namespace
 
+std::string ConstraintData::where() const {
+  return (place.empty() ? "" : place + ": ") + "constraint " + in_quotes(text);
+}
+
 Error ConstraintData::error(std::size_t column, const std::string& what, std::string hint) const {
-  std::string message = place.empty() ? "" : place + ": ";
-  message += "constraint " + in_quotes(text) + ", column " + std::to_string(column) + ": " + what;
-  return Error(ErrorCode::invalid_input, message, std::move(hint));
+  return Error(ErrorCode::invalid_input, where() + ", column " + std::to_string(column) + ": " + what, std::move(hint));
 }
 
 Constraint Constraint::parse(std::string_view text, std::string_view place) {

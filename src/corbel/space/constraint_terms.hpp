@@ -28,6 +28,8 @@ struct ConstraintData {
   Comparison comparison = Comparison::less_equal;
   std::size_t comparison_column = 0;
 
+  /// "PLACE: constraint `TEXT`"
+  std::string where() const;
   Error error(std::size_t column, const std::string& what, std::string hint = "") const;
 };
 
