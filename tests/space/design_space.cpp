@@ -227,7 +227,10 @@ TEST(DesignSpace, RefusesHostileJson) {
         R"({"parameters":[{"name":"a","kind":"ordinal","values":["x"]}]})",
         R"({"parameters":[{"name":"a","kind":"ordinal","values":null}]})",
         R"({"parameters":[{"name":"a","kind":"integer","range":[1],"step":1}]})",
-        R"({"parameters":[{"name":"a","kind":"integer","range":{},"step":1}]})"}) {
+        R"({"parameters":[{"name":"a","kind":"integer","range":{},"step":1}]})",
+        R"({"parameters":[{"name":"a","kind":"integer","range":[1,9],"step":1.5}]})",
+        R"({"parameters":[{"name":"a","kind":"integer","range":[1,1e300],"step":1}]})",
+        R"({"parameters":[{"name":"a","kind":"integer","range":[-5,18446744073709551615],"step":1}]})"}) {
     expect_error([&] { DesignSpace::from_json(nlohmann::json::parse(text)); }, ErrorCode::corrupt, "design space");
   }
   expect_error(

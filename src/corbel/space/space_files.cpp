@@ -96,6 +96,14 @@ Parameter parameter_from_config(const std::string& name, const Config& config) {
   return listed_parameter(name, config, unit);
 }
 
+/// JSON's own conversion would cut off fractions and wrap what is too large.
+std::int64_t whole_number(const nlohmann::json& json) {
+  if (!json.is_number_integer() || (json.is_number_unsigned() && json.get<std::uint64_t>() > largest_integer)) {
+    throw Error(ErrorCode::corrupt, "design space: " + json.dump() + " is not a whole number up to 2^53");
+  }
+  return json.get<std::int64_t>();
+}
+
 DesignSpace from_map(const Config& config) {
   config.allow_only({"parameters"});
   const Config& node = config.at("parameters");
@@ -140,8 +148,8 @@ DesignSpace DesignSpace::from_json(const nlohmann::json& json) {
         parameters.push_back(Parameter::categorical(name, node.at("values").get<std::vector<std::string>>()));
       } else if (kind == to_string(ParameterKind::integer)) {
         const nlohmann::json& range = node.at("range");
-        parameters.push_back(Parameter::integer(name, range.at(0).get<std::int64_t>(), range.at(1).get<std::int64_t>(),
-                                                node.at("step").get<std::int64_t>(), unit));
+        parameters.push_back(Parameter::integer(name, whole_number(range.at(0)), whole_number(range.at(1)),
+                                                whole_number(node.at("step")), unit));
       } else if (kind == to_string(ParameterKind::boolean)) {
         parameters.push_back(Parameter::boolean(name));
       } else {
