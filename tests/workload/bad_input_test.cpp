@@ -183,7 +183,19 @@ TEST(BadNetwork, ReadingTooManyLayersAtOnce) {
         - concatenate: {from: stack_input, with: x}
 )"))
                   .first,
-              HasSubstr("reads the outputs of 513 layers"));
+              HasSubstr("reads 513 outputs"));
+  // Also where they are the same ones: repeating that in every layer would take hours.
+  EXPECT_THAT(complaint(with_layers("[3]", R"(  - activation: {name: a}
+  - stack:
+      name: parts
+      repeat: 300
+      layers:
+        - activation: {name: x, from: a}
+        - concatenate: {from: stack_input, with: x}
+  - add: {with: parts}
+)"))
+                  .first,
+              HasSubstr("net.yaml:11:5: layer `add_1`: reads 602 outputs"));
 }
 
 TEST(BadNetwork, DamagedFilesLoadOrComplainButNeverCrash) {

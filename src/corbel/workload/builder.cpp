@@ -92,12 +92,13 @@ std::vector<int> NetworkBuilder::merged_producers(const std::string& name, std::
   for (const Tensor& tensor : tensors) {
     producers.insert(producers.end(), tensor.producers.begin(), tensor.producers.end());
   }
-  std::ranges::sort(producers);
-  producers.erase(std::ranges::unique(producers).begin(), producers.end());
+  // Before repetitions are dropped: sorting them, layer after layer, is what a hostile file could make take hours.
   if (producers.size() > max_layer_inputs) {
-    throw error(name, fmt::format("reads the outputs of {} layers, more than {}", producers.size(), max_layer_inputs),
+    throw error(name, fmt::format("reads {} outputs of other layers, more than {}", producers.size(), max_layer_inputs),
                 "reduce the concatenated tensors with a layer in between");
   }
+  std::ranges::sort(producers);
+  producers.erase(std::ranges::unique(producers).begin(), producers.end());
   return producers;
 }
 

@@ -14,7 +14,7 @@ namespace corbel {
 
 inline constexpr std::int64_t max_layer_size = 2'147'483'647;  ///< of a dimension, kernel, stride, batch, …
 inline constexpr std::size_t max_layers = 100'000;
-inline constexpr std::size_t max_layer_inputs = 512;
+inline constexpr std::size_t max_layer_inputs = 512;  ///< outputs a layer reads, each as often as it is read
 
 /// What flows between layers, per sample. A sequence is `height` rows of `channels` features.
 struct Tensor {
