@@ -63,6 +63,12 @@ TEST(Firefly, AForeignDesignTakesThePlaceOfTheNearestFlyIfItIsBetter) {
   EXPECT_EQ(flies(strategy)[1].at("evaluation").at("design"), 50 * 64 + 51);
 }
 
+TEST(Firefly, ADesignToldTwiceIsOneFly) {
+  Strategy strategy = make_strategy("firefly", twelve_bits(), {{"pool", 3}}, 1);
+  for (int i = 0; i < 3; ++i) tell(strategy, {{7, 7}, {50, 50}}, 5);
+  EXPECT_EQ(flies(strategy).size(), 2u);
+}
+
 TEST(Firefly, CategoricalDistanceCountsTheCategoriesThatDiffer) {
   // Five categories; the better fly differs from the other in all of them, or in none but the number. At distance d²/n
   // = 1 a category is copied with probability exp(−5 · 0.2) = 0.37, so a child takes about 1.8 of the five; an

@@ -159,6 +159,9 @@ class Firefly final : public SequentialStrategy {
 
   // A design that no fly of the pool led to: a new fly if there is room, else it may take the place of the nearest.
   void settle(const Evaluation& evaluation) {
+    // Logs repeat rows; a pool of copies would have nothing to attract it.
+    const auto is_same = [&](const Fly& fly) { return fly.evaluation.design == evaluation.design; };
+    if (std::any_of(flies_.begin(), flies_.end(), is_same)) return;
     if (flies_.size() < capacity()) {
       flies_.push_back({++serials_, evaluation, option("perturbation")});
       return;
