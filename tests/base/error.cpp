@@ -39,9 +39,8 @@ TEST(UnknownName, ListsTheCandidatesOtherwise) {
 TEST(Printable, EscapesWhatWouldBreakALine) {
   EXPECT_EQ(printable("a\nb\tc\x01"), "a\\nb\\tc\\x01");
   EXPECT_EQ(printable("µm² ≤"), "µm² ≤");
-  EXPECT_EQ(printable("\xC2\x9B"
-                      "31m\x7F"),
-            "\\xc2\\x9b31m\\x7f");                                   // U+009B starts an escape sequence, as ESC [ does
+  // U+009B starts an escape sequence, as ESC [ does.
+  EXPECT_EQ(printable("\xC2\x9B[m\x7F"), "\\xc2\\x9b[m\\x7f");
   EXPECT_EQ(printable("\xFF\xC0\x80"), "\\xff\\xc0\\x80");           // not UTF-8: a lone byte, an overlong form
   EXPECT_EQ(printable("\xED\xA0\x80"), "\\xed\\xa0\\x80");           // a surrogate
   EXPECT_EQ(printable("\xF4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // past U+10FFFF
