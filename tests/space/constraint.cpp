@@ -40,7 +40,7 @@ void expect_refused(std::string_view text, const std::string& message, const std
 }
 
 TEST(Constraint, KeepsItsTextAndNames) {
-  const Constraint constraint = Constraint::parse("  pes_x * pes_y <= max(area_mm2, pes_x) ");
+  const Constraint constraint = Constraint::parse(" \n pes_x * pes_y <= max(area_mm2, pes_x) ");
   EXPECT_EQ(constraint.text(), "pes_x * pes_y <= max(area_mm2, pes_x)");
   EXPECT_EQ(constraint.names(), (std::vector<std::string>{"pes_x", "pes_y", "area_mm2"}));
   EXPECT_EQ(Constraint::parse("dataflow == rs").names(), (std::vector<std::string>{"dataflow", "rs"}));

@@ -8,6 +8,7 @@
 
 #include "corbel/base/byte_source.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/text.hpp"
 
 namespace corbel {
 namespace {
@@ -15,16 +16,6 @@ namespace {
 constexpr std::size_t max_field_bytes = 1 << 20;
 constexpr std::size_t max_row_bytes = 16 << 20;
 constexpr std::size_t read_bytes = 1 << 18;
-
-bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 }  // namespace
 
@@ -85,7 +76,7 @@ struct CsvReader::Data {
       if (cursor + offset >= end && !refill()) break;
       const char c = buffer[cursor + offset];
       if (c == '"') quoted = !quoted;
-      blank = blank && is_blank(c);
+      blank = blank && trim({&c, 1}).empty();
       if (quoted) continue;
       if (c == '\n' && !blank) break;
       if (const std::size_t index = candidates.find(c); index != std::string_view::npos) ++counts[index];

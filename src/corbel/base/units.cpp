@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/text.hpp"
 
 namespace corbel {
 namespace {
@@ -92,16 +93,6 @@ const Unit* find_unit(std::string_view name) {
 
 std::string at_place(std::string_view place) {
   return place.empty() ? "" : std::string(place) + ": ";
-}
-
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
 }
 
 /// Letters first (also those of other alphabets, for µ), then digits and what compound units are written with.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/space/constraint_terms.hpp"
 
@@ -252,8 +253,7 @@ Error ConstraintData::error(std::size_t column, const std::string& what, std::st
 
 Constraint Constraint::parse(std::string_view text, std::string_view place) {
   const auto data = std::make_shared<ConstraintData>();
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  text = trim(text);
   data->text = text;
   data->place = place;
   if (text.size() > max_text_bytes) {

@@ -9,16 +9,11 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/random.hpp"
+#include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
 
 namespace corbel {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 std::string at_place(std::string_view place) {
   return place.empty() ? "" : std::string(place) + ": ";
