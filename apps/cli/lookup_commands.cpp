@@ -18,6 +18,7 @@
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "corbel/workload/network.hpp"
+#include "summaries.hpp"
 #include "terminal.hpp"
 
 namespace corbel::cli {
@@ -26,10 +27,6 @@ namespace {
 using nlohmann::json;
 using NamedValues = std::vector<std::pair<std::string, std::string>>;
 
-void print_json(const json& value) {
-  fmt::print("{}\n", value.dump(1, ' ', false, json::error_handler_t::replace));
-}
-
 json number(double value) {
   return std::isfinite(value) ? json(value) : json(nullptr);
 }
@@ -37,8 +34,6 @@ json number(double value) {
 std::string count(double value) {
   return format_for_people(value, 18);
 }
-
-// ---------------------------------------------------------------------------------------------------- inspect
 
 /// Imports a log into a store of its own that is removed again.
 Dataset read_log(const std::filesystem::path& file, Monitor& monitor, std::vector<std::string>& refusals) {
@@ -151,10 +146,8 @@ void add_inspect(CLI::App& app, Common& common) {
   });
 }
 
-// ---------------------------------------------------------------------------------------------------- simulate
-
 struct SimulateArguments {
-  std::string design, workload, simulator = "edge";
+  std::string design, workload, simulator = "edge", space = "edge";
   std::vector<std::string> settings;
   std::int64_t batch = 0;
   bool layers = false;
@@ -193,7 +186,8 @@ NamedValues read_design(const std::string& text) {
   return values;
 }
 
-std::unique_ptr<Simulator> make_named_simulator(const std::string& name, const std::vector<std::string>& settings) {
+std::unique_ptr<Simulator> make_named_simulator(const std::string& name, const std::vector<std::string>& settings,
+                                                const std::string& space) {
   std::string text = "{name: " + name;
   for (const std::string& setting : settings) {
     const std::size_t equals = setting.find('=');
@@ -203,7 +197,8 @@ std::unique_ptr<Simulator> make_named_simulator(const std::string& name, const s
     }
     text += ", " + setting.substr(0, equals) + ": " + setting.substr(equals + 1);
   }
-  return make_simulator(Config::parse(text + "}", "--set"), DesignSpace::edge());
+  return make_simulator(Config::parse(text + "}", "simulator"),
+                        DesignSpace::from_config(Config::parse(space, "--space")));
 }
 
 void print_layers(const std::vector<LayerCost>& layers) {
@@ -240,9 +235,15 @@ json layers_json(const std::vector<LayerCost>& layers) {
 }
 
 void simulate(const SimulateArguments& arguments, const Common& common) {
-  const std::unique_ptr<Simulator> simulator = make_named_simulator(arguments.simulator, arguments.settings);
+  const std::unique_ptr<Simulator> simulator =
+      make_named_simulator(arguments.simulator, arguments.settings, arguments.space);
   const Hardware hardware = parse_hardware(*simulator, read_design(arguments.design), "--design");
-  const Network network = load_network(arguments.workload, {}, arguments.batch);
+  if (simulator->needs_workload() && arguments.workload.empty()) {
+    throw Error(ErrorCode::usage, fmt::format("simulator {} needs a workload", simulator->name()),
+                "give --workload, such as mobilenet_v2");
+  }
+  Network network;
+  if (!arguments.workload.empty()) network = load_network(arguments.workload, {}, arguments.batch);
   const Outcome outcome = simulator->simulate(std::span(&hardware, 1), &network).front();
   const bool complete = outcome.state == OutcomeState::complete;
   std::vector<LayerCost> layers;
@@ -279,17 +280,16 @@ void add_simulate(CLI::App& app, Common& common) {
   CLI::App* command = app.add_subcommand("simulate", "Simulate one design on one network");
   command->add_option("--design", arguments->design, "NAME=VALUE,… or a .json or .yaml file, as export writes it")
       ->required();
-  command->add_option("--workload", arguments->workload, "A network of the zoo, or a workload file")->required();
+  command->add_option("--workload", arguments->workload, "A network of the zoo, or a workload file");
   command->add_option("--batch", arguments->batch, "Inference batch size instead of the workload's")
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--simulator", arguments->simulator, "Which simulator")->capture_default_str();
   command->add_option("--set", arguments->settings, "A setting of the simulator, such as clock_mhz=1066");
+  command->add_option("--space", arguments->space, "For simulator table: the space file that names its columns");
   command->add_flag("--layers", arguments->layers, "Where time and energy go, and where weights live");
   add_common(*command, common);
   command->callback([arguments, &common] { simulate(*arguments, common); });
 }
-
-// ---------------------------------------------------------------------------------------------------- describe
 
 void describe_workload(const std::string& name, std::int64_t batch, const Common& common) {
   if (name.empty()) {
@@ -352,7 +352,7 @@ void describe_workload(const std::string& name, std::int64_t batch, const Common
 
 void describe_space(const std::string& name, const Common& common) {
   // "edge" and a path mean the same as after `space:` in a study.
-  Config node = Config::parse(name.empty() ? "edge" : name, "");
+  Config node = Config::parse(name.empty() ? "edge" : name, "space");
   const DesignSpace space = DesignSpace::from_config(node);
   if (common.json()) {
     json result = space.to_json();
@@ -376,7 +376,8 @@ void describe_space(const std::string& name, const Common& common) {
   fmt::print("\n{} designs\n", count(static_cast<double>(space.size())));
 }
 
-void describe_simulator(const std::string& name, const std::vector<std::string>& settings, const Common& common) {
+void describe_simulator(const std::string& name, const std::vector<std::string>& settings, const std::string& space,
+                        const Common& common) {
   if (name.empty()) {
     Table table({"simulator", "is", "source"});
     json list = json::array();
@@ -387,7 +388,7 @@ void describe_simulator(const std::string& name, const std::vector<std::string>&
     if (common.json()) return print_json({{"simulators", list}});
     return table.print();
   }
-  const std::unique_ptr<Simulator> simulator = make_named_simulator(name, settings);
+  const std::unique_ptr<Simulator> simulator = make_named_simulator(name, settings, space);
   json result = {{"name", simulator->name()},
                  {"fingerprint", simulator->fingerprint()},
                  {"settings", json::object()},
@@ -457,6 +458,7 @@ void add_describe(CLI::App& app, Common& common) {
   const auto name = std::make_shared<std::string>();
   const auto settings = std::make_shared<std::vector<std::string>>();
   const auto batch = std::make_shared<std::int64_t>(0);
+  const auto space = std::make_shared<std::string>("edge");
   const auto add = [&](const char* what, const char* help, const char* of, std::function<void()> action) {
     CLI::App* command = describe->add_subcommand(what, help);
     command->add_option("NAME", *name, of);
@@ -470,9 +472,10 @@ void add_describe(CLI::App& app, Common& common) {
       ->check(CLI::Range(1, 1 << 20));
   add("space", "Parameters and values of a design space", "edge, or a space file",
       [=, &common] { describe_space(*name, common); });
-  add("simulator", "Hardware parameters, metrics and settings; without a name, all", "A simulator", [=, &common] {
-    describe_simulator(*name, *settings, common);
-  })->add_option("--set", *settings, "A setting, such as clock_mhz=1066");
+  CLI::App* simulator = add("simulator", "Hardware parameters, metrics and settings; without a name, all",
+                            "A simulator", [=, &common] { describe_simulator(*name, *settings, *space, common); });
+  simulator->add_option("--set", *settings, "A setting, such as clock_mhz=1066");
+  simulator->add_option("--space", *space, "For simulator table: the space file that names its columns");
   add("strategy", "Options of a search strategy; without a name, all", "A strategy",
       [=, &common] { describe_strategy(*name, common); });
 }

@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "commands.hpp"
 #include "corbel/base/error.hpp"
@@ -51,12 +54,19 @@ int run(int argc, char** argv) {
     return report(ErrorCode::usage, error.what(), "see corbel --help", common.json());
   } catch (const Error& error) {
     return report(error.code(), error.what(), error.hint(), common.json());
+  } catch (const std::system_error& error) {
+    return report(ErrorCode::file_access, fmt::format("cannot write the output: {}", error.code().message()),
+                  "check where standard output goes", false);
   } catch (const std::bad_alloc&) {
     return report(ErrorCode::file_access, "out of memory", "ask for fewer designs, a smaller network or fewer threads",
                   common.json());
   } catch (const std::exception& error) {
     return report(ErrorCode::unsupported, fmt::format("unexpected failure: {}", error.what()),
                   "this is a fault of Corbel: please report it with the command and its input", common.json());
+  }
+  if (std::fflush(stdout) != 0) {
+    return report(ErrorCode::file_access, fmt::format("cannot write the output: {}", std::strerror(errno)),
+                  "check where standard output goes", false);
   }
   return exit_code;
 }

@@ -11,6 +11,7 @@
 #include "corbel/base/file.hpp"
 #include "corbel/dataset/import.hpp"
 #include "corbel/study/study_file.hpp"
+#include "summaries.hpp"
 #include "terminal.hpp"
 
 namespace corbel::cli {
@@ -42,11 +43,14 @@ void add_start_commands(CLI::App& app, Common& common, int&) {
       TerminalMonitor monitor(common.quiet);
       ImportSpec spec;
       spec.file = arguments->log;
-      text = study_template(arguments->log, plan_import(spec, std::nullopt, monitor), arguments->objective);
+      // The study's paths are seen from its own folder.
+      const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+      const std::filesystem::path log = std::filesystem::absolute(arguments->log).lexically_relative(folder);
+      text = study_template(log, plan_import(spec, std::nullopt, monitor), arguments->objective);
     }
     write_file(file, text);
     if (common.json()) {
-      fmt::print("{}\n", nlohmann::json{{"study", file.string()}}.dump(1));
+      print_json({{"study", file.string()}});
     } else {
       fmt::print("{}\nnext: corbel run {}\n", file.string(), file.string());
     }

@@ -26,7 +26,6 @@ struct StudyArguments {
   std::optional<std::uint64_t> designs;
   std::string strategy;
   std::optional<std::uint64_t> budget;
-  std::string log;
   std::string table;
   std::size_t rank = 0;
   std::string to;
@@ -42,14 +41,9 @@ StudyFile load_study(const StudyArguments& arguments, const Common& common) {
 void write_outputs(const Pipeline& pipeline) {
   const std::filesystem::path& output = pipeline.study().output;
   write_file(output / "report.html", html_report(pipeline.results()));
-  const json best = pipeline.results().value("best", json(nullptr));
-  if (best.is_null()) return;
+  if (pipeline.results()["best"].is_null()) return;
   write_file(output / "design.json", design_json(pipeline.results()));
   write_file(output / "design.yaml", design_yaml(pipeline.results()));
-}
-
-void print_json(const json& value) {
-  fmt::print("{}\n", value.dump(1, ' ', false, json::error_handler_t::replace));
 }
 
 /// A command on a study: its action runs on a pipeline and prints.
@@ -58,8 +52,9 @@ CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std:
               std::function<void(StudyFile&)> adjust = {}) {
   CLI::App* command = app.add_subcommand(name, help);
   command->add_option("STUDY", arguments->file, "The study file (YAML)")->required();
-  command->add_option("--seed", common.seed, "Instead of the study's: the same seed, the same answer");
-  command->add_option("--threads", common.threads, "Instead of the study's; 0: all cores");
+  command->add_option("--seed", common.seed, "Instead of the study's: the same seed, the same answer")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
+  command->add_option("--threads", common.threads, "Instead of the study's; 0: all cores")->check(CLI::Range(0, 4096));
   add_common(*command, common);
   command->callback([arguments, &common, action = std::move(action), adjust = std::move(adjust)] {
     TerminalMonitor monitor(common.quiet);
@@ -84,8 +79,8 @@ void add_collecting(CLI::App& app, Common& common) {
       app, common, "sweep", "Simulate designs drawn at random, into the study's trials", sweep,
       [&common](Pipeline& pipeline, TerminalMonitor&) {
         if (pipeline.study().import) {
-          throw Error(ErrorCode::usage, fmt::format("{}: this study imports a log", pipeline.study().file.string()),
-                      "use corbel import");
+          throw Error(ErrorCode::unsupported,
+                      fmt::format("{}: this study imports a log", pipeline.study().file.string()), "use corbel import");
         }
         pipeline.collect();
         print_dataset(pipeline.results(), common);
@@ -97,26 +92,16 @@ void add_collecting(CLI::App& app, Common& common) {
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
 
   const auto import = std::make_shared<StudyArguments>();
-  command = add(
-      app, common, "import", "Read a simulation log (CSV, CSV.gz) into the study's trials", import,
+  add(app, common, "import", "Read a simulation log (CSV, CSV.gz) into the study's trials", import,
       [&common](Pipeline& pipeline, TerminalMonitor&) {
         if (!pipeline.study().import) {
-          throw Error(ErrorCode::usage, fmt::format("{}: this study has no `import:`", pipeline.study().file.string()),
+          throw Error(ErrorCode::unsupported,
+                      fmt::format("{}: this study has no `import:`", pipeline.study().file.string()),
                       "add it, such as `import: {file: log.csv}`");
         }
         pipeline.collect();
         print_dataset(pipeline.results(), common);
-      },
-      [import](StudyFile& study) {
-        if (import->log.empty() || !study.import) return;
-        if (!study.space) {
-          throw Error(ErrorCode::usage,
-                      fmt::format("{}: the space is inferred from the study's own log", study.file.string()),
-                      "write the `space:` into the study, so that further logs can be added to it");
-        }
-        study.import->file = import->log;
       });
-  command->add_option("--log", import->log, "Add this file to the study's trials, beside the one it names");
 }
 
 void add_learning(CLI::App& app, Common& common, int& exit_code) {
@@ -200,7 +185,8 @@ void add_presenting(CLI::App& app, Common& common) {
                     fmt::print("{}\n{}\n", (folder / "design.json").string(), (folder / "design.yaml").string());
                   }
                 });
-  command->add_option("--rank", exported->rank, "This row of the ranked table instead of the chosen design");
+  command->add_option("--rank", exported->rank, "This row of the ranked table instead of the chosen design")
+      ->check(CLI::Range(1, 1'000'000'000));
   command->add_option("--to", exported->to, "This folder instead of the study's output");
 }
 
@@ -208,14 +194,17 @@ void add_presenting(CLI::App& app, Common& common) {
 
 void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
   const auto run = std::make_shared<StudyArguments>();
-  CLI::App* command = add(app, common, "run", "Do all of a study: sweep or import, train, search, validate, report",
-                          run, [&common, &exit_code, run](Pipeline& pipeline, TerminalMonitor&) {
-                            if (run->fresh) pipeline.clear();
-                            pipeline.run();
-                            write_outputs(pipeline);
-                            print_study(pipeline.results(), pipeline.study(), common);
-                            if (pipeline.results()["best"].is_null()) exit_code = exit_no_answer;
-                          });
+  CLI::App* command = add(
+      app, common, "run", "Do all of a study: sweep or import, train, search, validate, report", run,
+      [&common, &exit_code, run](Pipeline& pipeline, TerminalMonitor&) {
+        pipeline.run();
+        write_outputs(pipeline);
+        print_study(pipeline.results(), pipeline.study(), common);
+        if (pipeline.results()["best"].is_null()) exit_code = exit_no_answer;
+      },
+      [run](StudyFile& study) {
+        if (run->fresh) clear_study(study);
+      });
   command->add_flag("--fresh", run->fresh, "Start over: remove the study's trials, model and results first");
   add_collecting(app, common);
   add_learning(app, common, exit_code);

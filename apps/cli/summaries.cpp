@@ -61,7 +61,7 @@ std::string design_text(const json& results, const json& design) {
 }
 
 bool print_if_json(const json& results, const Common& common) {
-  if (common.json()) fmt::print("{}\n", results.dump(1, ' ', false, json::error_handler_t::replace));
+  if (common.json()) print_json(results);
   return common.json();
 }
 
@@ -88,10 +88,11 @@ void training_lines(const json& results) {
 
 void search_lines(const json& results) {
   const json& search = results["search"];
-  fmt::print(
-      "search     {}: {} designs scored in {} s{}\n", search["method"].get<std::string>(), people(search["scored"]),
-      people(search["seconds"], 3),
-      search["exhaustive"].get<bool>() ? "; every design was scored, the first is the surrogate's exact optimum" : "");
+  fmt::print("search     {}: {} designs scored in {} s{}\n", search["method"].get<std::string>(),
+             people(search["scored"]), people(search["seconds"], 3),
+             search["exhaustive"].get<bool>() && search["scored"] > 0
+                 ? "; every design was scored, the first is the surrogate's exact optimum"
+                 : "");
   if (!results.contains("validation")) return;
   const json& validation = results["validation"];
   fmt::print("validated  {} designs, {} feasible, {} within the limits\n", people(validation["simulated"]),
@@ -107,7 +108,15 @@ void search_lines(const json& results) {
 void proposals_table(const json& results, std::size_t most) {
   const json& proposals = results["proposals"];
   if (proposals.empty()) {
-    fmt::print("no design is predicted to meet every constraint\n");
+    if (results["search"]["scored"] == 0) {
+      fmt::print("no design is left to propose: each is logged or breaks a limit on parameters\n");
+      return;
+    }
+    fmt::print(
+        "no design that was scored is predicted to be feasible within every limit; of designs drawn at random\n");
+    for (const json& blocked : results["search"]["blocked"]) {
+      fmt::print("  {:>8} do not meet {}\n", percent(blocked["share"]), blocked["constraint"].get<std::string>());
+    }
     return;
   }
   const std::string objective = results["study"]["objective"]["metric"];
@@ -128,7 +137,8 @@ void proposals_table(const json& results, std::size_t most) {
                                       percent(proposal["feasibility"]), times(proposal["gain"])};
     for (const json& margin : proposal["margins"]) {
       const char* certainty = margin["basis"] == "predicted" ? "predicted" : "exact";
-      cells.push_back(fmt::format("{} ({})", people(margin["left"]), margin["met"].get<bool>() ? certainty : "broken"));
+      cells.push_back(
+          fmt::format("{} ({})", margin["text"].get<std::string>(), margin["met"].get<bool>() ? certainty : "broken"));
     }
     cells.push_back(nearest.is_null()
                         ? "-"
@@ -142,7 +152,8 @@ void proposals_table(const json& results, std::size_t most) {
   }
   table.print();
   fmt::print(
-      "\npredicted, true: {} [{}]; gain: over the best logged design; nearest: the nearest logged design's value "
+      "\npredicted, true: {} [{}]; gain: over the best logged design, of predictions by its own\nprediction; nearest: "
+      "the nearest logged design's value "
       "and its distance, 0 to 1\ndesign: {}\n",
       objective, results["study"]["objective"].value("unit", ""),
       join_design(results, proposals[0]["design"],
@@ -162,7 +173,14 @@ void best_lines(const json& results) {
              source == "validated"   ? "simulated"
              : source == "predicted" ? "predicted, not simulated"
                                      : "a logged design: no proposal was better");
-  if (best["gain"].is_number() && source != "logged") fmt::print(", {} over the best logged", times(best["gain"]));
+  const json& logged = results["dataset"]["best_logged"];
+  if (source == "validated" && best["gain"].is_number()) {
+    fmt::print(", {} over the best logged", times(best["gain"]));
+  }
+  if (source == "predicted" && !logged.is_null()) {
+    fmt::print("; the best logged, {}, the model puts at {}", with_unit(logged["objective"], results),
+               with_unit(logged["predicted"], results));
+  }
   fmt::print("\n           {}\n", design_text(results, best["design"]));
   std::string metrics;
   for (const auto& [name, value] : best["metrics"].items()) {
@@ -172,6 +190,10 @@ void best_lines(const json& results) {
 }
 
 }  // namespace
+
+void print_json(const json& value) {
+  fmt::print("{}\n", value.dump(1, ' ', false, json::error_handler_t::replace));
+}
 
 void print_dataset(const json& results, const Common& common) {
   if (!print_if_json(results, common)) dataset_lines(results);
@@ -192,12 +214,15 @@ void print_proposals(const json& results, const Common& common) {
 void print_study(const json& results, const StudyFile& study, const Common& common) {
   if (print_if_json(results, common)) return;
   dataset_lines(results);
-  training_lines(results);
-  search_lines(results);
-  fmt::print("\n");
-  proposals_table(results, 10);
+  if (results.contains("proposals")) {
+    training_lines(results);
+    search_lines(results);
+    fmt::print("\n");
+    proposals_table(results, 10);
+  }
   best_lines(results);
-  fmt::print("written    {}/report.html, design.json, design.yaml, results.json\n", study.output.string());
+  fmt::print("written    {}/report.html, results.json{}\n", study.output.string(),
+             results["best"].is_null() ? "" : ", design.json, design.yaml");
 }
 
 void require_results(const Pipeline& pipeline) {

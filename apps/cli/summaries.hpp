@@ -12,6 +12,9 @@ struct StudyFile;
 
 namespace corbel::cli {
 
+/// On standard output; bytes that are not UTF-8 are replaced.
+void print_json(const nlohmann::json& value);
+
 /// What a step found, from results.json, as a table for people or as JSON, on standard output.
 void print_dataset(const nlohmann::json& results, const Common& common);
 void print_training(const nlohmann::json& results, const Common& common);

@@ -1,4 +1,5 @@
 #include "corbel/base/file.hpp"
+#include "corbel/base/hash.hpp"
 
 #include <sys/stat.h>
 
@@ -91,6 +92,23 @@ TEST(ReadFile, RefusesMoreThanAllowed) {
   EXPECT_EQ(read_file(folder / "ten", 10), "0123456789");
   expect_error([&] { read_file(folder / "ten", 9); }, ErrorCode::invalid_input, "larger than the 9 bytes");
   expect_error([] { read_file("/dev/zero", 1000); }, ErrorCode::invalid_input, "larger than the 1000 bytes");
+}
+
+TEST(FileFingerprint, IsThatOfTheContent) {
+  const TemporaryFolder folder;
+  const std::string content(3'000'001, 'x');  // more than one buffer
+  write_file(folder / "file", content);
+  EXPECT_EQ(file_fingerprint(folder / "file"), fingerprint(content));
+  expect_error([&] { file_fingerprint(folder / "none"); }, ErrorCode::not_found, "no such file");
+}
+
+TEST(FileLock, KeepsASecondHolderOutUntilItEnds) {
+  const TemporaryFolder folder;
+  {
+    const FileLock first(folder / "new/.lock");
+    expect_error([&] { FileLock second(folder / "new/.lock"); }, ErrorCode::file_access, "another process");
+  }
+  const FileLock third(folder / "new/.lock");
 }
 
 }  // namespace

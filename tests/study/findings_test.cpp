@@ -42,8 +42,7 @@ StudyFile small_study(const Dataset& log, const std::vector<std::string>& limits
   study.space = log.group.space;
   study.objective = "latency_ms";
   for (const std::string& limit : limits) {
-    study.constraints.push_back(Constraint::parse(limit));
-    study.constraint_places.push_back("study.yaml:1:1");
+    study.constraints.push_back(Constraint::parse(limit, "study.yaml:1:1"));
   }
   return study;
 }

@@ -97,7 +97,9 @@ struct CsvReader::Data {
     const std::size_t begin = cursor - row;
     std::size_t write = begin;
     for (;;) {
-      if (!has_byte()) throw corrupt(opened, "a quote opens here and is never closed");
+      if (!has_byte())
+        throw corrupt(opened, "a quote opens here and is never closed",
+                      "close it; a quote inside a quoted field is written twice");
       const char c = buffer[cursor++];
       if (c == '"') {
         if (!has_byte() || buffer[cursor] != '"') break;
@@ -112,7 +114,8 @@ struct CsvReader::Data {
     add_field(begin, write);
     if (has_byte() && buffer[cursor] == '\r') {
       ++cursor;
-      if (has_byte() && buffer[cursor] != '\n') throw corrupt(next_line, "text behind a closing quote");
+      if (has_byte() && buffer[cursor] != '\n')
+        throw corrupt(next_line, "text behind a closing quote", "a quote inside a quoted field is written twice");
     }
     if (has_byte() && buffer[cursor] != separator && buffer[cursor] != '\n') {
       throw corrupt(next_line, "text behind a closing quote", "a quote inside a quoted field is written twice");
@@ -171,12 +174,14 @@ struct CsvReader::Data {
     }
     if (std::string_view(buffer.data(), end).starts_with("\xEF\xBB\xBF")) row = cursor = 3;
     detect_separator();
-    if (!read_row()) throw Error(ErrorCode::corrupt, name + ": the file is empty");
+    if (!read_row())
+      throw Error(ErrorCode::corrupt, name + ": the file is empty", "write a header line, then the rows");
     std::unordered_set<std::string> seen;
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const std::string column(trim(field(i)));
       if (column.empty()) {
-        throw corrupt(row_line, "column " + std::to_string(i + 1) + " of the header has no name");
+        throw corrupt(row_line, "column " + std::to_string(i + 1) + " of the header has no name",
+                      "name it, or take the column out");
       }
       if (column.find('\r') != std::string::npos) {
         throw corrupt(row_line, "the lines end in CR alone", "save the table with line breaks of LF or CRLF");
@@ -185,7 +190,7 @@ struct CsvReader::Data {
         throw corrupt(row_line, "the header is not UTF-8 text: " + in_quotes(column), "save the table as UTF-8");
       }
       if (!seen.insert(column).second) {
-        throw corrupt(row_line, "two columns are named " + in_quotes(column));
+        throw corrupt(row_line, "two columns are named " + in_quotes(column), "give one of them another name");
       }
       header.push_back(column);
     }
@@ -207,8 +212,10 @@ bool CsvReader::next(std::vector<std::string_view>& fields) {
   fields.clear();
   if (!data.read_row()) return false;
   if (data.fields.size() != data.header.size()) {
-    throw data.corrupt(data.row_line, "the row has " + std::to_string(data.fields.size()) + " fields, the header " +
-                                          std::to_string(data.header.size()));
+    throw data.corrupt(data.row_line,
+                       "the row has " + std::to_string(data.fields.size()) + " fields, the header " +
+                           std::to_string(data.header.size()),
+                       "give every row as many fields; one that holds the separator is written in double quotes");
   }
   for (std::size_t i = 0; i < data.fields.size(); ++i) fields.push_back(data.field(i));
   return true;

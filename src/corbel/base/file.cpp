@@ -1,6 +1,7 @@
 #include "corbel/base/file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/hash.hpp"
 
 namespace corbel {
 namespace {
@@ -26,7 +28,8 @@ class Descriptor {
   Descriptor& operator=(Descriptor&&) = delete;
   int get() const { return value_; }
   bool valid() const { return value_ >= 0; }
-  int close() { return ::close(std::exchange(value_, -1)); }
+  int close() { return ::close(release()); }
+  int release() { return std::exchange(value_, -1); }
 
  private:
   int value_;
@@ -64,6 +67,16 @@ int open_retrying(const fs::path& path, int flags, mode_t mode = 0) {
   }
 }
 
+Descriptor open_to_read(const fs::path& path) {
+  Descriptor file(open_retrying(path, O_RDONLY));
+  if (!file.valid()) {
+    const int error = errno;
+    if (error == ENOENT || error == ENOTDIR) throw Error(ErrorCode::not_found, "no such file: " + path.string());
+    throw Error(ErrorCode::file_access, "cannot read " + path.string() + ": " + reason(error));
+  }
+  return file;
+}
+
 /// Returns 0 or the error.
 int write_all(int descriptor, std::string_view content) {
   while (!content.empty()) {
@@ -88,12 +101,7 @@ fs::path temporary_beside(const fs::path& path) {
 }  // namespace
 
 std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
-  const Descriptor file(open_retrying(path, O_RDONLY));
-  if (!file.valid()) {
-    const int error = errno;
-    if (error == ENOENT || error == ENOTDIR) throw Error(ErrorCode::not_found, "no such file: " + path.string());
-    throw Error(ErrorCode::file_access, "cannot read " + path.string() + ": " + reason(error));
-  }
+  const Descriptor file = open_to_read(path);
   const auto too_large = [&] {
     return Error(ErrorCode::invalid_input,
                  path.string() + " is larger than the " + std::to_string(max_bytes) + " bytes allowed here");
@@ -162,6 +170,39 @@ void write_file(const fs::path& path, std::string_view content) {
   // Some file systems cannot sync a folder; the content itself is safe by now.
   const Descriptor parent(open_retrying(folder, O_RDONLY | O_DIRECTORY));
   if (parent.valid()) static_cast<void>(::fsync(parent.get()));
+}
+
+std::string file_fingerprint(const fs::path& path) {
+  const Descriptor file = open_to_read(path);
+  FingerprintStream stream;
+  std::string buffer(std::size_t{1} << 20, '\0');
+  for (;;) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      throw Error(ErrorCode::file_access, "cannot read " + path.string() + ": " + reason(errno));
+    }
+    if (got == 0) return stream.text();
+    stream.add(std::string_view(buffer).substr(0, static_cast<std::size_t>(got)));
+  }
+}
+
+FileLock::FileLock(const fs::path& path) {
+  std::error_code failure;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), failure);
+  Descriptor file(open_retrying(path, O_RDWR | O_CREAT, 0666));
+  if (!file.valid()) throw write_error(path, errno);
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) throw write_error(path, errno);
+    throw Error(ErrorCode::file_access, "another process is working in " + path.parent_path().string(),
+                "wait until it has ended, or stop it");
+  }
+  descriptor_ = file.release();
+}
+
+FileLock::~FileLock() {
+  ::close(descriptor_);
 }
 
 }  // namespace corbel

@@ -16,4 +16,21 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes
 /// @throws Error{file_access} naming the path and the reason
 void write_file(const std::filesystem::path& path, std::string_view content);
 
+/// 32 hexadecimal digits of the file's content, as fingerprint() of it, without holding it in memory.
+/// @throws as read_file
+std::string file_fingerprint(const std::filesystem::path& path);
+
+/// Keeps other processes out for as long as it lives; a killed process's lock goes with it. Makes missing folders.
+class FileLock {
+ public:
+  /// @throws Error{file_access} if another process holds it, or the file cannot be made
+  explicit FileLock(const std::filesystem::path& path);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
 }  // namespace corbel

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/random.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/dataset/inspect.hpp"
 #include "corbel/study/surrogate_objective.hpp"
@@ -28,24 +30,55 @@ std::optional<std::size_t> index_of(std::span<const std::string> names, std::str
   return static_cast<std::size_t>(at - names.begin());
 }
 
-json margins_json(const SurrogateObjective& objective, const Design& design, std::span<const double> metrics,
-                  std::span<const MetricBasis> bases) {
+/// The left side of a constraint for people: a label, or a number with the unit of the one thing it is of.
+std::string left_text(const std::vector<std::string>& names, const DesignSpace& space, const Design& design,
+                      double left) {
+  std::string unit;
+  if (names.size() == 1) unit = unit_of_metric(names.front());
+  for (const std::string& name : names) {
+    const std::optional<std::size_t> at = space.find(name);
+    if (!at) continue;
+    const Parameter& parameter = space.parameters()[*at];
+    if (!parameter.is_ordered()) return parameter.label(design[*at]);
+    if (names.size() == 1) unit = parameter.unit();
+  }
+  if (unit == "bytes") return format_bytes(left);
+  return std::isfinite(left) ? format_for_people(left) + (unit.empty() ? "" : " " + unit) : "-";
+}
+
+/// @param basis_of  what a constraint's metrics rest on
+json margins_json(std::span<const Constraint> declared, std::span<const BoundConstraint> constraints,
+                  const DesignSpace& space, const Design& design, std::span<const double> metrics,
+                  const std::function<std::string_view(const BoundConstraint&)>& basis_of) {
   json margins = json::array();
-  for (const BoundConstraint& constraint : objective.constraints()) {
-    // A margin is as certain as the least certain metric it reads.
-    MetricBasis basis = MetricBasis::formula;
-    for (const std::size_t metric : constraint.metrics_used()) {
-      if (bases[metric] == MetricBasis::predicted) basis = MetricBasis::predicted;
-      if (bases[metric] == MetricBasis::simulated && basis == MetricBasis::formula) basis = MetricBasis::simulated;
-    }
+  for (std::size_t i = 0; i < constraints.size(); ++i) {
+    const BoundConstraint& constraint = constraints[i];
+    const double left = constraint.left(design, metrics);
     margins.push_back({{"constraint", constraint.text()},
-                       {"left", number(constraint.left(design, metrics))},
+                       {"left", number(left)},
                        {"right", number(constraint.right(design, metrics))},
+                       {"text", left_text(declared[i].names(), space, design, left)},
                        {"margin", number(constraint.margin(design, metrics))},
                        {"met", constraint.satisfied(design, metrics)},
-                       {"basis", to_string(basis)}});
+                       {"basis", basis_of(constraint)}});
   }
   return margins;
+}
+
+json margins_json(const SurrogateObjective& objective, const Design& design, std::span<const double> metrics,
+                  std::span<const MetricBasis> bases) {
+  return margins_json(objective.declared(), objective.constraints(), objective.space(), design, metrics,
+                      [&](const BoundConstraint& constraint) {
+                        // A margin is as certain as the least certain metric it reads.
+                        MetricBasis basis = MetricBasis::formula;
+                        for (const std::size_t metric : constraint.metrics_used()) {
+                          if (bases[metric] == MetricBasis::predicted) basis = MetricBasis::predicted;
+                          if (bases[metric] == MetricBasis::simulated && basis == MetricBasis::formula) {
+                            basis = MetricBasis::simulated;
+                          }
+                        }
+                        return to_string(basis);
+                      });
 }
 
 /// How many times better than the best logged design. Like is compared with like: a prediction with the prediction
@@ -77,13 +110,10 @@ std::optional<std::size_t> second_axis(const StudyFile& study, const Dataset& da
 
 }  // namespace
 
-LoggedLimits::LoggedLimits(const StudyFile& study, const Dataset& dataset) : dataset_(dataset) {
-  for (std::size_t i = 0; i < study.constraints.size(); ++i) {
-    try {
-      constraints_.emplace_back(study.constraints[i], dataset.group.space, dataset.group.metrics);
-    } catch (const Error& error) {
-      throw Error(error.code(), fmt::format("{}: {}", study.constraint_places[i], error.what()), error.hint());
-    }
+LoggedLimits::LoggedLimits(const StudyFile& study, const Dataset& dataset)
+    : dataset_(dataset), declared_(study.constraints) {
+  for (const Constraint& constraint : study.constraints) {
+    constraints_.emplace_back(constraint, dataset.group.space, dataset.group.metrics);
   }
 }
 
@@ -93,6 +123,14 @@ bool LoggedLimits::met(std::size_t row) const {
   const Design design = dataset_.group.space.design(dataset_.designs[row]);
   return std::all_of(constraints_.begin(), constraints_.end(),
                      [&](const BoundConstraint& constraint) { return constraint.satisfied(design, metrics); });
+}
+
+json LoggedLimits::margins(std::size_t row) const {
+  const std::size_t width = dataset_.group.metrics.size();
+  const DesignSpace& space = dataset_.group.space;
+  return margins_json(declared_, constraints_, space, space.design(dataset_.designs[row]),
+                      std::span(dataset_.metrics.data() + row * width, width),
+                      [](const BoundConstraint&) { return "logged"; });
 }
 
 json study_section(const StudyFile& study, const DesignSpace& space) {
@@ -148,6 +186,7 @@ json dataset_section(const StudyFile& study, const Dataset& dataset, const std::
     section["best_logged"] = {{"id", dataset.designs[*best]},
                               {"design", dataset.group.space.design_json(design)},
                               {"metrics", metrics},
+                              {"margins", limits.margins(*best)},
                               {"objective", dataset.metric(*best, objective)}};
   }
   return section;
@@ -242,12 +281,41 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
   return proposals;
 }
 
+json blocked_section(const SurrogateObjective& objective, double min_feasibility) {
+  constexpr std::size_t sampled = 4096;
+  Rng rng(0);
+  std::vector<Design> designs(sampled);
+  for (Design& design : designs) design = objective.space().random(rng);
+  const std::vector<Assessment> assessments = objective.assess(designs);
+  const auto share = [&](const auto& breaks) {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < sampled; ++i) count += breaks(i) ? 1 : 0;
+    return static_cast<double>(count) / sampled;
+  };
+  std::vector<std::pair<double, std::string>> blocked;
+  for (const BoundConstraint& constraint : objective.constraints()) {
+    blocked.emplace_back(
+        share([&](std::size_t i) { return !constraint.satisfied(designs[i], assessments[i].metrics); }),
+        constraint.text());
+  }
+  blocked.emplace_back(share([&](std::size_t i) { return !(assessments[i].feasibility >= min_feasibility); }),
+                       fmt::format("probability of being feasible >= {}", format_number(min_feasibility)));
+  std::stable_sort(blocked.begin(), blocked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  json section = json::array();
+  for (const auto& [part, text] : blocked) section.push_back({{"constraint", text}, {"share", part}});
+  return section;
+}
+
 void record_outcome(json& proposal, const Outcome& outcome, std::span<const MetricInfo> metrics,
                     const SurrogateObjective& objective, const json& best_logged) {
   const Design design = objective.space().design(proposal.at("id").get<DesignId>());
   json simulated = json::object();
   std::vector<double> values = objective.assess(std::span(&design, 1)).front().metrics;
   std::vector<MetricBasis> bases = objective.metric_bases();
+  proposal["metrics"] = json::object();
+  for (std::size_t m = 0; m < values.size(); ++m) {
+    if (bases[m] == MetricBasis::formula) proposal["metrics"][objective.metric_names()[m]] = number(values[m]);
+  }
   for (std::size_t m = 0; m < metrics.size(); ++m) {
     const double value = m < outcome.metrics.size() ? outcome.metrics[m] : std::numeric_limits<double>::quiet_NaN();
     simulated[metrics[m].name] = number(value);
@@ -263,8 +331,8 @@ void record_outcome(json& proposal, const Outcome& outcome, std::span<const Metr
                            {"detail", outcome.detail},
                            {"metrics", simulated}};
   proposal["margins"] = margins_json(objective, design, values, bases);
-  proposal["gain"] =
-      outcome.state == OutcomeState::complete ? gain_over(best_logged, "objective", values[0]) : json(nullptr);
+  const bool known = outcome.state == OutcomeState::complete && bases[0] != MetricBasis::predicted;
+  proposal["gain"] = known ? gain_over(best_logged, "objective", values[0]) : json(nullptr);
 }
 
 namespace {
@@ -274,6 +342,14 @@ bool is_valid(const json& proposal) {
   return std::all_of(proposal.at("margins").begin(), proposal.at("margins").end(),
                      [](const json& margin) { return margin.at("met").get<bool>(); });
 }
+
+}  // namespace
+
+json true_objective(const json& proposal, const std::string& objective) {
+  return is_valid(proposal) ? proposal["metrics"].value(objective, json(nullptr)) : json(nullptr);
+}
+
+namespace {
 
 /// The proposal with the best true objective among those simulated, complete and within every limit; null if none.
 const json* best_simulated(const json& proposals, const std::string& objective) {
@@ -337,6 +413,7 @@ json best_section(const json& results) {
           {"predicted", logged.value("predicted", json(nullptr))},
           {"objective", logged["objective"]},
           {"metrics", logged["metrics"]},
+          {"margins", logged.value("margins", json::array())},
           {"feasibility", 1.0},
           {"gain", 1.0}};
 }

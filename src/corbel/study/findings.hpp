@@ -23,9 +23,12 @@ class LoggedLimits {
   LoggedLimits(const StudyFile& study, const Dataset& dataset);
   /// Whether a row's own values meet every constraint; false if one of them is missing.
   bool met(std::size_t row) const;
+  /// The margins to them, as in `best_logged`.
+  nlohmann::json margins(std::size_t row) const;
 
  private:
   const Dataset& dataset_;
+  std::vector<Constraint> declared_;
   std::vector<BoundConstraint> constraints_;
 };
 
@@ -38,10 +41,16 @@ nlohmann::json proposals_section(const StudyFile& study, const SurrogateObjectiv
                                  std::span<const Design> designs, const Dataset& dataset,
                                  const nlohmann::json& best_logged);
 
+/// What keeps designs out, most first: the share of designs drawn at random that break each limit as far as the
+/// surrogate can tell, and of those it holds for infeasible. Deterministic.
+nlohmann::json blocked_section(const SurrogateObjective& objective, double min_feasibility);
+
 /// Writes what a simulation (or a recorded table) says of a proposal into it: `simulated`, `metrics`, `margins`,
 /// `gain`.
 void record_outcome(nlohmann::json& proposal, const Outcome& outcome, std::span<const MetricInfo> metrics,
                     const SurrogateObjective& objective, const nlohmann::json& best_logged);
+/// The objective of a proposal that was simulated, is complete and within every limit; null otherwise.
+nlohmann::json true_objective(const nlohmann::json& proposal, const std::string& objective);
 /// `validation` from the proposals that were simulated.
 nlohmann::json validation_section(const nlohmann::json& results);
 /// A proposal as the design to build: with its `source` and its true `objective` where known.

@@ -6,7 +6,10 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <unordered_set>
 
 #include "corbel/base/error.hpp"
@@ -28,6 +31,8 @@ using nlohmann::json;
 
 /// A whole space up to this size is scanned by "auto": it takes seconds and the result is exact.
 constexpr std::uint64_t auto_scan_limit = 2'000'000;
+/// A recorded table of more designs is not looked through for its optimum.
+constexpr std::uint64_t table_limit = 100'000'000;
 
 class Stopwatch {
  public:
@@ -37,15 +42,25 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-SurrogateObjective make_objective(const StudyFile& study, const DesignSpace& space) {
-  Model model = Model::load(study.model_file());
-  model.require_space(space, "the study");
-  std::optional<HardwareBinding> binding;
-  if (study.simulator) binding.emplace(*study.simulator, space, study.fixed);
-  std::vector<float> context;
-  if (study.network) context = context_vector(*study.network);
-  return SurrogateObjective(std::move(model), study.objective, study.constraints, study.search.min_feasibility,
-                            std::move(context), study.simulator, std::move(binding));
+/// Rows of a dataset without those of some designs.
+Dataset without(const Dataset& all, const std::unordered_set<DesignId>& left_out) {
+  Dataset kept = all;
+  const std::size_t width = all.group.metrics.size();
+  std::size_t rows = 0;
+  for (std::size_t row = 0; row < all.rows(); ++row) {
+    if (left_out.contains(all.designs[row])) continue;
+    kept.designs[rows] = all.designs[row];
+    kept.states[rows] = all.states[row];
+    kept.reasons[rows] = all.reasons[row];
+    std::copy_n(all.metrics.begin() + static_cast<std::ptrdiff_t>(row * width), width,
+                kept.metrics.begin() + static_cast<std::ptrdiff_t>(rows * width));
+    ++rows;
+  }
+  kept.designs.resize(rows);
+  kept.states.resize(rows);
+  kept.reasons.resize(rows);
+  kept.metrics.resize(rows * width);
+  return kept;
 }
 
 /// The designs of the first `count` proposals.
@@ -64,21 +79,26 @@ Pipeline::Pipeline(StudyFile study, Monitor& monitor)
     : study_(std::move(study)), monitor_(monitor), results_(std::make_unique<json>(json::object())) {
   if (!std::filesystem::exists(study_.results_file())) return;
   *results_ = json::parse(read_file(study_.results_file()), nullptr, /*allow_exceptions=*/false);
-  if (!results_->is_object() || !results_->contains("steps")) {
+  if (!results_->is_object() || !results_->contains("steps") || !(*results_)["steps"].is_object()) {
     throw Error(ErrorCode::corrupt, fmt::format("{}: not the results of a study", study_.results_file().string()),
-                "remove it, or start over with --fresh; the trials are kept in trials.db");
+                "remove it, or start over with `corbel run --fresh`; removing it keeps the trials");
   }
 }
 
 Pipeline::~Pipeline() = default;
 
+const StudyKeys& Pipeline::keys() {
+  if (!keys_) keys_.emplace(study_);
+  return *keys_;
+}
+
+void Pipeline::lock() {
+  if (!lock_) lock_ = std::make_unique<FileLock>(study_.output / ".lock");
+}
+
 Store& Pipeline::store() {
   if (!store_) store_.emplace(study_.store_file(), Store::Mode::read_write);
   return *store_;
-}
-
-TrialGroup Pipeline::simulator_group() const {
-  return trial_group(*study_.space, *study_.simulator, network(), study_.fixed);
 }
 
 const Network* Pipeline::network() const {
@@ -86,46 +106,22 @@ const Network* Pipeline::network() const {
 }
 
 std::string Pipeline::recorded(const char* step, const char* key) const {
-  const json steps = results_->value("steps", json::object());
+  const json& steps = results_->contains("steps") ? (*results_)["steps"] : *results_;
   return steps.contains(step) ? steps[step].value(key, "") : "";
 }
 
-std::string Pipeline::question_key() const {
-  std::string text = study_.objective;
-  for (const Constraint& constraint : study_.constraints) text += "|" + constraint.text();
-  return fingerprint(text);
-}
-
-std::string Pipeline::import_key() const {
-  const ImportSpec& spec = *study_.import;
-  std::string text = fingerprint(read_file(spec.file, std::uint64_t{64} << 30)) + spec.simulator + spec.workload;
-  for (const auto& [column, role] : spec.roles) text += fmt::format("|{}:{}", column, static_cast<int>(role));
-  for (const auto& [column, name] : spec.rename) text += fmt::format("|{}>{}", column, name);
-  return fingerprint(text + (study_.space ? study_.space->fingerprint() : ""));
-}
-
-std::string Pipeline::training_key() const {
-  return fingerprint(to_json(study_.training).dump() + question_key() + fmt::format("|{}", study_.seed));
-}
-
-std::string Pipeline::search_key() const {
-  const SearchSettings& search = study_.search;
-  std::string text = fmt::format("{}|{}|{}|{}|{}|{}", question_key(), search.method, search.budget, search.proposals,
-                                 format_number(search.min_feasibility), study_.seed);
-  for (const auto& [name, value] : search.options) text += fmt::format("|{}={}", name, format_number(value));
-  return fingerprint(text + fingerprint(read_file(study_.model_file())));
-}
-
-std::string Pipeline::validation_key() const {
-  return fmt::format("{}|{}", search_key(), study_.validate_designs);
+std::string Pipeline::model_fingerprint() const {
+  return std::filesystem::exists(study_.model_file()) ? file_fingerprint(study_.model_file()) : "";
 }
 
 void Pipeline::import_log() {
-  const std::string key = import_key();
-  const std::string known = store().note("import " + key);
-  if (!known.empty()) {
-    load_dataset(std::stoll(known));
-    return;
+  // The store notes which group a log went to, and under "log" which log was the last.
+  if (const std::optional<Store::GroupId> known = find_group(store())) return load_dataset(store(), *known);
+  if (!store().note("log").empty()) {
+    monitor_.message(
+        fmt::format("{} has changed since it was imported: new designs are added, known ones keep their "
+                    "first result; corbel run --fresh reads it anew",
+                    study_.import->file.filename().string()));
   }
   const ImportPlan plan = plan_import(*study_.import, study_.space, monitor_);
   Store::GroupId group = 0;
@@ -134,52 +130,59 @@ void Pipeline::import_log() {
   if (result.refused > result.refusals.size()) {
     monitor_.message(fmt::format("refused: {} more rows", result.refused - result.refusals.size()));
   }
-  store().set_note("import " + key, std::to_string(group));
-  load_dataset(group);
+  store().set_note("import " + keys().log(), std::to_string(group));
+  store().set_note("log", keys().log());
+  load_dataset(store(), group);
 }
 
-void Pipeline::load_dataset(Store::GroupId group) {
-  group_ = group;
-  dataset_ = store().read(group);
-  dataset_->metric_index(study_.objective);  // throws with the near miss
+void Pipeline::load_dataset(const Store& store, Store::GroupId group) {
+  dataset_ = store.read(group);
+  std::unordered_set<DesignId> validated;
+  for (const json& id : results_->value("validated", json::array())) validated.insert(id.get<DesignId>());
+  log_ = validated.empty() ? *dataset_ : without(*dataset_, validated);
+  const auto& names = dataset_->group.metrics;
+  if (std::find(names.begin(), names.end(), study_.objective) == names.end()) {
+    throw unknown_name("metric", study_.objective, names, study_.objective_place);
+  }
 }
 
 void Pipeline::collect() {
+  lock();
+  // For another question nothing was learnt yet, so that every trial is part of the log.
+  if (recorded("collect", "question") != keys().question()) results_->erase("validated");
   if (study_.import) {
     import_log();
   } else {
-    const Store::GroupId group = store().group(simulator_group());
+    const Store::GroupId group = store().group(simulator_group(study_));
     SweepOptions options;
     options.designs = std::min<std::uint64_t>(study_.sweep_designs, study_.space->size());
     options.seed = study_.seed;
     options.threads = study_.threads;
     const HardwareBinding binding(*study_.simulator, *study_.space, study_.fixed);
     sweep(store(), group, *study_.simulator, binding, network(), options, monitor_);
-    load_dataset(group);
+    load_dataset(store(), group);
   }
   if (dataset_->rows() == 0) {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_file().string()),
                 "sweep or import some designs first");
   }
-  (*results_)["corbel"] = version;
-  (*results_)["study"] = study_section(study_, dataset_->group.space);
-  const std::string content = dataset_->fingerprint();
-  const bool same_question = recorded("collect", "question") == question_key();
-  const bool same_log = content == recorded("collect", "dataset") || content == recorded("validate", "dataset");
-  if (!same_question || !same_log) {
-    describe_dataset();
+  if (recorded("collect", "question") != keys().question() || recorded("collect", "log") != log_->fingerprint()) {
+    describe_log();
     forget_from("training");
   }
+  (*results_)["study"] = study_section(study_, log_->group.space);
   save();
 }
 
-void Pipeline::describe_dataset() {
+void Pipeline::describe_log() {
   const std::string source =
       study_.import ? study_.import->file.filename().string() : "sweep with simulator " + study_.simulator->name();
   json& results = *results_;
-  results["dataset"] = dataset_section(study_, *dataset_, source);
-  results["plots"] = plots_section(study_, *dataset_);
-  results["steps"]["collect"] = {{"dataset", dataset_->fingerprint()}, {"question", question_key()}};
+  results["corbel"] = version;
+  results["study"] = study_section(study_, log_->group.space);
+  results["dataset"] = dataset_section(study_, *log_, source);
+  results["plots"] = plots_section(study_, *log_);
+  results["steps"]["collect"] = {{"log", log_->fingerprint()}, {"question", keys().question()}};
 }
 
 void Pipeline::forget_from(std::string_view section) {
@@ -192,29 +195,60 @@ void Pipeline::forget_from(std::string_view section) {
     results_->erase(std::string(name));
     (*results_)["steps"].erase(step);
   }
+  for (const char* name : {"report.html", "design.json", "design.yaml"}) {
+    std::error_code ignored;
+    std::filesystem::remove(study_.output / name, ignored);
+  }
 }
 
 const Dataset& Pipeline::dataset() {
   if (dataset_) return *dataset_;
-  if (!std::filesystem::exists(study_.store_file())) {
-    throw Error(ErrorCode::not_found, fmt::format("{}: nothing was collected yet", study_.store_file().string()),
-                fmt::format("first: corbel {} {}", study_.import ? "import" : "sweep", study_.file.string()));
-  }
-  if (study_.import) {
-    import_log();
-  } else {
-    load_dataset(store().group(simulator_group()));
-  }
+  const auto nothing = [&] {
+    return Error(ErrorCode::not_found,
+                 fmt::format("{}: no trials of this study's {} yet", study_.store_file().string(),
+                             study_.import ? "log" : "space, simulator and workload"),
+                 fmt::format("first: corbel {} {}", study_.import ? "import" : "sweep", study_.file.string()));
+  };
+  if (!std::filesystem::exists(study_.store_file())) throw nothing();
+  const Store reader(study_.store_file(), Store::Mode::read_only);
+  const std::optional<Store::GroupId> group = find_group(reader);
+  if (!group) throw nothing();
+  load_dataset(reader, *group);
+  if (dataset_->rows() == 0) throw nothing();
   return *dataset_;
+}
+
+std::optional<Store::GroupId> Pipeline::find_group(const Store& store) {
+  if (study_.import) {
+    const std::string known = store.note("import " + keys().log());
+    if (known.empty() || known.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+    return std::stoll(known);
+  }
+  const TrialGroup wanted = simulator_group(study_);
+  for (const Store::GroupSummary& summary : store.groups()) {
+    const TrialGroup& group = summary.group;
+    if (group.space == wanted.space && group.simulator_fingerprint == wanted.simulator_fingerprint &&
+        group.workload_fingerprint == wanted.workload_fingerprint) {
+      return summary.id;
+    }
+  }
+  return std::nullopt;
+}
+
+bool Pipeline::model_is_current() {
+  return recorded("train", "key") == keys().training() && recorded("train", "model") == model_fingerprint();
 }
 
 void Pipeline::train() {
   const Dataset& data = dataset();
-  if (recorded("train", "key") == training_key() && recorded("train", "dataset") == data.fingerprint() &&
-      std::filesystem::exists(study_.model_file())) {
+  lock();
+  if (model_is_current() && recorded("train", "trials") == data.fingerprint()) {
     monitor_.message("the model is up to date");
     return;
   }
+  // What the old model found must not stand beside what the study now asks, not even if this is interrupted.
+  forget_from("training");
+  save();
   TrainingTask task;
   task.objective = study_.objective;
   const LoggedLimits limits(study_, data);
@@ -252,13 +286,39 @@ void Pipeline::train() {
   json report = corbel::train(data, task, options, study_.model_file(), study_.output / "checkpoints", monitor_);
   report["network"] = options.network;
   report["model"] = study_.model_file().filename().string();
-
-  (*results_)["study"] = study_section(study_, data.group.space);
-  describe_dataset();  // designs validated since are part of the log from here on
-  forget_from("training");
+  results_->erase("validated");  // part of the log from here on
+  log_ = data;
+  describe_log();
   (*results_)["training"] = std::move(report);
-  (*results_)["steps"]["train"] = {{"key", training_key()}, {"dataset", data.fingerprint()}};
+  (*results_)["steps"]["train"] = {{"key", keys().training()},
+                                   {"identity", keys().model()},
+                                   {"model", model_fingerprint()},
+                                   {"trials", data.fingerprint()}};
   save();
+}
+
+SurrogateObjective Pipeline::make_objective() {
+  const DesignSpace& space = dataset().group.space;
+  Model model = Model::load(study_.model_file());
+  model.require_space(space, "the study");
+  if (recorded("train", "identity") != keys().model() || recorded("train", "model") != model_fingerprint()) {
+    throw Error(
+        ErrorCode::mismatch,
+        fmt::format("{}: the model was trained for another log, objective, simulator or options than {} now says",
+                    study_.model_file().string(), study_.file.string()),
+        fmt::format("corbel train {}, or corbel run", study_.file.string()));
+  }
+  std::optional<HardwareBinding> binding;
+  if (study_.simulator) binding.emplace(*study_.simulator, space, study_.fixed);
+  std::vector<float> context;
+  if (study_.network) context = context_vector(*study_.network);
+  std::map<std::string, double> reserve;
+  const json errors = (*results_)["training"].value("errors", json::object());
+  for (const auto& [metric, error] : errors.items()) {
+    if (error.is_number()) reserve[metric] = study_.search.caution * error.get<double>();
+  }
+  return SurrogateObjective(std::move(model), study_.objective, study_.constraints, study_.search.min_feasibility,
+                            reserve, std::move(context), study_.simulator, std::move(binding));
 }
 
 void Pipeline::require_step(std::string_view section, std::string_view command) const {
@@ -267,14 +327,23 @@ void Pipeline::require_step(std::string_view section, std::string_view command) 
               fmt::format("first: corbel {} {}", command, study_.file.string()));
 }
 
+void Pipeline::require_proposals() {
+  require_step("proposals", "search");
+  if (recorded("search", "proposals") == keys().proposals(model_fingerprint())) return;
+  throw Error(ErrorCode::mismatch,
+              fmt::format("{}: the study has changed since its proposals were found", study_.file.string()),
+              fmt::format("corbel search {}, or corbel run", study_.file.string()));
+}
+
 void Pipeline::search() {
-  const Dataset& data = dataset();
+  dataset();
+  lock();
   require_step("training", "train");
   const Stopwatch watch;
-  const SurrogateObjective objective = make_objective(study_, data.group.space);
+  const SurrogateObjective objective = make_objective();
   const DesignSpace& space = objective.space();
 
-  const auto logged = std::make_shared<std::unordered_set<DesignId>>(data.designs.begin(), data.designs.end());
+  const auto logged = std::make_shared<std::unordered_set<DesignId>>(log_->designs.begin(), log_->designs.end());
   SearchDomain domain{space, [&objective, &space, logged](const Design& design) {
                         return !logged->contains(space.id(design)) && objective.admits(design);
                       }};
@@ -296,11 +365,8 @@ void Pipeline::search() {
   for (const Evaluation& evaluation : found.best) {
     if (evaluation.score.feasible()) designs.push_back(evaluation.design);
   }
-  // Limits may be changed, and designs validated, without training again: the log is then told anew.
-  if (recorded("collect", "question") != question_key() || recorded("collect", "dataset") != data.fingerprint()) {
-    (*results_)["study"] = study_section(study_, space);
-    describe_dataset();
-  }
+  // Limits may be changed without training again: the log is then told anew.
+  if (recorded("collect", "question") != keys().question()) describe_log();
   forget_from("search");
   json& best_logged = (*results_)["dataset"]["best_logged"];
   if (!best_logged.is_null()) {
@@ -311,10 +377,12 @@ void Pipeline::search() {
                            {"scored", found.scored},
                            {"exhaustive", found.exhaustive},
                            {"seconds", watch.seconds()},
+                           {"blocked", blocked_section(objective, settings.min_feasibility)},
                            {"history", json::array()}};
   for (const auto& [scored, best] : found.history) (*results_)["search"]["history"].push_back({scored, best});
-  (*results_)["proposals"] = proposals_section(study_, objective, designs, data, best_logged);
-  (*results_)["steps"]["search"] = {{"key", search_key()}};
+  (*results_)["proposals"] = proposals_section(study_, objective, designs, *log_, best_logged);
+  const std::string model = model_fingerprint();
+  (*results_)["steps"]["search"] = {{"key", keys().search(model)}, {"proposals", keys().proposals(model)}};
   conclude();
 }
 
@@ -323,12 +391,19 @@ void Pipeline::validate() {
     throw Error(ErrorCode::unsupported, fmt::format("{}: there is no simulator to validate with", study_.file.string()),
                 "add `simulator:` to the study, or look the proposals up in a whole recorded table with --table FILE");
   }
-  require_step("proposals", "search");
+  lock();
+  require_proposals();
   const DesignSpace& space = *study_.space;
   const std::vector<Design> designs = proposed_designs((*results_)["proposals"], space, study_.validate_designs);
-  const SurrogateObjective objective = make_objective(study_, space);
+  const SurrogateObjective objective = make_objective();
   const HardwareBinding binding(*study_.simulator, space, study_.fixed);
-  const Store::GroupId group = store().group(simulator_group());
+  const Store::GroupId group = store().group(simulator_group(study_));
+  // Noted before they are simulated: however this ends, the model's log stays what it was.
+  std::set<DesignId> validated;
+  for (const json& id : results_->value("validated", json::array())) validated.insert(id.get<DesignId>());
+  for (const Design& design : designs) validated.insert(space.id(design));
+  (*results_)["validated"] = validated;
+  save();
   const std::vector<Trial> trials =
       simulate_designs(store(), group, *study_.simulator, binding, network(), designs, study_.threads, monitor_);
   for (std::size_t i = 0; i < trials.size(); ++i) {
@@ -342,18 +417,23 @@ void Pipeline::validate() {
                    (*results_)["dataset"]["best_logged"]);
   }
   (*results_)["validation"] = validation_section(*results_);
-  if (!study_.import) dataset_ = store().read(group);
-  (*results_)["steps"]["validate"] = {{"key", validation_key()}, {"dataset", dataset().fingerprint()}};
+  (*results_)["steps"]["validate"] = {{"key", keys().validation(model_fingerprint())}};
   conclude();
 }
 
 void Pipeline::validate_with_table(const std::filesystem::path& table) {
-  const Dataset& data = dataset();
-  require_step("proposals", "search");
-  const DesignSpace& space = data.group.space;
+  const DesignSpace& space = dataset().group.space;
+  lock();
+  require_proposals();
+  if (space.size() > table_limit) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("a space of {} designs is too large for a whole table",
+                            format_for_people(static_cast<double>(space.size()), 18)),
+                "validate with a simulator instead");
+  }
   const std::unique_ptr<Simulator> recorded = make_table_simulator(table, space);
   const HardwareBinding binding(*recorded, space);
-  const SurrogateObjective objective = make_objective(study_, space);
+  const SurrogateObjective objective = make_objective();
   std::vector<std::string> metrics;
   for (const MetricInfo& metric : recorded->metrics()) metrics.push_back(metric.name);
   const auto found = std::find(metrics.begin(), metrics.end(), study_.objective);
@@ -397,7 +477,8 @@ void Pipeline::validate_with_table(const std::filesystem::path& table) {
   }
   (*results_)["validation"] = validation_section(*results_);
   json& validation = (*results_)["validation"];
-  const json first = (*results_)["proposals"].empty() ? json(nullptr) : (*results_)["proposals"][0];
+  const json first =
+      (*results_)["proposals"].empty() ? json(nullptr) : true_objective((*results_)["proposals"][0], study_.objective);
   const auto over_optimum = [&](const json& value) {
     return value.is_number() && std::isfinite(optimum) ? json(value.get<double>() / optimum) : json(nullptr);
   };
@@ -405,8 +486,7 @@ void Pipeline::validate_with_table(const std::filesystem::path& table) {
       {"file", table.filename().string()},
       {"designs", recorded_designs},
       {"optimum", std::isfinite(optimum) ? json(optimum) : json(nullptr)},
-      {"first_over_optimum",
-       first.is_null() ? json(nullptr) : over_optimum(first["metrics"].value(study_.objective, json(nullptr)))},
+      {"first_over_optimum", over_optimum(first)},
       {"best_over_optimum", over_optimum(validation["best"])},
       {"best_logged_over_optimum", (*results_)["dataset"]["best_logged"].is_null()
                                        ? json(nullptr)
@@ -420,23 +500,28 @@ void Pipeline::conclude() {
 }
 
 void Pipeline::save() {
-  write_file(study_.results_file(), results_->dump(1) + "\n");
+  write_file(study_.results_file(), results_->dump(1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 void Pipeline::run() {
   collect();
-  if (recorded("train", "key") == training_key() && std::filesystem::exists(study_.model_file())) {
+  if (log_->rows() == log_->group.space.size()) {
+    monitor_.message("every design of the space is in the log: its best is the optimum, and there is nothing to learn");
+    forget_from("training");
+    return conclude();
+  }
+  if (model_is_current()) {
     monitor_.message("the model is up to date");
   } else {
     train();
   }
-  if (recorded("search", "key") == search_key()) {
+  if (recorded("search", "key") == keys().search(model_fingerprint())) {
     monitor_.message("the search is up to date");
   } else {
     search();
   }
   if (study_.simulator && study_.validate_designs > 0) {
-    if (recorded("validate", "key") == validation_key()) {
+    if (recorded("validate", "key") == keys().validation(model_fingerprint())) {
       monitor_.message("the validation is up to date");
     } else {
       validate();
@@ -445,17 +530,15 @@ void Pipeline::run() {
   if ((*results_)["best"].is_null()) monitor_.message("no design is known or predicted to meet every constraint");
 }
 
-void Pipeline::clear() {
-  store_.reset();
-  dataset_.reset();
-  *results_ = json::object();
+void clear_study(const StudyFile& study) {
+  const FileLock lock(study.output / ".lock");
   for (const char* name : {"trials.db", "trials.db-wal", "trials.db-shm", "model.safetensors", "results.json",
                            "report.html", "design.json", "design.yaml", "checkpoints"}) {
     std::error_code error;
-    std::filesystem::remove_all(study_.output / name, error);
+    std::filesystem::remove_all(study.output / name, error);
     if (error) {
       throw Error(ErrorCode::file_access,
-                  fmt::format("cannot remove {}: {}", (study_.output / name).string(), error.message()),
+                  fmt::format("cannot remove {}: {}", (study.output / name).string(), error.message()),
                   "check the permissions of the output folder");
     }
   }

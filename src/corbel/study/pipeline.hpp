@@ -8,14 +8,17 @@
 #include "corbel/dataset/dataset.hpp"
 #include "corbel/dataset/store.hpp"
 #include "corbel/study/study_file.hpp"
+#include "corbel/study/study_keys.hpp"
 
 namespace corbel {
 
+class FileLock;
 class Monitor;
+class SurrogateObjective;
 
 /// The steps of a study. Each keeps what it made in the study's output folder and what it found in results.json
 /// (docs/formats/results.md), so that steps may run in one process or in several, and run() repeats no step whose
-/// inputs have not changed. Not thread-safe; one process per study at a time.
+/// inputs have not changed. Not thread-safe; a step keeps other processes out of the folder.
 class Pipeline {
  public:
   /// @throws Error{corrupt} if the output folder holds a results.json that is not one
@@ -39,38 +42,44 @@ class Pipeline {
   /// results.json as it stands.
   const nlohmann::json& results() const { return *results_; }
   const StudyFile& study() const { return study_; }
-  /// The study's trials. @throws Error{not_found} if nothing was collected yet
+  /// All of the study's trials. @throws Error{not_found} if nothing was collected yet
   const Dataset& dataset();
-  /// Removes everything that steps have made.
-  void clear();
 
  private:
+  void lock();
+  const StudyKeys& keys();
   Store& store();
-  TrialGroup simulator_group() const;
   const Network* network() const;
   void import_log();
-  void load_dataset(Store::GroupId group);
+  std::optional<Store::GroupId> find_group(const Store& store);
+  void load_dataset(const Store& store, Store::GroupId group);
+  SurrogateObjective make_objective();
+  void describe_log();
+  /// Removes this section of the results and all that rest on it: they no longer hold.
+  void forget_from(std::string_view section);
   void conclude();
   void save();
 
-  void describe_dataset();
-  /// Removes this section of the results and all that rest on it: they no longer hold.
-  void forget_from(std::string_view section);
-  /// Fingerprints of what a step depends on; those of the last run stand in results.json.
-  std::string import_key() const;
-  std::string question_key() const;  ///< objective and constraints
-  std::string training_key() const;
-  std::string search_key() const;
-  std::string validation_key() const;
+  std::string model_fingerprint() const;
+  bool model_is_current();
+  /// What results.json says of a step's last run.
   std::string recorded(const char* step, const char* key) const;
   void require_step(std::string_view section, std::string_view command) const;
+  void require_proposals();
 
   StudyFile study_;
+  std::optional<StudyKeys> keys_;  // made when first needed: they read the log
   Monitor& monitor_;
+  std::unique_ptr<FileLock> lock_;
   std::optional<Store> store_;
-  std::optional<Store::GroupId> group_;
   std::optional<Dataset> dataset_;
+  /// The trials that the model has learnt from: all but the proposals validated since.
+  std::optional<Dataset> log_;
   std::unique_ptr<nlohmann::json> results_;
 };
+
+/// Removes everything that a study's steps have made.
+/// @throws Error{file_access} if something cannot be removed, or another process works there
+void clear_study(const StudyFile& study);
 
 }  // namespace corbel

@@ -22,7 +22,7 @@ Network read_workload(const Config& node) {
 }
 
 SearchSettings read_search(const Config& node) {
-  node.allow_only({"method", "strategy", "budget", "options", "proposals", "min_feasibility"});
+  node.allow_only({"method", "strategy", "budget", "options", "proposals", "min_feasibility", "caution"});
   SearchSettings settings;
   if (const Config* method = node.find("method")) settings.method = method->text();
   if (const Config* strategy = node.find("strategy")) {
@@ -44,6 +44,7 @@ SearchSettings read_search(const Config& node) {
     settings.proposals = static_cast<std::size_t>(proposals->integer(1, 100'000));
   }
   if (const Config* least = node.find("min_feasibility")) settings.min_feasibility = least->number(0, 1);
+  if (const Config* caution = node.find("caution")) settings.caution = caution->number(0, 100);
   if (const Config* options = node.find("options")) {
     if (settings.method == "auto" || settings.method == "scan") {
       throw options->error("`options` belong to a strategy", "name one with `method:`, such as firefly");
@@ -78,13 +79,7 @@ void check_objective(const StudyFile& study, const Config& objective) {
 void check_constraints(const StudyFile& study) {
   std::vector<std::string> names;
   for (const MetricInfo& metric : study.simulator->metrics()) names.push_back(metric.name);
-  for (std::size_t i = 0; i < study.constraints.size(); ++i) {
-    try {
-      BoundConstraint(study.constraints[i], *study.space, names);
-    } catch (const Error& error) {
-      throw Error(error.code(), fmt::format("{}: {}", study.constraint_places[i], error.what()), error.hint());
-    }
-  }
+  for (const Constraint& constraint : study.constraints) BoundConstraint(constraint, *study.space, names);
 }
 
 }  // namespace
@@ -103,6 +98,12 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   if (const Config* workload = root.find("workload")) study.network = read_workload(*workload);
   if (const Config* import = root.find("import")) study.import = import_spec_from_config(*import);
   if (const Config* fixed = root.find("fixed")) study.fixed = read_fixed(*fixed);
+  for (const char* key : {"fixed", "validate"}) {
+    if (root.has(key) && !root.has("simulator")) {
+      throw root.at(key).error(fmt::format("`{}` needs a simulator, and the study has none", key),
+                               "add `simulator:`, or remove it");
+    }
+  }
 
   const Config* simulator = root.find("simulator");
   if (!simulator && !study.import) {
@@ -131,13 +132,10 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   if (const Config* constraints = root.find("constraints")) {
     for (const Config& item : constraints->items()) {
       study.constraints.push_back(Constraint::parse(item.text(), item.place()));
-      study.constraint_places.push_back(item.place());
     }
   }
-  if (study.simulator && !study.import) {
-    check_objective(study, objective);
-    check_constraints(study);
-  }
+  if (study.simulator) check_objective(study, objective);
+  if (study.simulator && !study.import) check_constraints(study);
 
   if (const Config* seed = root.find("seed")) {
     study.seed = static_cast<std::uint64_t>(seed->integer(0, std::int64_t{1} << 62));
@@ -161,6 +159,7 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
     }
   }
   const std::filesystem::path output = root.has("output") ? root.at("output").text() : "out";
+  if (output.empty()) throw root.at("output").error("`output` is empty", "name a folder, such as out");
   study.output = output.is_absolute() ? output : file.parent_path() / output;
   return study;
 }

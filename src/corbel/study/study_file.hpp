@@ -24,6 +24,9 @@ struct SearchSettings {
   StrategyOptions options;         ///< of the strategy
   std::size_t proposals = 64;      ///< rows of the ranked table
   double min_feasibility = 0.5;    ///< a proposal's predicted probability of being feasible is at least this
+  /// A predicted metric stays inside its limit by so many times its relative error on the withheld rows: a search ends
+  /// at its limits, where an even chance of error breaks every second one.
+  double caution = 1;
 };
 
 /// What a study file says, read and checked. docs/formats/study.md.
@@ -38,7 +41,6 @@ struct StudyFile {
   std::string objective;
   std::string objective_place;  ///< for errors found later
   std::vector<Constraint> constraints;
-  std::vector<std::string> constraint_places;
   std::uint64_t seed = 1;
   std::size_t threads = 0;  ///< 0: all cores
   std::uint64_t sweep_designs = 8000;

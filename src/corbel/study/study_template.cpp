@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/units.hpp"
@@ -21,7 +23,17 @@ search:
   budget: 100000                # designs a strategy may score on the surrogate
   proposals: 64                 # rows of the ranked table
   min_feasibility: 0.5          # least predicted probability that a proposal compiles and simulates
+  caution: 1                    # times its relative error that a predicted metric stays inside its limit
 )";
+
+/// A text as a YAML scalar: quoted, as JSON quotes, unless it can only be read as itself.
+std::string scalar(const std::string& text) {
+  const bool plain = !text.empty() && std::isalpha(static_cast<unsigned char>(text.front())) &&
+                     text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./") ==
+                         std::string::npos &&
+                     text != "true" && text != "false" && text != "null";
+  return plain ? text : nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 }  // namespace
 
@@ -63,7 +75,7 @@ std::string study_template(const std::filesystem::path& log, const ImportPlan& p
   for (const ColumnPlan& column : plan.columns) {
     static constexpr const char* roles[] = {"parameter", "metric", "feasible", "reason", "ignore"};
     columns +=
-        fmt::format("    {}: {}{}# {}\n", column.column, roles[static_cast<int>(column.role)],
+        fmt::format("    {}: {}{}# {}\n", scalar(column.column), roles[static_cast<int>(column.role)],
                     std::string(column.column.size() < 24 ? 24 - column.column.size() : 1, ' '), column.evidence);
     if (column.role == ColumnRole::metric) metrics.push_back(column.name);
   }
@@ -91,7 +103,7 @@ constraints: []                 # such as "area_um2 <= 6e6"; over metrics and pa
 {}
 output: out                     # folder of the trials, the model and the report, beside this file
 )",
-                     log.stem().stem().string(), log.string(), columns, chosen,
+                     scalar(log.stem().stem().string()), scalar(log.string()), columns, chosen,
                      std::string(chosen.size() < 20 ? 21 - chosen.size() : 1, ' '), others.empty() ? "nothing" : others,
                      common_part);
 }

@@ -23,8 +23,8 @@ std::string_view to_string(MetricBasis basis) {
 }
 
 SurrogateObjective::SurrogateObjective(Model model, std::string objective, std::vector<Constraint> constraints,
-                                       double min_feasibility, std::vector<float> context,
-                                       std::shared_ptr<const Simulator> simulator,
+                                       double min_feasibility, const std::map<std::string, double>& reserve,
+                                       std::vector<float> context, std::shared_ptr<const Simulator> simulator,
                                        std::optional<HardwareBinding> binding)
     : model_(std::move(model)),
       declared_(std::move(constraints)),
@@ -54,20 +54,31 @@ SurrogateObjective::SurrogateObjective(Model model, std::string objective, std::
     predicted_from_.push_back(basis == MetricBasis::predicted ? from : 0);
     formula_from_.push_back(basis == MetricBasis::formula ? from : 0);
   };
-  add(objective, MetricBasis::predicted, 0);
-  if (simulator_ && binding_) {
+  const auto add_formulas = [&](bool of_objective) {
+    if (!simulator_ || !binding_) return;
     const auto metrics = simulator_->metrics();
     for (std::size_t i = 0; i < metrics.size(); ++i) {
-      if (!metrics[i].needs_workload) add(metrics[i].name, MetricBasis::formula, i);
+      if (!metrics[i].needs_workload && (metrics[i].name == objective) == of_objective) {
+        add(metrics[i].name, MetricBasis::formula, i);
+      }
     }
-  }
+  };
+  add_formulas(true);
+  needs_formula_ = !metric_names_.empty();
+  add(objective, MetricBasis::predicted, 0);
+  add_formulas(false);
   for (std::size_t i = 0; i < model_.metrics().size(); ++i) add(model_.metrics()[i], MetricBasis::predicted, i);
 
   for (const Constraint& constraint : declared_) {
     constraints_.emplace_back(constraint, space(), metric_names_);
+    double inside = 0;
     for (const std::size_t metric : constraints_.back().metrics_used()) {
-      needs_formula_ = needs_formula_ || metric_bases_[metric] == MetricBasis::formula;
+      const bool predicted = metric_bases_[metric] == MetricBasis::predicted;
+      needs_formula_ = needs_formula_ || !predicted;
+      const auto found = reserve.find(metric_names_[metric]);
+      if (predicted && found != reserve.end()) inside = std::max(inside, found->second);
     }
+    reserves_.push_back(inside);
   }
 }
 
@@ -94,12 +105,18 @@ void SurrogateObjective::assess(std::span<const Design> designs, const Predictio
     }
     assessment.feasibility = predictions.feasibility[i];
     assessment.spread = predictions.spread[i];
-    double violation = std::max(0.0, min_feasibility_ - assessment.feasibility);
-    for (const BoundConstraint& constraint : constraints_) {
-      const double margin = constraint.margin(designs[i], assessment.metrics);
-      // A strict limit that is exactly met has margin 0 and is still broken.
-      if (!constraint.satisfied(designs[i], assessment.metrics)) {
-        violation += std::isnan(margin) ? 1.0 : std::max(-margin, 1e-12);
+    double violation = 0;
+    // Written so that a NaN probability is not enough.
+    if (!(assessment.feasibility >= min_feasibility_)) {
+      violation += std::isnan(assessment.feasibility) ? 1.0 : min_feasibility_ - assessment.feasibility;
+    }
+    for (std::size_t c = 0; c < constraints_.size(); ++c) {
+      const double spare = constraints_[c].margin(designs[i], assessment.metrics) - reserves_[c];
+      if (std::isnan(spare)) {
+        violation += 1;
+      } else if (spare < 0 || !constraints_[c].satisfied(designs[i], assessment.metrics)) {
+        // A strict limit that is exactly met has no negative margin and is still broken.
+        violation += std::max(-spare, 1e-12);
       }
     }
     assessment.score = {assessment.metrics[0], violation};

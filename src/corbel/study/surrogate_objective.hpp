@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,12 +32,13 @@ struct Assessment {
 /// Thread-safe, deterministic.
 class SurrogateObjective : public Objective {
  public:
+  /// @param reserve  per predicted metric, how far inside its limits it must stay, relative to the limit
   /// @param simulator, binding  for metrics that need no workload; may be null and empty
   /// @throws Error{mismatch} if the model is of another space or objective, Error{invalid_input} for constraints on
   ///         metrics that neither source gives
   SurrogateObjective(Model model, std::string objective, std::vector<Constraint> constraints, double min_feasibility,
-                     std::vector<float> context, std::shared_ptr<const Simulator> simulator,
-                     std::optional<HardwareBinding> binding);
+                     const std::map<std::string, double>& reserve, std::vector<float> context,
+                     std::shared_ptr<const Simulator> simulator, std::optional<HardwareBinding> binding);
 
   const DesignSpace& space() const override { return model_.space(); }
   void score(std::span<const Design> designs, std::span<Score> out) const override;
@@ -45,6 +48,7 @@ class SurrogateObjective : public Objective {
   const std::vector<std::string>& metric_names() const { return metric_names_; }
   const std::vector<MetricBasis>& metric_bases() const { return metric_bases_; }
   const std::vector<BoundConstraint>& constraints() const { return constraints_; }
+  const std::vector<Constraint>& declared() const { return declared_; }
   /// Whether the constraints that parameters alone decide are met.
   bool admits(const Design& design) const;
 
@@ -63,6 +67,7 @@ class SurrogateObjective : public Objective {
   std::vector<std::size_t> formula_from_;    // per metric: index into the simulator's, when a formula gives it
   bool needs_formula_ = false;
   std::vector<BoundConstraint> constraints_;
+  std::vector<double> reserves_;  // per constraint
 };
 
 }  // namespace corbel

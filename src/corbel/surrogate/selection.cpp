@@ -82,4 +82,24 @@ Evidence judge(const Model& model, std::span<const float> context, const Trainin
   return evidence;
 }
 
+std::vector<double> relative_errors(const Model& model, std::span<const float> context, const TrainingData& data) {
+  const std::vector<std::size_t> rows = thinned(data.withheld_feasible);
+  const Predictions predictions = model.predict(designs_of(data, rows), context);
+  const std::size_t metrics = data.metrics.size();
+  std::vector<double> errors(metrics, std::numeric_limits<double>::quiet_NaN());
+  for (std::size_t m = 0; m < metrics; ++m) {
+    double sum = 0;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const double truth = data.transforms[m].restore(data.targets[rows[i] * metrics + m]);
+      if (std::isnan(data.targets[rows[i] * metrics + m]) || truth == 0) continue;
+      const double error = (predictions.metrics[i * metrics + m] - truth) / std::abs(truth);
+      sum += error * error;
+      ++count;
+    }
+    if (count > 0) errors[m] = std::sqrt(sum / static_cast<double>(count));
+  }
+  return errors;
+}
+
 }  // namespace corbel

@@ -13,6 +13,7 @@
 #include "corbel/base/parallel.hpp"
 #include "corbel/scorer/model.hpp"
 #include "corbel/surrogate/run.hpp"
+#include "corbel/surrogate/selection.hpp"
 
 namespace corbel {
 namespace {
@@ -135,6 +136,12 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
                            {"rows", describe_rows(dataset, task, data)},
                            {"withheld", describe_withheld(data, candidates[chosen])},
                            {"refit", refit}};
+  TensorMap chosen_tensors;
+  for (const auto& [name, tensor] : candidates[chosen].tensors) chosen_tensors["0." + name] = tensor;
+  const Model chosen_model =
+      Model::from_tensors(model_metadata(domain.space, data, spec, task.context, 1), std::move(chosen_tensors));
+  const std::vector<double> errors = relative_errors(chosen_model, task.context, data);
+  for (std::size_t m = 0; m < errors.size(); ++m) report["errors"][data.metrics[m]] = number_or_null(errors[m]);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const RunResult& result = candidates[i];
     report["candidates"].push_back({{"alpha", options.grid[i].alpha},

@@ -1,0 +1,78 @@
+#include "corbel/study/study_keys.hpp"
+
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "corbel/base/file.hpp"
+#include "corbel/base/hash.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/dataset/sweep.hpp"
+
+namespace corbel {
+namespace {
+
+/// Of several texts, each told apart from its neighbours.
+std::string fingerprint_of(std::initializer_list<std::string_view> parts) {
+  std::string all;
+  for (const std::string_view part : parts) all += std::to_string(part.size()) + ":" + std::string(part);
+  return fingerprint(all);
+}
+
+std::string log_key(const StudyFile& study) {
+  const ImportSpec& spec = *study.import;
+  std::string roles;
+  for (const auto& [column, role] : spec.roles)
+    roles += fingerprint_of({column, std::to_string(static_cast<int>(role))});
+  for (const auto& [column, name] : spec.rename) roles += fingerprint_of({column, name});
+  return fingerprint_of({file_fingerprint(spec.file), spec.simulator, spec.workload, roles,
+                         study.space ? study.space->fingerprint() : ""});
+}
+
+}  // namespace
+
+TrialGroup simulator_group(const StudyFile& study) {
+  return trial_group(*study.space, *study.simulator, study.network ? &*study.network : nullptr, study.fixed);
+}
+
+StudyKeys::StudyKeys(const StudyFile& study) : study_(study) {
+  if (study.import) log_ = log_key(study);
+  std::string simulated;
+  if (study.simulator) {
+    const TrialGroup group = simulator_group(study);
+    simulated = fingerprint_of({group.space.fingerprint(), group.simulator_fingerprint, group.workload_fingerprint});
+  }
+  source_ = fingerprint_of({log_, simulated, study.network ? study.network->fingerprint() : "", study.objective});
+  for (const Constraint& constraint : study.constraints) limits_ += fingerprint_of({constraint.text()});
+}
+
+std::string StudyKeys::question() const {
+  return fingerprint_of({source_, limits_});
+}
+
+std::string StudyKeys::model() const {
+  return fingerprint_of({source_, to_json(study_.training).dump(), std::to_string(study_.seed)});
+}
+
+std::string StudyKeys::training() const {
+  return fingerprint_of({model(), limits_});
+}
+
+std::string StudyKeys::proposals(const std::string& model_fingerprint) const {
+  return fingerprint_of({question(), model_fingerprint});
+}
+
+std::string StudyKeys::search(const std::string& model_fingerprint) const {
+  const SearchSettings& search = study_.search;
+  std::string options;
+  for (const auto& [name, value] : search.options) options += fingerprint_of({name, format_number(value)});
+  return fingerprint_of({proposals(model_fingerprint), search.method, std::to_string(search.budget),
+                         std::to_string(search.proposals), format_number(search.min_feasibility),
+                         format_number(search.caution), options, std::to_string(study_.seed)});
+}
+
+std::string StudyKeys::validation(const std::string& model_fingerprint) const {
+  return fingerprint_of({search(model_fingerprint), std::to_string(study_.validate_designs)});
+}
+
+}  // namespace corbel

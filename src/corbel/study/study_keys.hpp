@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+
+#include "corbel/dataset/dataset.hpp"
+#include "corbel/study/study_file.hpp"
+
+namespace corbel {
+
+/// Fingerprints of what each step of a study rests on. results.json keeps those of the last run; a step whose
+/// fingerprint has changed is out of date.
+class StudyKeys {
+ public:
+  explicit StudyKeys(const StudyFile& study);
+
+  /// The study's own log: its content, how it is read, and into which space. Studies with `import:` only.
+  const std::string& log() const { return log_; }
+  /// Which trials are looked at and what is asked of them: log, space, simulator, workload, objective, limits.
+  std::string question() const;
+  /// Which model: as question(), without the limits, with the learner's options and the seed.
+  std::string model() const;
+  /// When `run` trains: model() and the limits.
+  std::string training() const;
+  /// For what the proposals of a model file hold: question() and the file's content.
+  std::string proposals(const std::string& model_fingerprint) const;
+  /// When `run` searches: proposals() and how it searches.
+  std::string search(const std::string& model_fingerprint) const;
+  /// When `run` validates.
+  std::string validation(const std::string& model_fingerprint) const;
+
+ private:
+  const StudyFile& study_;
+  std::string log_, source_, limits_;
+};
+
+/// The key of the study's simulated trials. @throws nothing; needs a simulator
+TrialGroup simulator_group(const StudyFile& study);
+
+}  // namespace corbel
