@@ -96,6 +96,126 @@ TEST(HtmlReport, SaysThatAPredictionIsOne) {
   EXPECT_THAT(page, Not(HasSubstr("confirmed by")));
 }
 
+/// Results whose chosen design was only predicted: 3,090 cycles, for the figures given of the best logged design.
+json predicted_results(double logged, const json& logged_prediction, double gain) {
+  json results = log_results();
+  results["proposals"][0]["predicted"] = 3090;
+  results["best"]["predicted"] = 3090;
+  results["best"]["gain"] = gain;
+  results["dataset"]["best_logged"]["objective"] = logged;
+  results["dataset"]["best_logged"]["predicted"] = logged_prediction;
+  return results;
+}
+
+/// The page up to the plots.
+std::string headline_of(const json& results) {
+  const std::string page = html_report(results);
+  EXPECT_EQ(html_fault(page), "");
+  return page.substr(page.find("<main>"), page.find("Why to believe it") - page.find("<main>"));
+}
+
+TEST(HtmlReport, ClaimsNoGainWhereTheLogMeasuredBetterThanThePrediction) {
+  // 4,769 / 3,050 = 1.5636: the gain of 1.54 is over the model's own prediction of the logged design.
+  const std::string headline = headline_of(predicted_results(3050, 4769, 1.5433));
+  EXPECT_THAT(headline, HasSubstr("Simulate proposal #1 before you build: runtime <b>3,090 cycles</b> is only "
+                                  "predicted, and the best logged design measured <b>3,050 cycles</b>. The model "
+                                  "predicts 4,769 cycles for that design and is off by 56 % there"));
+  EXPECT_THAT(headline, HasSubstr("predicted only, simulate it first"));
+  EXPECT_THAT(headline, HasSubstr("<b>56 %</b><span>error of the model at the best logged design"));
+  for (const char* claim : {"1.54×", "better than the best logged", "Try proposal", "Build proposal"}) {
+    EXPECT_THAT(headline, Not(HasSubstr(claim)));
+  }
+  // A prediction equal to what was measured is no gain either, and an unknown prediction of the logged design no error.
+  const std::string equal = headline_of(predicted_results(3090, nullptr, 1.5433));
+  EXPECT_THAT(equal, HasSubstr("Simulate proposal #1 before you build"));
+  EXPECT_THAT(equal, HasSubstr("Only a simulation can tell which is better."));
+  EXPECT_THAT(equal, Not(HasSubstr("off by")));
+}
+
+TEST(HtmlReport, SaysWhatAPredictedGainIsComparedWith) {
+  const std::string headline = headline_of(predicted_results(4000, 4635, 1.5));
+  EXPECT_THAT(headline, HasSubstr("Try proposal #1: runtime <b>3,090 cycles</b> by the model’s prediction, against "
+                                  "4,000 cycles measured for the best logged design; <b>1.50×</b> better by the "
+                                  "model’s predictions of both. Simulate it before you build it."));
+  EXPECT_THAT(headline, HasSubstr("predicted gain over the best logged design (4,635 cycles, also predicted)"));
+
+  json results = predicted_results(4000, 4635, 1.5);
+  results["dataset"]["best_logged"] = nullptr;
+  EXPECT_THAT(headline_of(results), HasSubstr("by the model’s prediction. Simulate it before you build it."));
+}
+
+TEST(HtmlReport, TellsTheModelsErrorsWherePredictionsWereTrusted) {
+  json results = log_results();
+  results["best"]["margins"] = {
+      {{"constraint", "area_um2 + 2 * power_mw <= 6e6"}, {"left", 5e6}, {"margin", 0.17}, {"basis", "predicted"}}};
+  results["training"]["errors"] = {
+      {"runtime_cycles", 0.084}, {"area_um2", 0.127}, {"power", 0.5}, {"power_mw", nullptr}};
+  std::string headline = headline_of(results);
+  EXPECT_THAT(headline, HasSubstr("what the model believes, off by 8.4 % on the withheld designs"));
+  EXPECT_THAT(headline, HasSubstr("it was judged on a prediction; area is off by 13 % on the withheld designs"));
+  EXPECT_THAT(headline, Not(HasSubstr("50 %")));
+
+  results = edge_results();
+  EXPECT_THAT(headline_of(results), Not(HasSubstr("off by")));
+  results["training"]["errors"] = {{"latency_ms", 0.031}};
+  EXPECT_THAT(headline_of(results),
+              HasSubstr("Whether another design is better: the model judged that, and its latency is off by 3.1 %"));
+}
+
+TEST(HtmlReport, NamesTheLimitThatBlocksMost) {
+  json results = edge_results();
+  results["best"] = nullptr;
+  results["proposals"] = json::array();
+  EXPECT_THAT(headline_of(results), Not(HasSubstr("blocks most")));
+  results["search"]["blocked"] = {{{"constraint", "power_w <= 5"}, {"share", 0.125}},
+                                  {{"constraint", "latency_ms <= 1"}, {"share", 0}},
+                                  {{"constraint", "area_mm2 <= 29"}, {"share", 0.99996}}};
+  EXPECT_THAT(headline_of(results), HasSubstr("<code>area_mm2 &lt;= 29</code> blocks most: more than 99.9 % of the "
+                                              "designs scored break it; <code>power_w &lt;= 5</code> 12.5 %."));
+  results["search"]["blocked"] = {{{"constraint", "area_mm2 <= 29"}, {"share", 1}}};
+  EXPECT_THAT(headline_of(results), HasSubstr("blocks most: all of the designs scored break it."));
+}
+
+TEST(HtmlReport, DrawsNoRankCorrelationWhereThereIsNone) {
+  const std::string title = "aria-label=\"Rank correlation on withheld rows over training steps\"";
+  json results = edge_results();
+  ASSERT_EQ(count(html_report(results), title), 1u);
+  for (json& candidate : results["training"]["candidates"]) {
+    candidate["kendall"] = nullptr;
+    for (json& record : candidate["history"]) record["kendall"] = 0.0;
+  }
+  const std::string page = html_report(results);
+  EXPECT_EQ(count(page, title), 0u);
+  EXPECT_EQ(count(page, "Selection: up and right is better"), 0u);
+  EXPECT_EQ(count(page, "aria-label=\"Loss, total over training steps\""), 1u);
+}
+
+TEST(HtmlReport, TellsASingleCheckpointInATable) {
+  json results = edge_results();
+  EXPECT_THAT(html_report(results), Not(HasSubstr("one checkpoint only")));
+  for (json& candidate : results["training"]["candidates"]) {
+    candidate["history"] = {{{"step", 100}, {"loss", 0.4125}, {"loss_feasible", 0.25}, {"kendall", 0.5}}};
+  }
+  results["training"]["candidates"][0]["kendall"] = nullptr;
+  const std::string page = html_report(results);
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_THAT(page, HasSubstr("one checkpoint only"));
+  EXPECT_EQ(count(page, "over training steps"), 0u);
+  const std::string shared =
+      "<td class=\"n\">100</td><td class=\"n\">0.4125</td><td class=\"n\">0.2500</td>"
+      "<td class=\"n\">–</td><td class=\"n\">–</td>";
+  EXPECT_EQ(count(page, shared + "<td class=\"n\">–</td>"), 1u);
+  EXPECT_EQ(count(page, shared + "<td class=\"n\">0.5000</td>"), results["training"]["candidates"].size() - 1);
+}
+
+TEST(HtmlReport, MarksANearestLoggedDesignThatBreaksALimit) {
+  json results = edge_results();
+  for (json& proposal : results["proposals"]) proposal["nearest"]["within_limits"] = true;
+  EXPECT_EQ(count(html_report(results), ", over a limit</small>"), 0u);
+  results["proposals"][1]["nearest"]["within_limits"] = false;
+  EXPECT_EQ(count(html_report(results), ", over a limit</small>"), 1u);
+}
+
 TEST(HtmlReport, TellsHowFarTheTableSaysItIsFromTheOptimum) {
   json results = log_results();
   json& first = results["proposals"][0];
@@ -207,6 +327,10 @@ TEST(HtmlReport, KeepsTheLoggedDesignWhenNothingBeatsIt) {
   const std::string page = html_report(results);
   EXPECT_THAT(page, HasSubstr("Keep the best logged design"));
   EXPECT_THAT(page, Not(HasSubstr("gain over the best logged")));
+  EXPECT_THAT(page, Not(HasSubstr("Margins")));
+  results["best"]["margins"] = {
+      {{"constraint", "area_mm2 <= 29"}, {"left", 26.1}, {"right", 29}, {"margin", 0.1}, {"basis", "logged"}}};
+  EXPECT_THAT(html_report(results), HasSubstr("Margins to the constraints"));
 }
 
 TEST(HtmlReport, SurvivesAnyPartGoneOrOfAnotherType) {

@@ -13,35 +13,42 @@ namespace {
 
 using nlohmann::json;
 
-std::string code(std::string_view text) {
-  return fmt::format("<code>{}</code>", html_escape(text));
+/// A share whose rounding does not hide the few that are left: "97.0 %", "more than 99.9 %", "all".
+std::string most_text(double share) {
+  if (share >= 1) return "all";
+  return share > 0.999 ? "more than 99.9 %" : percent_text(share);
 }
 
-bool is_from_table(const ReportView& view) {
-  return member(view.results, "validation", "table").is_object();
-}
-
-/// What "true" means in this report.
-std::string truth_source(const ReportView& view) {
-  if (is_from_table(view)) {
-    const std::string file = text_of(member(view.results, "validation", "table", "file"));
-    return file.empty() ? "a recorded table" : "the recorded table " + file;
+/// Which limits stand between the search and a design, the one that most designs break first; "" if that is not known.
+std::string blocked_text(const ReportView& view) {
+  std::vector<std::pair<double, std::string>> shares;
+  for (const json& entry : items_of(member(view.results, "search", "blocked"))) {
+    const auto share = number_of(member(entry, "share"));
+    const std::string constraint = text_of(member(entry, "constraint"));
+    if (share && *share > 0 && !constraint.empty()) shares.emplace_back(*share, constraint);
   }
-  const std::string simulator = text_of(member(view.results, "study", "simulator", "name"));
-  return simulator.empty() ? "simulation" : "the simulator " + simulator;
+  if (shares.empty()) return "";
+  std::stable_sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string text = fmt::format("{} blocks most: {} of the designs scored break it", html_code(shares[0].second),
+                                 most_text(shares[0].first));
+  for (std::size_t i = 1; i < shares.size(); ++i) {
+    text += fmt::format("; {} {}", html_code(shares[i].second), most_text(shares[i].first));
+  }
+  return text + ".";
 }
 
 std::string missing_design(const ReportView& view) {
   std::vector<std::string> reasons;
   const json& dataset = member(view.results, "dataset");
   if (!dataset.is_object()) {
-    reasons.push_back("No data were collected yet: " + code("corbel sweep") + " or " + code("corbel import") + ".");
+    reasons.push_back("No data were collected yet: " + html_code("corbel sweep") + " or " + html_code("corbel import") +
+                      ".");
   } else if (number_of(member(dataset, "feasible")) == 0.0) {
     reasons.push_back("The log holds no feasible design, so there was nothing to learn from.");
   } else if (!member(view.results, "training").is_object()) {
-    reasons.push_back("No model was trained yet: " + code("corbel train") + ".");
+    reasons.push_back("No model was trained yet: " + html_code("corbel train") + ".");
   } else if (!member(view.results, "search").is_object()) {
-    reasons.push_back("The search has not run yet: " + code("corbel search") + ".");
+    reasons.push_back("The search has not run yet: " + html_code("corbel search") + ".");
   } else if (items_of(member(view.results, "proposals")).empty()) {
     reasons.push_back(
         "The search found no design that is predicted to be feasible and to meet every constraint. Loosen "
@@ -49,6 +56,7 @@ std::string missing_design(const ReportView& view) {
   } else {
     reasons.push_back("No proposal met every constraint, and the log holds no design that does.");
   }
+  if (const std::string blocked = blocked_text(view); !blocked.empty()) reasons.push_back(blocked);
   if (number_of(member(dataset, "within_limits")) == 0.0) {
     reasons.push_back("No logged design meets every constraint.");
   }
@@ -57,14 +65,37 @@ std::string missing_design(const ReportView& view) {
          html_list(reasons) + "</section>\n";
 }
 
+/// The best logged design as it was measured, and as the model sees it.
+struct BestLogged {
+  std::optional<double> measured, predicted;
+  std::optional<double> model_error;  ///< relative, of `predicted`
+};
+
+BestLogged best_logged(const ReportView& view) {
+  const json& logged = member(view.results, "dataset", "best_logged");
+  BestLogged out{number_of(member(logged, "objective")), number_of(member(logged, "predicted")), {}};
+  if (out.measured && out.predicted && *out.measured != 0) {
+    out.model_error = std::abs(*out.predicted / *out.measured - 1);
+  }
+  return out;
+}
+
+/// Whether the value told of the chosen design is no better than what the best logged design measured. A prediction can
+/// do that and still be the better one of two predictions.
+bool is_beaten_by_log(const ReportView& view) {
+  const auto value = view.best_objective(), measured = best_logged(view).measured;
+  return value && measured && *value >= *measured;
+}
+
 std::string pill(const ReportView& view) {
   const std::string source = text_of(member(view.best, "source"));
   if (source == "validated") {
     return fmt::format("<span class=\"pill good\">{}</span>",
-                       is_from_table(view) ? "validated in a recorded table" : "validated by simulation");
+                       view.is_from_table() ? "validated in a recorded table" : "validated by simulation");
   }
   if (source == "logged") return "<span class=\"pill warn\">a logged design, not a new one</span>";
-  return "<span class=\"pill warn\">predicted only, not simulated</span>";
+  return fmt::format("<span class=\"pill warn\">predicted only, {}</span>",
+                     is_beaten_by_log(view) ? "simulate it first" : "not simulated");
 }
 
 std::string verdict(const ReportView& view) {
@@ -77,15 +108,33 @@ std::string verdict(const ReportView& view) {
   if (source == "logged") {
     return fmt::format("Keep the best logged design: {} <b>{}</b>. No proposal was found to beat it.", label, value);
   }
+  const BestLogged logged = best_logged(view);
+  const std::string measured = html_escape(view.objective_text(logged.measured));
   std::string text;
   if (source == "validated") {
-    text = fmt::format("Build {}: {} <b>{}</b>, confirmed by {}", name, label, value, html_escape(truth_source(view)));
-    if (gain && *gain >= 1) text += fmt::format("; <b>{}</b> better than the best logged design", gain_text(*gain));
-    if (gain && *gain < 1) text += "; worse than the best logged design";
+    text = fmt::format("Build {}: {} <b>{}</b>, confirmed by {}", name, label, value, html_escape(view.truth_source()));
+    if (gain && *gain >= 1 && !is_beaten_by_log(view)) {
+      text += fmt::format("; <b>{}</b> better than the best logged design", gain_text(*gain));
+    } else if (gain && *gain < 1) {
+      text += "; worse than the best logged design";
+    }
     return text + ".";
   }
+  if (is_beaten_by_log(view)) {
+    text = fmt::format(
+        "Simulate {} before you build: {} <b>{}</b> is only predicted, and the best logged design measured <b>{}</b>. ",
+        name, label, value, measured);
+    if (!logged.model_error) return text + "Only a simulation can tell which is better.";
+    return text + fmt::format(
+                      "The model predicts {} for that design and is off by {} there, so only a simulation can tell "
+                      "which is better.",
+                      html_escape(view.objective_text(logged.predicted)), error_text(*logged.model_error));
+  }
   text = fmt::format("Try {}: {} <b>{}</b> by the model’s prediction", name, label, value);
-  if (gain && *gain >= 1) text += fmt::format(", <b>{}</b> better than the best logged design", gain_text(*gain));
+  if (logged.measured) text += fmt::format(", against {} measured for the best logged design", measured);
+  if (logged.measured && gain && *gain >= 1) {
+    text += fmt::format("; <b>{}</b> better by the model’s predictions of both", gain_text(*gain));
+  }
   return text + ". Simulate it before you build it.";
 }
 
@@ -101,11 +150,18 @@ std::string tiles(const ReportView& view) {
                                      source == "logged" ? "logged"
                                      : has_truth        ? "true"
                                                         : "predicted"));
-  const json& logged = member(view.results, "dataset", "best_logged");
-  if (const auto gain = number_of(member(view.best, "gain")); gain && source != "logged") {
+  const BestLogged logged = best_logged(view);
+  if (view.is_only_predicted() && is_beaten_by_log(view)) {
+    // The gain is against the model's own prediction: as a figure of merit it would contradict the measured value.
+    out += tile(html_escape(view.objective_text(logged.measured)), "best logged design, measured");
+    if (logged.model_error) {
+      out += tile(error_text(*logged.model_error),
+                  fmt::format("error of the model at the best logged design, for which it predicts {}",
+                              html_escape(view.objective_text(logged.predicted))));
+    }
+  } else if (const auto gain = number_of(member(view.best, "gain")); gain && source != "logged") {
     // The search compares a prediction with the prediction for the logged design, so that both carry the same bias.
-    const auto logged_prediction = number_of(member(logged, "predicted"));
-    const auto reference = has_truth ? number_of(member(logged, "objective")) : logged_prediction;
+    const auto reference = has_truth ? logged.measured : logged.predicted;
     std::string label = "gain over the best logged design";
     if (!has_truth) label = "predicted gain over the best logged design";
     if (reference)
@@ -121,7 +177,7 @@ std::string tiles(const ReportView& view) {
       constraint = text_of(member(margin, "constraint"));
     }
   }
-  if (tightest) out += tile(signed_percent_text(*tightest), "tightest margin, " + code(constraint));
+  if (tightest) out += tile(signed_percent_text(*tightest), "tightest margin, " + html_code(constraint));
   const auto feasibility = number_of(view.of_best("feasibility"));
   if (source == "predicted" && feasibility)
     out += tile(percent_text(*feasibility, 0), "probability that it is feasible");
@@ -136,9 +192,8 @@ std::string tiles(const ReportView& view) {
 std::string margins_table(const ReportView& view) {
   const json& margins = items_of(view.of_best("margins"));
   if (margins.empty()) {
-    if (items_of(member(view.results, "study", "constraints")).empty())
-      return "<p class=\"soft\">The study sets no constraint.</p>\n";
-    return "<p class=\"soft\">Margins were not computed for this design.</p>\n";
+    const bool has_limits = !items_of(member(view.results, "study", "constraints")).empty();
+    return has_limits ? "" : "<p class=\"soft\">The study sets no constraint.</p>\n";
   }
   HtmlTable table(
       {{"constraint"}, {"value", HtmlTable::Align::number}, {"margin", HtmlTable::Align::number}, {""}, {"known by"}});
@@ -152,7 +207,7 @@ std::string margins_table(const ReportView& view) {
                           100 * std::clamp(1 - *value, 0.0, 1.0));
     }
     table.row(
-        {code(text), left ? html_escape(measured_with_unit(*left, "")) : "–",
+        {html_code(text), left ? html_escape(measured_with_unit(*left, "")) : "–",
          value ? fmt::format("<span{}>{}</span>", broken ? " class=\"broken-text\"" : "", signed_percent_text(*value))
                : "not known",
          meter, html_escape(text_of(member(margin, "basis")))});
@@ -186,13 +241,14 @@ std::string breakable(const std::string& html) {
 std::string design_table(const ReportView& view) {
   const json& logged = member(view.results, "dataset", "best_logged");
   const bool compare = member(logged, "design").is_object() && text_of(member(view.best, "source")) != "logged";
-  std::vector<HtmlTable::Column> columns = {{"parameter"}, {"build", HtmlTable::Align::number}};
+  std::vector<HtmlTable::Column> columns = {
+      {"parameter"}, {view.is_only_predicted() ? "proposal" : "build", HtmlTable::Align::number}};
   if (compare) columns.push_back({"best logged", HtmlTable::Align::number});
   HtmlTable table(columns, "design");
   const json& design = member(view.best, "design");
   for (const ReportParameter& parameter : view.parameters) {
     const std::string value = html_escape(view.design_value(parameter, design));
-    std::vector<std::string> cells = {breakable(code(parameter.name)), "<b>" + value + "</b>"};
+    std::vector<std::string> cells = {breakable(html_code(parameter.name)), "<b>" + value + "</b>"};
     if (compare) {
       const std::string other = html_escape(view.design_value(parameter, member(logged, "design")));
       cells.push_back(fmt::format("<span{}>{}</span>", other == value ? " class=\"same\"" : "", other));
@@ -211,103 +267,6 @@ std::string design_table(const ReportView& view) {
     first = false;
   }
   return table.html();
-}
-
-/// How often the log holds a parameter's value; nothing if the log does not say.
-std::optional<double> rows_with(const ReportView& view, const std::string& parameter, const std::string& value) {
-  for (const json& known : items_of(member(view.results, "dataset", "parameters"))) {
-    if (text_of(member(known, "name")) != parameter) continue;
-    for (const json& entry : items_of(member(known, "values"))) {
-      if (text_of(member(entry, "label")) == value) return number_of(member(entry, "rows"));
-    }
-  }
-  return std::nullopt;
-}
-
-std::vector<std::string> unknowns(const ReportView& view) {
-  constexpr double rare_rows = 20, sure_enough = 0.95, ordered_enough = 0.5;
-  std::vector<std::string> out;
-  const json& dataset = member(view.results, "dataset");
-  const std::string source = text_of(member(view.best, "source"));
-  const std::string label = html_escape(view.metric_label(view.objective));
-  const bool predicted_only = source != "validated" && source != "logged";
-
-  if (predicted_only) {
-    out.push_back(fmt::format(
-        "Whether the prediction holds: no simulation of this design was run, its {} is what the model believes.",
-        label));
-    const auto guess = number_of(member(view.best, "predicted"));
-    for (const json& metric : items_of(member(dataset, "metrics"))) {
-      const auto least = number_of(member(metric, "min"));
-      if (text_of(member(metric, "name")) != view.objective || !guess || !least || *guess >= *least) continue;
-      out.push_back(
-          fmt::format("What lies below the log: the prediction is lower than every logged {} (least {}), so the "
-                      "model extrapolates.",
-                      label, html_escape(view.objective_text(least))));
-    }
-    const auto feasibility = number_of(view.of_best("feasibility"));
-    if (feasibility && *feasibility < sure_enough) {
-      out.push_back(
-          fmt::format("Whether it compiles and simulates: the model gives it {}.", percent_text(*feasibility, 0)));
-    }
-    if (!feasibility) out.push_back("Whether it compiles and simulates: there is no probability for it.");
-  } else if (source == "validated") {
-    out.push_back(
-        is_from_table(view)
-            ? fmt::format("How good {} is: true values here are its recorded ones.", html_escape(truth_source(view)))
-            : fmt::format("How the silicon will do: true values here are those of {}, itself a model.",
-                          html_escape(truth_source(view))));
-  }
-  for (const json& margin : items_of(view.of_best("margins"))) {
-    const std::string text = code(text_of(member(margin, "constraint")));
-    if (!number_of(member(margin, "margin"))) {
-      out.push_back(fmt::format("Whether {} is met: a value it reads is not known.", text));
-    } else if (text_of(member(margin, "basis")) == "predicted") {
-      out.push_back(fmt::format("Whether {} is met: it was judged on a prediction.", text));
-    }
-  }
-  if (source != "logged") {
-    for (const ReportParameter& parameter : view.parameters) {
-      const std::string value = text_of(member(view.best, "design", parameter.name));
-      const auto rows = rows_with(view, parameter.name, value);
-      if (!rows || *rows >= rare_rows) continue;
-      out.push_back(fmt::format("How {} behaves: {}.", code(fmt::format("{} = {}", parameter.name, value)),
-                                *rows > 0 ? fmt::format("only {} of the logged rows have it", count_text(*rows))
-                                          : std::string("it was never logged")));
-    }
-  }
-  const auto rank_correlation = [&] {
-    const json& candidates = items_of(member(view.results, "training", "candidates"));
-    const auto chosen = number_of(member(view.results, "training", "chosen"));
-    return chosen && *chosen >= 0 && *chosen < static_cast<double>(candidates.size())
-               ? number_of(member(candidates[static_cast<std::size_t>(*chosen)], "kendall"))
-               : std::nullopt;
-  }();
-  if (rank_correlation && *rank_correlation < ordered_enough) {
-    out.push_back(fmt::format(
-        "The order of the good designs: on the withheld best designs the model’s rank correlation is {:.2f} "
-        "(1 is perfect, 0 is chance).",
-        *rank_correlation));
-  }
-  if (number_of(member(dataset, "infeasible")) == 0.0) {
-    out.push_back("What fails: the log holds no infeasible design, so the model has never seen one.");
-  }
-  const auto scored = number_of(member(view.results, "search", "scored"));
-  const auto designs = number_of(member(view.results, "study", "space", "designs"));
-  if (scored && designs && *designs > 0 && !is_true(member(view.results, "search", "exhaustive"))) {
-    out.push_back(fmt::format("What the search did not look at: it scored {} of {} designs ({:.2g} %).",
-                              count_text(*scored), count_text(*designs), 100 * *scored / *designs));
-  }
-  if (const auto failed = number_of(member(view.results, "validation", "failed")); failed && *failed > 0) {
-    out.push_back(
-        *failed == 1 ? std::string("How 1 proposal would have done: its simulation failed.")
-                     : fmt::format("How {} proposals would have done: their simulations failed.", count_text(*failed)));
-  }
-  const std::string seed = text_of(member(view.results, "study", "seed"));
-  if (!seed.empty() && source != "logged") {
-    out.push_back(fmt::format("What another run would propose: this is one run, with seed {}.", html_escape(seed)));
-  }
-  return out;
 }
 
 std::string nearest_text(const ReportView& view) {
@@ -374,7 +333,7 @@ std::string facts_strip(const ReportView& view) {
   seconds(member(view.results, "training", "seconds"), "training");
   seconds(member(view.results, "search", "seconds"), "search");
   count(member(view.results, "validation", "simulated"),
-        is_from_table(view) ? "proposals looked up in a table" : "proposals simulated");
+        view.is_from_table() ? "proposals looked up in a table" : "proposals simulated");
   return out.empty() ? "" : fmt::format("<div class=\"facts\">{}</div>\n", out);
 }
 

@@ -65,6 +65,10 @@ std::string html_escape(std::string_view text) {
   return out;
 }
 
+std::string html_code(std::string_view text) {
+  return fmt::format("<code>{}</code>", html_escape(text));
+}
+
 std::size_t text_length(std::string_view text) {
   std::size_t count = 0;
   for (const char c : text) count += (static_cast<std::uint8_t>(c) & 0xC0) != 0x80;

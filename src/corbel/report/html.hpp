@@ -10,6 +10,9 @@ namespace corbel {
 /// UTF-8 become U+FFFD.
 std::string html_escape(std::string_view text);
 
+/// `<code>` of plain text.
+std::string html_code(std::string_view text);
+
 /// The first `characters` code points, with an ellipsis if there are more. Not escaped.
 std::string shorten(std::string_view text, std::size_t characters);
 

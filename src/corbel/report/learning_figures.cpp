@@ -42,6 +42,13 @@ std::vector<CoverageBin> joined(const std::vector<CoverageBin>& values, std::siz
   return bins;
 }
 
+/// A value of a checkpoint; NaN where there is none. A candidate without a rank correlation had no withheld designs to
+/// rank, whatever its checkpoints hold.
+double checkpoint_value(const json& candidate, const json& record, const std::string& key) {
+  const bool is_ranked = key != "kendall" || number_of(member(candidate, key));
+  return is_ranked ? coordinate_of(member(record, key)) : std::numeric_limits<double>::quiet_NaN();
+}
+
 /// A value of the training history over the steps, for all candidates; the chosen one last, on top.
 Chart history_chart(const ReportView& view, const std::string& key) {
   const json& training = member(view.results, "training");
@@ -58,7 +65,7 @@ Chart history_chart(const ReportView& view, const std::string& key) {
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     std::vector<ChartPoint> points;
     for (const json& record : items_of(member(candidates[i], "history"))) {
-      const double x = coordinate_of(member(record, "step")), y = coordinate_of(member(record, key));
+      const double x = coordinate_of(member(record, "step")), y = checkpoint_value(candidates[i], record, key);
       if (std::isfinite(x) && std::isfinite(y)) points.push_back({x, y, ""});
     }
     if (static_cast<double>(i) != chosen_index) {
@@ -76,6 +83,16 @@ Chart history_chart(const ReportView& view, const std::string& key) {
   chart.series.push_back(std::move(chosen));
   chart.series.push_back(std::move(kept));
   return chart;
+}
+
+/// Whether there are two candidates to compare.
+bool can_compare(const Chart& selection) {
+  std::ptrdiff_t shown = 0;
+  for (const ChartSeries& series : selection.series) {
+    shown += std::count_if(series.points.begin(), series.points.end(),
+                           [](const ChartPoint& point) { return std::isfinite(point.x) && std::isfinite(point.y); });
+  }
+  return shown > 1;
 }
 
 Chart selection_chart(const ReportView& view) {
@@ -101,6 +118,44 @@ Chart selection_chart(const ReportView& view) {
   return chart;
 }
 
+/// Whether any line has a course: one checkpoint alone would be a dot in an empty plot.
+bool has_course(const Chart& chart) {
+  return std::any_of(chart.series.begin(), chart.series.end(),
+                     [](const ChartSeries& series) { return series.points.size() > 1; });
+}
+
+/// The last checkpoint of each candidate, for a training too short to plot; "" without any.
+std::string checkpoint_table(const ReportView& view) {
+  using Align = HtmlTable::Align;
+  const json& training = member(view.results, "training");
+  const double chosen_index = coordinate_of(member(training, "chosen"));
+  HtmlTable table({{"α, negatives", Align::number},
+                   {"β, infeasible", Align::number},
+                   {"step", Align::number},
+                   {"loss, total", Align::number},
+                   {"on feasible rows", Align::number},
+                   {"on infeasible rows", Align::number},
+                   {"on negatives", Align::number},
+                   {"Kendall’s τ", Align::number}});
+  double index = 0;
+  for (const json& candidate : items_of(member(training, "candidates"))) {
+    const bool is_chosen = index++ == chosen_index;
+    const json& history = items_of(member(candidate, "history"));
+    if (history.empty()) continue;
+    const auto step = number_of(member(history.back(), "step"));
+    std::vector<std::string> cells = {html_escape(text_of(member(candidate, "alpha"))),
+                                      html_escape(text_of(member(candidate, "beta"))), step ? count_text(*step) : "–"};
+    for (const char* key : {"loss", "loss_feasible", "loss_infeasible", "loss_negatives", "kendall"}) {
+      const double value = checkpoint_value(candidate, history.back(), key);
+      cells.push_back(std::isfinite(value) ? html_escape(measured_with_unit(value, "")) : "–");
+    }
+    table.row(cells, is_chosen ? "chosen" : "");
+  }
+  if (table.empty()) return "";
+  return "<p class=\"soft\">Each candidate was trained for one checkpoint only, so there is no course to plot.</p>" +
+         table.html();
+}
+
 std::string panel_html(const Chart& chart, std::string_view heading) {
   return fmt::format("<figure><h4>{}</h4><div class=\"plot\">{}</div></figure>\n", heading, chart_svg(chart));
 }
@@ -113,8 +168,13 @@ std::string training_figures(const ReportView& view) {
                                                                    {"loss_infeasible", "Loss on infeasible rows"},
                                                                    {"loss_negatives", "Loss on negatives"}};
   std::string panels, legend;
+  bool is_single = false;
   const auto add = [&](Chart chart, const char* heading) {
     if (!has_points(chart)) return;
+    if (!has_course(chart)) {
+      is_single = true;
+      return;
+    }
     chart.title = std::string(heading) + " over training steps";
     if (legend.empty()) legend = chart_legend(chart);
     panels += panel_html(chart, heading);
@@ -133,11 +193,13 @@ std::string training_figures(const ReportView& view) {
   rank.y.low = least < 0 ? -1 : 0;
   rank.y.high = 1;
   add(std::move(rank), "Rank correlation on withheld rows");
-  if (const Chart selection = selection_chart(view); has_points(selection)) {
+  const std::string table = is_single && panels.empty() ? checkpoint_table(view) : "";
+  if (const Chart selection = selection_chart(view); can_compare(selection)) {
     panels += panel_html(selection, "Selection: up and right is better");
   }
-  if (panels.empty()) return "";
-  return fmt::format("<h3>Training</h3>{}<div class=\"panels\">{}</div>\n", legend, panels);
+  if (panels.empty() && table.empty()) return "";
+  return fmt::format("<h3>Training</h3>{}{}<div class=\"panels{}\">{}</div>\n", table, legend,
+                     table.empty() ? "" : " block", panels);
 }
 
 std::string coverage_figures(const ReportView& view) {

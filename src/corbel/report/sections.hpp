@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace corbel {
 
@@ -8,7 +9,8 @@ struct ReportView;
 
 // The parts of the page that are words and tables, each as HTML. Whatever is not known is said in words.
 
-std::string headline_section(const ReportView& view);  ///< what to build, and what was not known
+std::string headline_section(const ReportView& view);       ///< what to build, and what was not known
+std::vector<std::string> unknowns(const ReportView& view);  ///< the latter, one sentence each
 std::string facts_strip(const ReportView& view);
 std::string ranking_section(const ReportView& view);     ///< ranked table
 std::string selection_section(const ReportView& view);   ///< candidates of the training

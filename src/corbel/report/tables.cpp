@@ -15,10 +15,6 @@ using Align = HtmlTable::Align;
 
 constexpr std::size_t shown_proposals = 12, most_proposals = 300, most_constraint_columns = 3;
 
-std::string code(std::string_view text) {
-  return fmt::format("<code>{}</code>", html_escape(text));
-}
-
 std::string true_cell(const ReportView& view, const json& proposal) {
   const std::string state = text_of(member(proposal, "simulated", "state"));
   if (state == "infeasible" || state == "failed") return fmt::format("<span class=\"broken-text\">{}</span>", state);
@@ -93,7 +89,7 @@ std::string ranking_section(const ReportView& view) {
                                             {"feasible", Align::number}};
   if (one_margin) columns.push_back({"tightest margin", Align::number});
   for (const std::string& constraint : constraints) {
-    if (!one_margin) columns.push_back({code(constraint), Align::number});
+    if (!one_margin) columns.push_back({html_code(constraint), Align::number});
   }
   columns.push_back({"nearest logged, distance", Align::number});
 
@@ -113,14 +109,15 @@ std::string ranking_section(const ReportView& view) {
         true_cell(view, proposal), gain ? gain_text(*gain) : "–", feasibility ? percent_text(*feasibility, 0) : "–"};
     if (one_margin) {
       const json& margin = tightest_margin(proposal);
-      cells.push_back(margin_cell(margin) + " " + code(text_of(member(margin, "constraint"))));
+      cells.push_back(margin_cell(margin) + " " + html_code(text_of(member(margin, "constraint"))));
     }
     for (const std::string& constraint : constraints) {
       if (!one_margin) cells.push_back(margin_cell(margin_of(proposal, constraint)));
     }
-    cells.push_back(distance ? fmt::format("{} <small>at {:.3f}</small>",
+    const json& within = member(nearest, "within_limits");
+    cells.push_back(distance ? fmt::format("{} <small>at {:.3f}{}</small>",
                                            html_escape(view.objective_text(number_of(member(nearest, "objective")))),
-                                           *distance)
+                                           *distance, within.is_boolean() && !is_true(within) ? ", over a limit" : "")
                              : "–");
     const bool is_chosen = &proposal == &view.best_proposal && text_of(member(view.best, "source")) != "logged";
     table.row(cells, is_chosen ? "has-note chosen" : "has-note");
@@ -194,8 +191,8 @@ std::string failures_section(const ReportView& view) {
     const std::string name = text_of(member(reason, "reason"));
     const auto rows = number_of(member(reason, "rows"));
     const bool known = rows && infeasible && *infeasible > 0;
-    table.row({name.empty() ? "<span class=\"soft\">not stated</span>" : code(name), rows ? count_text(*rows) : "–",
-               known ? percent_text(*rows / *infeasible) : "–",
+    table.row({name.empty() ? "<span class=\"soft\">not stated</span>" : html_code(name),
+               rows ? count_text(*rows) : "–", known ? percent_text(*rows / *infeasible) : "–",
                known ? fmt::format("<span class=\"meter\"><i style=\"width:{:.1f}%\"></i></span>",
                                    100 * std::clamp(*rows / *infeasible, 0.0, 1.0))
                      : ""});
@@ -215,7 +212,7 @@ std::string failures_section(const ReportView& view) {
     if (state != "infeasible" && state != "failed") continue;
     const std::string detail = text_of(member(simulated, "detail"));
     failed.push_back(fmt::format("#{} {}: {}{}", html_escape(text_of(member(proposal, "rank"))), state,
-                                 code(text_of(member(simulated, "reason"))),
+                                 html_code(text_of(member(simulated, "reason"))),
                                  detail.empty() ? "" : "; " + html_escape(detail)));
     if (failed.size() == 20) break;
   }
@@ -263,12 +260,12 @@ std::string provenance_section(const ReportView& view) {
            (fingerprint.empty() ? "" : fmt::format(" <small class=\"mono\">{}</small>", fingerprint));
   };
   row("Study", text(member(study, "name")));
-  row("Study file", code(text_of(member(study, "file"))));
+  row("Study file", html_code(text_of(member(study, "file"))));
   row("Seed", text(member(study, "seed")));
-  row("Objective", fmt::format("minimise {}", code(view.objective)));
+  row("Objective", fmt::format("minimise {}", html_code(view.objective)));
   std::string constraints;
   for (const json& constraint : items_of(member(study, "constraints")))
-    constraints += (constraints.empty() ? "" : "<br>") + code(text_of(constraint));
+    constraints += (constraints.empty() ? "" : "<br>") + html_code(text_of(constraint));
   row("Constraints", constraints.empty() ? "none" : constraints);
   row("Design space", with_fingerprint(member(study, "space")));
   const json& workload = member(study, "workload");
@@ -294,7 +291,7 @@ std::string provenance_section(const ReportView& view) {
   }
   row("Rows", rows);
   row("Model file", training.is_object() && !text_of(member(training, "model")).empty()
-                        ? code(text_of(member(training, "model")))
+                        ? html_code(text_of(member(training, "model")))
                         : "");
   row("Search", text(member(view.results, "search", "method")));
   row("Made by", "Corbel " + text(member(view.results, "corbel")));

@@ -112,6 +112,10 @@ std::string gain_text(double gain) {
   return fmt::format("{:.2f}×", gain);
 }
 
+std::string error_text(double error) {
+  return percent_text(error, error < 0.1 ? 1 : 0);
+}
+
 std::string seconds_text(double seconds) {
   if (seconds < 0) return "–";
   if (seconds < 10) return fmt::format("{:.1f} s", seconds);
@@ -212,6 +216,24 @@ std::optional<double> ReportView::true_objective(const json& proposal) const {
 std::optional<double> ReportView::best_objective() const {
   const auto value = number_of(member(best, "objective"));
   return value ? value : number_of(member(best, "predicted"));
+}
+
+bool ReportView::is_only_predicted() const {
+  const std::string source = text_of(member(best, "source"));
+  return source != "validated" && source != "logged";
+}
+
+bool ReportView::is_from_table() const {
+  return member(results, "validation", "table").is_object();
+}
+
+std::string ReportView::truth_source() const {
+  if (is_from_table()) {
+    const std::string file = text_of(member(results, "validation", "table", "file"));
+    return file.empty() ? "a recorded table" : "the recorded table " + file;
+  }
+  const std::string simulator = text_of(member(results, "study", "simulator", "name"));
+  return simulator.empty() ? "simulation" : "the simulator " + simulator;
 }
 
 std::vector<std::string> ReportView::metrics() const {

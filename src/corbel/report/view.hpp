@@ -43,6 +43,7 @@ std::string count_text(double value);                      ///< "452,760,000"
 std::string percent_text(double share, int decimals = 1);  ///< 0.042 → "4.2 %"
 std::string signed_percent_text(double share);             ///< 0.042 → "+4.2 %"
 std::string gain_text(double gain);                        ///< "1.42×"
+std::string error_text(double error);                      ///< a relative error, no more digits than it deserves
 std::string seconds_text(double seconds);                  ///< "0.8 s", "3 min 20 s"
 
 struct ReportParameter {
@@ -74,6 +75,9 @@ struct ReportView {
   std::optional<double> true_objective(const nlohmann::json& proposal) const;
   /// The true objective of the best design, else the predicted one.
   std::optional<double> best_objective() const;
+  bool is_only_predicted() const;    ///< the best design, neither simulated nor logged
+  bool is_from_table() const;        ///< true values were looked up in a recorded table
+  std::string truth_source() const;  ///< what "true" means: "the simulator edge"; plain text
   /// Names of all metrics known, the objective first.
   std::vector<std::string> metrics() const;
 };
