@@ -152,8 +152,7 @@ std::string checkpoint_table(const ReportView& view) {
     table.row(cells, is_chosen ? "chosen" : "");
   }
   if (table.empty()) return "";
-  return "<p class=\"soft\">Each candidate was trained for one checkpoint only, so there is no course to plot.</p>" +
-         table.html();
+  return "<p class=\"soft\">Training kept one checkpoint only, so there is no course to plot.</p>" + table.html();
 }
 
 std::string panel_html(const Chart& chart, std::string_view heading) {
@@ -198,8 +197,10 @@ std::string training_figures(const ReportView& view) {
     panels += panel_html(selection, "Selection: up and right is better");
   }
   if (panels.empty() && table.empty()) return "";
-  return fmt::format("<h3>Training</h3>{}{}<div class=\"panels{}\">{}</div>\n", table, legend,
-                     table.empty() ? "" : " block", panels);
+  if (!panels.empty()) {
+    panels = fmt::format("<div class=\"panels{}\">{}</div>\n", table.empty() ? "" : " block", panels);
+  }
+  return fmt::format("<h3>Training</h3>{}{}{}", table, legend, panels);
 }
 
 std::string coverage_figures(const ReportView& view) {
