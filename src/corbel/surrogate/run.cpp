@@ -26,6 +26,20 @@ constexpr std::uint64_t report_every = 20;
 // Logged designs that the negatives' strategy starts from: the best predicted of so many drawn at random.
 constexpr std::size_t drawn_seeds = 256, kept_seeds = 32;
 
+constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
+
+// The terms of the loss under their names in reports and checkpoints.
+constexpr std::pair<const char*, double Losses::*> loss_terms[] = {{"loss", &Losses::total},
+                                                                   {"loss_feasible", &Losses::feasible},
+                                                                   {"loss_infeasible", &Losses::infeasible},
+                                                                   {"loss_negatives", &Losses::negatives},
+                                                                   {"loss_feasibility", &Losses::feasibility},
+                                                                   {"loss_metrics", &Losses::metrics}};
+
+double number_or_nan(const nlohmann::json& json) {
+  return json.is_null() ? not_known : json.get<double>();
+}
+
 double learning_rate_at(const TrainingOptions& options, std::uint64_t step) {
   const bool attention = options.network == "attention";
   const double base = options.learning_rate > 0 ? options.learning_rate : (attention ? 1e-4 : 1e-3);
@@ -69,7 +83,7 @@ class Run {
         close_interval();
         save();
       }
-      if (done % report_every == 0 || is_last) {
+      if (learner_.steps_done() % report_every == 0 || is_last) {
         progress_.monitor.progress("train", done, progress_.total, note_);
         if (progress_.monitor.stop_requested()) {
           save();
@@ -138,9 +152,7 @@ class Run {
   }
 
   void add(const Losses& losses) {
-    const double terms[] = {losses.total,     losses.feasible,    losses.infeasible,
-                            losses.negatives, losses.feasibility, losses.metrics};
-    for (std::size_t i = 0; i < std::size(terms); ++i) sums_[i] += terms[i];
+    for (const auto& [name, term] : loss_terms) sums_.*term += losses.*term;
     ++interval_;
   }
 
@@ -149,21 +161,17 @@ class Run {
       result_.diverged = true;
       return;
     }
-    static constexpr const char* names[] = {"loss",           "loss_feasible",    "loss_infeasible",
-                                            "loss_negatives", "loss_feasibility", "loss_metrics"};
-    nlohmann::json entry = {{"step", learner_.steps_done()}};
-    for (std::size_t i = 0; i < sums_.size(); ++i) {
-      entry[names[i]] = number_or_null(sums_[i] / static_cast<double>(interval_));
-    }
-    note_ = fmt::format("loss {:.3g}", sums_[0] / static_cast<double>(interval_));
+    TrainingPoint point{learner_.steps_done(), {}, not_known, not_known, not_known};
+    for (const auto& [name, term] : loss_terms) point.losses.*term = sums_.*term / static_cast<double>(interval_);
+    note_ = fmt::format("loss {:.3g}", point.losses.total);
     sums_ = {};
     interval_ = 0;
     if (settings_.selects) {
       const Evidence evidence =
           judge(current_model(), settings_.context, settings_.data, settings_.options.protocol == "paper");
-      entry["kendall"] = number_or_null(evidence.kendall);
-      entry["infeasible_auc"] = number_or_null(evidence.infeasible_auc);
-      entry["score"] = number_or_null(evidence.score);
+      point.kendall = evidence.kendall;
+      point.infeasible_auc = evidence.infeasible_auc;
+      point.score = evidence.score;
       note_ += fmt::format(", rank correlation {:.2f}", evidence.kendall);
       // Without withheld rows there is nothing to compare: the last checkpoint then.
       if (result_.step == 0 || settings_.data.withheld_feasible.empty() || evidence.score > result_.score) {
@@ -177,7 +185,7 @@ class Run {
     } else {
       best_ = learner_.parameters();
     }
-    result_.history.push_back(std::move(entry));
+    result_.history.push_back(point);
   }
 
   void save() const {
@@ -186,7 +194,7 @@ class Run {
     for (const Design& design : negatives_) negatives.push_back(settings_.domain.space.id(design));
     const nlohmann::json state = {{"key", settings_.key},
                                   {"steps", learner_.steps_done()},
-                                  {"sums", sums_},
+                                  {"sums", TrainingPoint{0, sums_, 0, 0, 0}},
                                   {"interval", interval_},
                                   {"negatives", std::move(negatives)},
                                   {"history", result_.history},
@@ -214,14 +222,13 @@ class Run {
       if (state.at("key").get<std::string>() != settings_.key) return;
       const auto steps = state.at("steps").get<std::uint64_t>();
       RunResult result;
-      result.history = state.at("history");
+      result.history = state.at("history").get<std::vector<TrainingPoint>>();
       result.step = state.at("step").get<std::uint64_t>();
       result.kendall = state.at("kendall").get<double>();
-      const nlohmann::json& auc = state.at("infeasible_auc");
-      result.infeasible_auc = auc.is_null() ? std::numeric_limits<double>::quiet_NaN() : auc.get<double>();
+      result.infeasible_auc = number_or_nan(state.at("infeasible_auc"));
       result.score = state.at("score").get<double>();
       result.predicted = state.at("predicted").get<std::vector<double>>();
-      const auto sums = state.at("sums").get<std::array<double, 6>>();
+      const Losses sums = state.at("sums").get<TrainingPoint>().losses;
       const auto interval = state.at("interval").get<std::uint64_t>();
       std::vector<Design> negatives;
       for (const nlohmann::json& id : state.at("negatives")) {
@@ -258,7 +265,7 @@ class Run {
   std::unordered_set<DesignId> logged_feasible_;
   std::vector<std::size_t> rows_;
   std::vector<Design> negatives_;
-  std::array<double, 6> sums_ = {};
+  Losses sums_;
   std::uint64_t interval_ = 0;
   std::vector<float> best_;  // what to fall back on: of the best checkpoint, before any the initial ones
   std::string note_;
@@ -269,6 +276,22 @@ class Run {
 
 RunResult run_training(const RunSettings& settings, RunProgress& progress) {
   return Run(settings, progress).train();
+}
+
+void to_json(nlohmann::json& json, const TrainingPoint& point) {
+  json = {{"step", point.step},
+          {"kendall", number_or_null(point.kendall)},
+          {"infeasible_auc", number_or_null(point.infeasible_auc)},
+          {"score", number_or_null(point.score)}};
+  for (const auto& [name, term] : loss_terms) json[name] = number_or_null(point.losses.*term);
+}
+
+void from_json(const nlohmann::json& json, TrainingPoint& point) {
+  point.step = json.at("step").get<std::uint64_t>();
+  point.kendall = number_or_nan(json.at("kendall"));
+  point.infeasible_auc = number_or_nan(json.at("infeasible_auc"));
+  point.score = number_or_nan(json.at("score"));
+  for (const auto& [name, term] : loss_terms) point.losses.*term = number_or_nan(json.at(name));
 }
 
 nlohmann::json number_or_null(double value) {

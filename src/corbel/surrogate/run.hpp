@@ -3,13 +3,14 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/scorer/safetensors.hpp"
 #include "corbel/search/strategy.hpp"
+#include "corbel/surrogate/learner.hpp"
 #include "corbel/surrogate/trainer.hpp"
 #include "corbel/surrogate/training_data.hpp"
 
@@ -30,14 +31,26 @@ struct RunSettings {
   std::string key;                   ///< a checkpoint with another key is not used
 };
 
+/// Where a run stood at a checkpoint.
+struct TrainingPoint {
+  std::uint64_t step = 0;
+  Losses losses;  ///< means since the point before
+  /// On the withheld rows; NaN where not known.
+  double kendall = 0, infeasible_auc = 0, score = 0;
+};
+void to_json(nlohmann::json& json, const TrainingPoint& point);
+void from_json(const nlohmann::json& json, TrainingPoint& point);
+
 struct RunResult {
   TensorMap tensors;                                  ///< of one member, without prefix
   std::uint64_t step = 0;                             ///< at which they were taken
   double kendall = 0, infeasible_auc = 0, score = 0;  ///< NaN where not known
   std::vector<double> predicted;                      ///< objective of the withheld feasible rows
   bool diverged = false;                              ///< stopped since the parameters were no longer finite
-  nlohmann::json history = nlohmann::json::array();
+  std::vector<TrainingPoint> history;
 };
+
+class Monitor;
 
 /// What several runs report together.
 struct RunProgress {
