@@ -110,6 +110,18 @@ TEST_F(Csv, RefusesBrokenQuotes) {
   expect_corrupt("a,b\n\"1\"\rx,2\n", "t.csv:2: text behind a closing quote");
 }
 
+TEST_F(Csv, SaysWhatToDoAboutABrokenFile) {
+  const auto expect_hint = [&](const std::string& content, const std::string& part) {
+    expect_error([&] { read(content); }, ErrorCode::corrupt, "t.csv", part);
+  };
+  expect_hint("", "write a header line");
+  expect_hint("a,b\n1\n", "as many fields");
+  expect_hint("a,b\n1,\"2\n", "close it");
+  expect_hint("a,b\n\"1\"\rx,2\n", "written twice");
+  expect_hint("a,a\n", "another name");
+  expect_hint("a,,b\n", "name it");
+}
+
 TEST_F(Csv, RefusesWhatIsNotText) {
   expect_corrupt(std::string("a,b\n1,2\n3,\0\n", 12), "t.csv:3: a NUL byte");
   expect_corrupt("a,b\n1," + std::string((1 << 20) + 1, 'x') + "\n", "t.csv:2: a field of over 1 MB");

@@ -97,9 +97,10 @@ struct CsvReader::Data {
     const std::size_t begin = cursor - row;
     std::size_t write = begin;
     for (;;) {
-      if (!has_byte())
+      if (!has_byte()) {
         throw corrupt(opened, "a quote opens here and is never closed",
                       "close it; a quote inside a quoted field is written twice");
+      }
       const char c = buffer[cursor++];
       if (c == '"') {
         if (!has_byte() || buffer[cursor] != '"') break;
@@ -114,8 +115,9 @@ struct CsvReader::Data {
     add_field(begin, write);
     if (has_byte() && buffer[cursor] == '\r') {
       ++cursor;
-      if (has_byte() && buffer[cursor] != '\n')
+      if (has_byte() && buffer[cursor] != '\n') {
         throw corrupt(next_line, "text behind a closing quote", "a quote inside a quoted field is written twice");
+      }
     }
     if (has_byte() && buffer[cursor] != separator && buffer[cursor] != '\n') {
       throw corrupt(next_line, "text behind a closing quote", "a quote inside a quoted field is written twice");
@@ -174,8 +176,9 @@ struct CsvReader::Data {
     }
     if (std::string_view(buffer.data(), end).starts_with("\xEF\xBB\xBF")) row = cursor = 3;
     detect_separator();
-    if (!read_row())
+    if (!read_row()) {
       throw Error(ErrorCode::corrupt, name + ": the file is empty", "write a header line, then the rows");
+    }
     std::unordered_set<std::string> seen;
     for (std::size_t i = 0; i < fields.size(); ++i) {
       const std::string column(trim(field(i)));
