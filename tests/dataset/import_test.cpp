@@ -134,9 +134,6 @@ TEST_F(Import, RefusesRowsWithLineAndReason) {
   const DesignSpace space({Parameter::integer("pes", 1, 12)});
   const std::string place = log();
   ImportSpec spec;
-  spec.roles["latency_ms"] = ColumnRole::metric;
-  EXPECT_ERROR(import(csv, spec, space), ErrorCode::invalid_input, "is to be a metric, but is not all numbers");
-
   // The plan of the clean part of the log; the import then meets the rest.
   spec.file = folder_.write("log.csv", csv.substr(0, csv.find("9,9,1,\n")));
   const ImportPlan plan = plan_import(spec, space, silent_monitor());
@@ -150,9 +147,9 @@ TEST_F(Import, RefusesRowsWithLineAndReason) {
                                  place + ":11: `perhaps` is neither feasible nor infeasible",
                                  place + ":12: `latency_ms` is blank, though the row says feasible",
                                  place + ":13: `latency_ms` = 5, though the row says infeasible",
-                                 place + ":14: `latency_ms` = fast is not a finite number",
+                                 place + ":14: latency_ms: `fast` is not a number",
                                  place + ":15: `pes` is blank",
-                                 place + ":16: `latency_ms` = inf is not a finite number",
+                                 place + ":16: latency_ms: `inf` is not a number",
                                  place + ":17: `pes` = 16 is not in the design space",
                              }));
   EXPECT_EQ(store_.read(group).rows(), 8U);
@@ -236,7 +233,10 @@ TEST_F(Import, TakesAReasonAloneForFeasibility) {
 TEST_F(Import, TakesALogWithoutFeasibilityAsFeasible) {
   const Imported got = import("pes,latency_ms,power_w\n1,5,1\n2,4,\n3,,\n4,3,nan\n");
   EXPECT_EQ(got.result.feasible, 3U);
-  EXPECT_EQ(got.result.refusals, std::vector<std::string>{log() + ":4: has no metric"});
+  EXPECT_EQ(got.result.refusals,
+            std::vector<std::string>{log() + ":4: has no metric; if that means infeasible, set "
+                                             "`columns: {latency_ms: metric_or_infeasible}` under `import:`, or add a "
+                                             "column `feasible` of 0 and 1"});
   EXPECT_TRUE(std::isnan(got.data.metric(1, 1)));
 }
 
@@ -290,7 +290,11 @@ TEST_F(Import, NamesColumnsThatCannotBeTold) {
   };
   refused("pes,host,latency_ms\n1,,5\n2,a,6\n", "`host` cannot be told", "columns: {host: ignore}");
   refused("pes,network,latency_ms\n1,vgg,5\n2,resnet,6\n", "names 2 workloads", "split the log by workload");
-  refused("PE count,latency_ms\n1,5\n2,6\n", "`PE count` has a name", "rename: {\"PE count\": pe_count}");
+  refused("PE count,pe_count,latency_ms\n1,2,5\n2,1,6\n", "`PE count` and `pe_count` are both named `pe_count`",
+          "rename: {\"pe_count\": NAME}");
+  refused("pes,bandwidth (GB/s),latency_ms\n1,5,5\n2,6,6\n", "`bandwidth (GB/s)` has a name",
+          "rename: {\"bandwidth (GB/s)\": NAME}");
+  refused("pes,\xC3\xA4,latency_ms\n1,5,5\n2,6,6\n", "has a name that constraints cannot use", "NAME}");
   refused("pes,valid,status,latency_ms\n1,1,ok,5\n", "both `valid` and `status`", "columns: {status: ignore}");
   refused("pes,lanes\n1,2\n2,2\n", "no column is a metric", "columns: {NAME: metric}");
   refused("latency_ms,power_w\n1,2\n2,3\n", "no column is a parameter", "columns: {NAME: parameter}");
@@ -306,6 +310,139 @@ TEST_F(Import, NamesColumnsThatCannotBeTold) {
   ImportSpec two;
   two.roles = {{"a", ColumnRole::feasible}, {"b", ColumnRole::feasible}};
   EXPECT_ERROR(import("a,b,pes,latency_ms\n1,1,1,1\n", two), ErrorCode::invalid_input, "have the same role");
+}
+
+/// 49 rows of 49 latencies, 10 to 58; the cell of one row may be another text.
+std::string log_with_cell(std::size_t odd_row, const std::string& cell, const std::string& column = "latency_ms") {
+  std::string csv = "pes,lanes," + column + "\n";
+  for (std::size_t i = 0; i < 49; ++i) {
+    csv += std::to_string(i / 7) + "," + std::to_string(i % 7) + "," + (i == odd_row ? cell : std::to_string(10 + i)) +
+           "\n";
+  }
+  return csv;
+}
+
+TEST_F(Import, RefusesTheRowOfABadCellNotTheColumn) {
+  const Imported got = import(log_with_cell(10, "err"));
+  EXPECT_EQ(got.column("latency_ms").role, ColumnRole::metric);
+  EXPECT_EQ(got.column("latency_ms").evidence, "named like a metric; rows where it is not a number are refused: 1");
+  EXPECT_EQ(got.plan.space.dimensions(), 2U);
+  EXPECT_EQ(got.result.added, 48U);
+  EXPECT_EQ(got.result.refusals, std::vector<std::string>{log() + ":12: latency_ms: `err` is not a number"});
+
+  const Imported comma = import(log_with_cell(3, "\"13,5\""));
+  EXPECT_EQ(comma.result.refusals,
+            std::vector<std::string>{log() + ":5: latency_ms: `13,5` is not a number: write it with a point"});
+  std::string gains = "pes,gain\n";
+  for (int i = 0; i < 40; ++i) gains += std::to_string(i) + "," + (i == 7 ? "?" : std::to_string(i) + ".5") + "\n";
+  ImportSpec spec;
+  const Imported gain = import(gains, spec, DesignSpace({Parameter::integer("pes", 0, 39)}));
+  EXPECT_EQ(gain.column("gain").role, ColumnRole::metric);
+  EXPECT_EQ(gain.result.refusals.front(), log() + ":9: gain: `?` is not a number");
+}
+
+TEST_F(Import, AsksWhetherAWordAmongNumbersIsAValueOfAParameter) {
+  std::string csv = "pes,latency_ms\n";
+  for (int i = 0; i < 30; ++i) csv += (i == 4 ? "auto" : std::to_string(i % 5)) + "," + std::to_string(i) + "\n";
+  const Error error = error_of([&] { import(csv); });
+  EXPECT_EQ(std::string(error.what()), log() + ":6: pes: `auto` is not a number");
+  EXPECT_NE(error.hint().find("columns: {pes: parameter}"), std::string::npos) << error.hint();
+  ImportSpec spec;
+  spec.roles["pes"] = ColumnRole::parameter;
+  spec.file = log();
+  EXPECT_EQ(plan_import(spec, std::nullopt, silent_monitor()).space.parameters()[0],
+            Parameter::categorical("pes", {"0", "1", "2", "3", "4", "auto"}));
+  // A third of the rows is no slip: words are values there.
+  EXPECT_EQ(import("pes,latency_ms\n1,5\n2,6\nauto,7\n").plan.space.parameters()[0],
+            Parameter::categorical("pes", {"1", "2", "auto"}));
+}
+
+TEST_F(Import, NamesADecimalComma) {
+  const auto refused = [&](const std::string& csv, const std::string& message, ImportSpec spec = {}) {
+    const Error error = error_of([&] { import(csv, spec); });
+    EXPECT_EQ(std::string(error.what()), log() + message);
+    EXPECT_NE(error.hint().find("write numbers with a point (3.5)"), std::string::npos) << error.hint();
+  };
+  refused("pes;latency_ms\n1;3,5\n2;4,25\n", ":2: latency_ms: `3,5` is not a number");
+  refused("pes;latency_ms\n1;3\n2;4,25\n", ":3: latency_ms: `4,25` is not a number");
+  refused("voltage;latency_ms\n0,8;3\n0,9;4\n", ":2: voltage: `0,8` is not a number");
+  ImportSpec spec;
+  spec.roles["score"] = ColumnRole::metric;
+  refused("pes;score\n1;3,5\n2;4,25\n", ":2: score: `3,5` is not a number", spec);
+  spec.roles = {{"kernel", ColumnRole::parameter}};
+  EXPECT_EQ(import("kernel;latency_ms\n3,3;3\n5,5;4\n", spec).plan.space.parameters()[0],
+            Parameter::categorical("kernel", {"3,3", "5,5"}));
+
+  const Error units = error_of([&] { import("pes,latency_ms\n1,3.5ms\n2,4ms\n"); });
+  EXPECT_EQ(std::string(units.what()), log() + ":2: latency_ms: `3.5ms` is not a number");
+  spec.roles = {{"score", ColumnRole::metric}};
+  EXPECT_ERROR(import("pes,score\n1,good\n2,bad\n", spec), ErrorCode::invalid_input, ":2: score: `good`");
+  EXPECT_ERROR(import("pes,score\n1,\n2,\n", spec), ErrorCode::invalid_input,
+               "`score` is to be a metric, but is always");
+}
+
+TEST_F(Import, TakesABlankMetricForInfeasibleWhenTold) {
+  ImportSpec spec;
+  spec.roles["latency_ms"] = ColumnRole::metric_or_infeasible;
+  const Imported got = import("pes,latency_ms,area_mm2\n1,5,1\n2,,2\n3,nan,3\n4,3,4\n", spec);
+  EXPECT_EQ(got.column("latency_ms").role, ColumnRole::metric);
+  EXPECT_TRUE(got.column("latency_ms").only_feasible);
+  EXPECT_FALSE(got.column("area_mm2").only_feasible);
+  EXPECT_EQ(got.result.feasible, 2U);
+  EXPECT_EQ(got.result.infeasible, 2U);
+  EXPECT_EQ(got.data.metric(1, 1), 2) << "area of an infeasible design is kept";
+  EXPECT_ERROR(import("pes,feasible,latency_ms\n1,1,5\n2,0,\n", spec), ErrorCode::invalid_input,
+               "both `latency_ms` and `feasible` tell whether");
+  // A reason column may say why, or that the run came to nothing; it is not overruled.
+  const Imported why =
+      import("pes,lanes,reason,latency_ms\n1,1,,5\n2,1,memory,\n3,1,timeout,\n4,1,,\n1,2,power,6\n2,2,,3\n", spec);
+  EXPECT_EQ(why.result.feasible, 2U);
+  EXPECT_EQ(why.result.infeasible, 2U);
+  EXPECT_EQ(why.result.failed, 1U);
+  EXPECT_EQ(why.result.refusals,
+            std::vector<std::string>{log() + ":6: `latency_ms` = 6, though the row says infeasible"});
+}
+
+TEST_F(Import, MakesIdentifiersOfColumnNames) {
+  const Imported got =
+      import("PE count,Total energy (mJ),latency [\xC2\xB5s],area (mm\xC2\xB2)\n1,5,50,1.5\n2,6,60,2.5\n");
+  EXPECT_EQ(got.column("PE count").name, "pe_count");
+  EXPECT_EQ(got.column("PE count").evidence, "2 distinct numbers; named pe_count");
+  EXPECT_EQ(got.data.group.metrics, (std::vector<std::string>{"total_energy_mj", "latency_us", "area_mm2"}));
+  // A space that has the identifier names the column.
+  const DesignSpace space({Parameter::ordinal("pe_count", {1, 2})});
+  EXPECT_EQ(import("PE count,latency_ms\n1,5\n2,6\n", {}, space).data.rows(), 2U);
+  ImportSpec spec;
+  spec.rename = {{"PE count", "pes"}};
+  EXPECT_EQ(import("PE count,pe_count,latency_ms\n1,2,5\n2,1,6\n", spec).plan.space.parameters()[0].name(), "pes");
+}
+
+/// The stages of progress, with how many reports said that all was done.
+class StageMonitor : public Monitor {
+ public:
+  void progress(std::string_view stage, std::uint64_t done, std::uint64_t total, std::string_view) override {
+    reports[std::string(stage)].emplace_back(done, total);
+  }
+  void message(std::string_view) override {}
+  bool stop_requested() const override { return false; }
+  std::map<std::string, std::vector<std::pair<std::uint64_t, std::uint64_t>>> reports;
+};
+
+TEST_F(Import, ReportsProgressInRowsOfTheFile) {
+  std::string csv = "pes,latency_ms\n";
+  for (int i = 0; i < 10000; ++i) csv += std::to_string(i) + "," + std::to_string(i) + ".5\n";
+  ImportSpec spec;
+  spec.file = folder_.write("log.csv", csv);
+  StageMonitor monitor;
+  const ImportPlan plan = plan_import(spec, DesignSpace({Parameter::integer("pes", 0, 9999)}), monitor);
+  Store::GroupId group = 0;
+  import_csv(store_, spec, plan, group, monitor);
+  using Reports = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+  EXPECT_EQ(monitor.reports["import"], (Reports{{0, 10000}, {8192, 10000}, {10000, 10000}}));
+  const Reports columns = monitor.reports["columns"];
+  ASSERT_EQ(columns.size(), 3U);
+  EXPECT_LT(columns[1].first, 100U);
+  EXPECT_EQ(columns[2], (Reports::value_type{100, 100}));
 }
 
 TEST_F(Import, LeavesOutWhatTeachesNothing) {
@@ -344,12 +481,15 @@ TEST_F(Import, TellsUnitsFromValuesByTheirNumber) {
 }
 
 TEST_F(Import, ReadsItsSpecFromConfig) {
-  const path study = folder_.write("sub/study.yaml",
-                                   "file: log.csv\ncolumns: {a: parameter, b: ignore}\nrename: {c: d}\n"
-                                   "simulator: maestro\nworkload: resnet50\n");
+  const path study =
+      folder_.write("sub/study.yaml",
+                    "file: log.csv\ncolumns: {a: parameter, b: ignore, e: metric_or_infeasible}\nrename: {c: d}\n"
+                    "simulator: maestro\nworkload: resnet50\n");
   const ImportSpec spec = import_spec_from_config(Config::load(study));
   EXPECT_EQ(spec.file, folder_ / "sub/log.csv");
-  EXPECT_EQ(spec.roles, (std::map<std::string, ColumnRole>{{"a", ColumnRole::parameter}, {"b", ColumnRole::ignore}}));
+  EXPECT_EQ(spec.roles,
+            (std::map<std::string, ColumnRole>{
+                {"a", ColumnRole::parameter}, {"b", ColumnRole::ignore}, {"e", ColumnRole::metric_or_infeasible}}));
   EXPECT_EQ(spec.rename, (std::map<std::string, std::string>{{"c", "d"}}));
   EXPECT_EQ(spec.simulator, "maestro");
   EXPECT_EQ(spec.workload, "resnet50");

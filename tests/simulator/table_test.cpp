@@ -76,6 +76,28 @@ TEST_F(Table, AnswersWithTheRecordedRow) {
   EXPECT_EQ(outcomes[4].state, OutcomeState::failed);
 }
 
+TEST_F(Table, ReadsFeasibilityAsImportingDoes) {
+  const std::vector<Hardware> designs = {{"rs", 16.0}, {"rs", 32.0}, {"rs", 64.0}};
+  const auto outcomes = [&](const std::string& csv) {
+    return make_table_simulator(write("log.csv", csv), space_)->simulate(designs, nullptr);
+  };
+  const auto status = outcomes("flow,size,Status,cycles\nrs,16,ok,3\nrs,32,ZeroDivisionError,\nrs,64,timeout,\n");
+  EXPECT_EQ(status[0].state, OutcomeState::complete);
+  EXPECT_EQ(status[1].state, OutcomeState::infeasible);
+  EXPECT_EQ(status[1].reason, "ZeroDivisionError");
+  EXPECT_EQ(status[2].reason, "not_in_table") << "a run that came to nothing says nothing of the design";
+  const auto valid = outcomes("flow,size,valid,reason,cycles\nrs,16,yes,,3\nrs,32,no,l1,n/a\nrs,64,True,,4\n");
+  EXPECT_EQ(valid[1].reason, "l1");
+  EXPECT_TRUE(std::isnan(valid[1].metrics[0]));
+  EXPECT_EQ(valid[2].metrics[0], 4);
+  EXPECT_EQ(outcomes("flow,size,infeasible,cycles\nrs,16,0,3\nrs,32,1,\n")[1].state, OutcomeState::infeasible);
+  EXPECT_EQ(outcomes("flow,size,reason,cycles\nrs,16,,3\nrs,32,l2,\n")[1].reason, "l2");
+  expect_error("flow,size,valid,status,cycles\nrs,16,1,ok,3\n", ErrorCode::invalid_input,
+               "both `valid` and `status` tell");
+  expect_error("flow,size,status,cycles\nrs,16,0,3\n", ErrorCode::invalid_input,
+               "bad.csv:2: status is `0`, and whether");
+}
+
 TEST_F(Table, KnowsWhichMetricsNeedNoWorkload) {
   const auto table = make_table_simulator(write("log.csv", content_), space_);
   EXPECT_TRUE(table->metrics()[0].needs_workload);
@@ -141,7 +163,9 @@ TEST_F(Table, NamesLineAndRemedyOfBadInput) {
                "bad.csv:2: `17` is not a value of parameter size");
   expect_error("flow,size,feasible,cycles\nrs,16,maybe,3\n", invalid_input, "bad.csv:2: feasible is `maybe`");
   expect_error("flow,size,feasible,cycles\nrs,16,1,fast\n", invalid_input, "bad.csv:2: cycles is `fast`");
-  expect_error("flow,size,feasible,cycles\nrs,16,1,nan\n", invalid_input, "cycles is `nan`");
+  expect_error("flow,size,feasible,cycles\nrs,16,1,nan\n", invalid_input, "the row is feasible, but cycles is blank");
+  expect_error("flow;size;feasible;cycles\nrs;16;1;3,5\n", invalid_input, "bad.csv:2: cycles is `3,5`");
+  expect_error("flow;size;feasible;cycles\nrs;16;1;3,5\n", invalid_input, "write numbers with a point");
   expect_error("flow,size,feasible,cycles\nrs,16,1,\n", invalid_input, "the row is feasible, but cycles is blank");
   expect_error("flow,size,feasible,cycles\nrs,16,1\n", corrupt, "bad.csv:2");
   expect_error("", corrupt, "bad.csv");

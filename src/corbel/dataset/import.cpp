@@ -1,5 +1,6 @@
 #include "corbel/dataset/import.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <unordered_map>
@@ -8,8 +9,9 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
-#include "corbel/dataset/import_cells.hpp"
+#include "corbel/simulator/log_cells.hpp"
 
 namespace corbel {
 namespace {
@@ -33,7 +35,7 @@ TrialGroup group_of(const ImportSpec& spec, const ImportPlan& plan) {
 class RowReader {
  public:
   RowReader(const std::vector<std::string>& header, const ImportPlan& plan)
-      : plan_(plan), verdicts_(header, roles_of(plan)) {
+      : plan_(plan), verdicts_(header, verdict_columns(plan)) {
     for (std::size_t i = 0; i < plan.columns.size(); ++i) {
       const ColumnPlan& column = plan.columns[i];
       if (column.role == ColumnRole::metric) metrics_.push_back(i);
@@ -53,10 +55,14 @@ class RowReader {
     std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> known;  ///< texts already looked up
   };
 
-  static std::vector<ColumnRole> roles_of(const ImportPlan& plan) {
-    std::vector<ColumnRole> roles;
-    for (const ColumnPlan& column : plan.columns) roles.push_back(column.role);
-    return roles;
+  static VerdictColumns verdict_columns(const ImportPlan& plan) {
+    VerdictColumns columns;
+    for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+      if (plan.columns[i].role == ColumnRole::feasible) columns.feasible = i;
+      if (plan.columns[i].role == ColumnRole::reason) columns.reason = i;
+      if (plan.columns[i].blank_is_infeasible) columns.filled_if_feasible = i;
+    }
+    return columns;
   }
   std::string read_parameter(std::string_view cell, ParameterColumn& column);
   std::string read_metric(std::string_view cell, const ColumnPlan& column, bool feasible, double& value) const;
@@ -94,7 +100,8 @@ std::string RowReader::read_metric(std::string_view cell, const ColumnPlan& colu
   }
   if (!parse_number(cell, value)) {
     value = std::numeric_limits<double>::quiet_NaN();
-    return problem("= " + printable(cell) + " is not a finite number");
+    return column.column + ": `" + printable(cell) + "` is not a number" +
+           (is_decimal_comma(cell) ? ": write it with a point" : "");
   }
   if (feasible || !column.only_feasible) return "";
   if (value == column.filler) {
@@ -115,19 +122,24 @@ std::string RowReader::read(std::span<const std::string_view> row, Trial& trial)
     return "";
   }
   for (ParameterColumn& column : parameters_) {
-    std::string problem = read_parameter(trimmed(row[column.column]), column);
+    std::string problem = read_parameter(trim(row[column.column]), column);
     if (!problem.empty()) return problem;
   }
   const bool feasible = verdict.verdict == Verdict::feasible;
   trial.metrics.resize(metrics_.size());
   bool any = false;
   for (std::size_t m = 0; m < metrics_.size(); ++m) {
-    std::string problem =
-        read_metric(trimmed(row[metrics_[m]]), plan_.columns[metrics_[m]], feasible, trial.metrics[m]);
+    std::string problem = read_metric(trim(row[metrics_[m]]), plan_.columns[metrics_[m]], feasible, trial.metrics[m]);
     if (!problem.empty()) return problem;
     any = any || !std::isnan(trial.metrics[m]);
   }
-  if (feasible && !any) return verdicts_.has_column() ? "says feasible, but has no metric" : "has no metric";
+  if (feasible && !any) {
+    return verdicts_.has_column()
+               ? "says feasible, but has no metric"
+               : "has no metric; if that means infeasible, set `columns: {" +
+                     printable(plan_.columns[metrics_.front()].column) +
+                     ": metric_or_infeasible}` under `import:`, or add a column `feasible` of 0 and 1";
+  }
   trial.state = feasible ? TrialState::complete : TrialState::infeasible;
   trial.reason = printable(verdict.reason, 200);
   trial.design = plan_.space.id(design_);
@@ -161,9 +173,8 @@ ImportResult import_csv(Store& store, const ImportSpec& spec, const ImportPlan& 
   while (reader.next(fields)) {
     if ((result.rows & 0x1fff) == 0) {
       monitor.check();
-      const double read = reader.progress();
-      const double total = read > 0 ? static_cast<double>(result.rows) / read : 0;
-      monitor.progress("import", result.rows, static_cast<std::uint64_t>(total), "");
+      // One more, so that a file that has grown meanwhile does not look done.
+      monitor.progress("import", result.rows, std::max(plan.rows, result.rows + 1), "");
     }
     ++result.rows;
     const std::string problem = rows.read(fields, trial);

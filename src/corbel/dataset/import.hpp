@@ -16,8 +16,9 @@ namespace corbel {
 class Config;
 class Monitor;
 
-/// What a column of a log is.
-enum class ColumnRole { parameter, metric, feasible, reason, ignore };
+/// What a column of a log is. `metric_or_infeasible`, only in a spec: a metric that infeasible rows leave blank, in a
+/// log without a feasibility column; the plan has it as a metric.
+enum class ColumnRole { parameter, metric, feasible, reason, ignore, metric_or_infeasible };
 
 /// What a study's `import:` says.
 struct ImportSpec {
@@ -27,8 +28,8 @@ struct ImportSpec {
   std::string simulator = "import";           ///< name of what produced the log
   std::string workload;
 };
-/// `file` (relative to the config's), `columns: {name: parameter|metric|feasible|reason|ignore}`,
-/// `rename: {column: name}`, `simulator`, `workload`. @throws Error{invalid_input} naming the place
+/// `file` (relative to the config's), `columns: {name: parameter|metric|metric_or_infeasible|feasible|reason|
+/// ignore}`, `rename: {column: name}`, `simulator`, `workload`. @throws Error{invalid_input} naming the place
 ImportSpec import_spec_from_config(const Config& config);
 
 struct ColumnPlan {
@@ -40,16 +41,20 @@ struct ColumnPlan {
   bool only_feasible = false;
   /// Of such a metric: the number that infeasible rows carry in its place, such as −1; NaN if they leave it blank.
   double filler = std::numeric_limits<double>::quiet_NaN();
+  /// Of the metric set to be metric_or_infeasible: a row where it is blank is infeasible.
+  bool blank_is_infeasible = false;
 };
 
 struct ImportPlan {
   std::vector<ColumnPlan> columns;  ///< one per column of the file, in its order
   DesignSpace space;
+  std::uint64_t rows = 0;
 };
 
 /// Decides what each column is, from its name and one reading of the file; docs/formats/import.md tells the rules.
 /// A column is a parameter if the space names it; `feasible`, `infeasible`, `valid`, `status` and `reason` by name; a
 /// metric if it is blank on infeasible rows, named like one, or ends in a unit and has too many values for a parameter.
+/// A name that is no identifier becomes one ("PE count" → pe_count) where that leaves its meaning.
 /// @param space  when given, every one of its parameters must have a column; otherwise it is made of the values seen
 /// @throws Error{invalid_input} naming a column that cannot be told, with what to write to tell it; Error{corrupt} as
 ///         CsvReader; Error{too_little_data} for a file without rows; Error{interrupted}

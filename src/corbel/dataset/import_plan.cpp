@@ -3,118 +3,21 @@
 #include <cmath>
 #include <set>
 #include <string>
-#include <unordered_map>
 
 #include "corbel/base/config.hpp"
 #include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
-#include "corbel/base/monitor.hpp"
+#include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/dataset/import.hpp"
-#include "corbel/dataset/import_cells.hpp"
+#include "corbel/dataset/import_facts.hpp"
+#include "corbel/simulator/log_cells.hpp"
 
 namespace corbel {
 namespace {
 
-/// More distinct values than this are not counted further: no parameter has so many.
-constexpr std::size_t most_distinct = 4096;
 /// Without a space, a column of more values than this is not taken for a parameter unless the user says so.
 constexpr std::size_t most_parameter_values = 64;
-
-/// What one reading of the file tells of a column.
-struct ColumnFacts {
-  std::unordered_map<std::string, double, TextHash, std::equal_to<>> distinct;  ///< NaN for words
-  bool overflow = false;                                                        ///< more than most_distinct
-  std::set<std::string> blank_labels;  ///< words for "no value", which are labels where other words stand too
-  std::uint64_t filled = 0, words = 0, blank_words = 0;
-  std::uint64_t filled_feasible = 0, filled_infeasible = 0;
-  bool whole = true;        ///< all numbers are integers
-  bool counts_rows = true;  ///< 0, 1, 2, … or 1, 2, 3, …
-  bool same_infeasible = true, positive_feasible = true;
-  double infeasible_value = std::numeric_limits<double>::quiet_NaN();
-
-  bool numeric() const { return filled > 0 && words == 0; }
-  void add(std::string_view cell, std::uint64_t row, Verdict verdict);
-  double number(std::string_view cell);
-  std::vector<double> numbers() const;      ///< distinct, ascending
-  std::vector<std::string> labels() const;  ///< distinct, sorted
-  std::size_t count() const { return numeric() ? numbers().size() : labels().size(); }
-};
-
-double ColumnFacts::number(std::string_view cell) {
-  if (!overflow) {
-    const auto known = distinct.find(cell);
-    if (known != distinct.end()) return known->second;
-  }
-  double value = 0;
-  if (!parse_number(cell, value)) value = std::numeric_limits<double>::quiet_NaN();
-  if (!overflow) {
-    // A long text is no value of a parameter; remembering thousands of them would fill the memory.
-    overflow = distinct.size() >= most_distinct || cell.size() > 256;
-    if (!overflow) distinct.emplace(cell, value);
-  }
-  return value;
-}
-
-void ColumnFacts::add(std::string_view raw, std::uint64_t row, Verdict verdict) {
-  const std::string_view cell = trimmed(raw);
-  if (is_blank(cell)) {
-    counts_rows = false;
-    if (!cell.empty()) {
-      ++blank_words;
-      blank_labels.emplace(cell);
-    }
-    return;
-  }
-  ++filled;
-  const double value = number(cell);
-  if (std::isnan(value)) ++words;
-  whole = whole && value == std::floor(value);
-  const auto index = static_cast<double>(row);
-  counts_rows = counts_rows && (value == index || value == index + 1);
-  if (verdict == Verdict::feasible) {
-    ++filled_feasible;
-    positive_feasible = positive_feasible && value > 0;
-  } else if (verdict == Verdict::infeasible) {
-    if (filled_infeasible++ == 0) infeasible_value = value;
-    same_infeasible = same_infeasible && value == infeasible_value;
-  }
-}
-
-std::vector<double> ColumnFacts::numbers() const {
-  std::set<double> values;
-  for (const auto& [text, value] : distinct) values.insert(value);
-  return {values.begin(), values.end()};
-}
-
-std::vector<std::string> ColumnFacts::labels() const {
-  std::set<std::string> texts = blank_labels;
-  for (const auto& [text, value] : distinct) texts.insert(text);
-  return {texts.begin(), texts.end()};
-}
-
-struct FileFacts {
-  std::uint64_t rows = 0, feasible = 0, infeasible = 0;
-  std::vector<ColumnFacts> columns;
-};
-
-FileFacts read_facts(CsvReader& reader, const VerdictReader& verdicts, Monitor& monitor) {
-  FileFacts facts;
-  facts.columns.resize(reader.header().size());
-  std::vector<std::string_view> fields;
-  while (reader.next(fields)) {
-    if ((facts.rows & 0x1fff) == 0) {
-      monitor.check();
-      monitor.progress("read columns", static_cast<std::uint64_t>(100 * reader.progress()), 100, "");
-    }
-    const Verdict verdict = verdicts.read(fields).verdict;
-    facts.feasible += verdict == Verdict::feasible ? 1 : 0;
-    facts.infeasible += verdict == Verdict::infeasible ? 1 : 0;
-    for (std::size_t i = 0; i < fields.size(); ++i) facts.columns[i].add(fields[i], facts.rows, verdict);
-    ++facts.rows;
-  }
-  return facts;
-}
 
 bool is_identifier(std::string_view text) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -122,7 +25,19 @@ bool is_identifier(std::string_view text) {
          std::ranges::all_of(text, [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
 
-std::string as_identifier(std::string_view text) {
+/// The column's name made an identifier, such as "PE count" → pe_count and "area (mm^2)" → area_mm2; "" where that
+/// could say something else, as a rate or letters that are dropped would.
+std::string as_identifier(std::string_view column) {
+  std::string text(column);
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> spellings = {
+      {{"\xC2\xB5", "u"}, {"\xCE\xBC", "u"}, {"\xC2\xB2", "2"}, {"^", ""}}};
+  for (const auto& [from, to] : spellings) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+      text.replace(at, from.size(), to);
+    }
+  }
+  const bool plain = std::ranges::all_of(text, [](char c) { return c > 0 && c < 127 && c != '/'; });
+  if (!plain) return "";
   std::string name;
   for (const char c : text) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -135,7 +50,7 @@ std::string as_identifier(std::string_view text) {
     }
   }
   while (!name.empty() && name.back() == '_') name.pop_back();
-  return name.empty() ? "name" : name;
+  return name;
 }
 
 std::vector<std::string> words_of(std::string_view name) {
@@ -189,9 +104,9 @@ class Planner {
   Planner(const ImportSpec& spec, const std::optional<DesignSpace>& space, const CsvReader& reader)
       : spec_(spec), space_(space), header_(reader.header()), file_(spec.file.string()) {}
 
-  /// Roles that names and the user's word decide: feasibility and reason must be known before rows can be read.
-  std::vector<ColumnRole> named_roles() const;
-  ImportPlan plan(const FileFacts& facts, const std::vector<ColumnRole>& named, bool has_verdicts) const;
+  /// What names and the user's word decide: it must be known before rows can be read.
+  VerdictColumns verdict_columns() const;
+  ImportPlan plan(const FileFacts& facts, const VerdictColumns& verdicts) const;
 
  private:
   Error error(const std::string& message, std::string hint) const {
@@ -202,9 +117,18 @@ class Planner {
   }
   std::string name_of(const std::string& column) const {
     const auto renamed = spec_.rename.find(column);
-    return renamed == spec_.rename.end() ? std::string(trimmed(column)) : renamed->second;
+    if (renamed != spec_.rename.end()) return renamed->second;
+    std::string name(trim(column));
+    if (is_identifier(name)) return name;
+    const std::string identifier = as_identifier(name);
+    return identifier.empty() ? name : identifier;
+  }
+  Error both_tell(std::size_t one, std::size_t other) const {
+    return error("both " + ticked(header_[one]) + " and " + ticked(header_[other]) + " tell whether a row is feasible",
+                 hint(header_[other], "ignore"));
   }
   void check_names() const;
+  Error unreadable(const std::string& column, const ColumnFacts& column_facts) const;
   ColumnPlan decide(const std::string& column, const ColumnFacts& column_facts, const FileFacts& facts) const;
   /// What `make` gives; an Error of it, which knows no file, names this one.
   template <class Make>
@@ -238,36 +162,47 @@ void Planner::check_names() const {
   }
 }
 
-std::vector<ColumnRole> Planner::named_roles() const {
+VerdictColumns Planner::verdict_columns() const {
   check_names();
-  // `ignore` stands for "not decided by name" here.
-  std::vector<ColumnRole> roles(header_.size(), ColumnRole::ignore);
-  std::array<std::string, 2> taken;
-  const auto holder = [&](ColumnRole role) -> std::string& { return taken[role == ColumnRole::feasible ? 0 : 1]; };
+  VerdictColumns told;
   for (std::size_t i = 0; i < header_.size(); ++i) {
     const auto set = spec_.roles.find(header_[i]);
-    if (set == spec_.roles.end() || (set->second != ColumnRole::feasible && set->second != ColumnRole::reason))
-      continue;
-    if (!holder(set->second).empty()) {
-      throw error("columns " + ticked(holder(set->second)) + " and " + ticked(header_[i]) + " have the same role",
+    if (set == spec_.roles.end()) continue;
+    std::optional<std::size_t>* place = set->second == ColumnRole::feasible               ? &told.feasible
+                                        : set->second == ColumnRole::reason               ? &told.reason
+                                        : set->second == ColumnRole::metric_or_infeasible ? &told.filled_if_feasible
+                                                                                          : nullptr;
+    if (place == nullptr) continue;
+    if (*place) {
+      throw error("columns " + ticked(header_[**place]) + " and " + ticked(header_[i]) + " have the same role",
                   "one column can tell feasibility, one the reason");
     }
-    roles[i] = set->second;
-    holder(set->second) = header_[i];
+    *place = i;
   }
+  VerdictColumns columns = told;
   for (std::size_t i = 0; i < header_.size(); ++i) {
-    const auto role = role_by_name(header_[i]);
+    const auto role = verdict_role(header_[i]);
     if (!role || spec_.roles.contains(header_[i]) || spec_.rename.contains(header_[i])) continue;
     if (space_ && space_->find(name_of(header_[i]))) continue;
-    if (!holder(*role).empty()) {
-      if (spec_.roles.contains(holder(*role))) continue;
-      throw error("both " + ticked(holder(*role)) + " and " + ticked(header_[i]) + " tell whether a row is feasible",
-                  hint(header_[i], "ignore"));
-    }
-    roles[i] = *role;
-    holder(*role) = header_[i];
+    const bool tells_feasible = *role == VerdictRole::feasible;
+    if (tells_feasible ? told.feasible : told.reason) continue;
+    std::optional<std::size_t>& place = tells_feasible ? columns.feasible : columns.reason;
+    if (place) throw both_tell(*place, i);
+    place = i;
   }
-  return roles;
+  if (columns.feasible && columns.filled_if_feasible) throw both_tell(*columns.filled_if_feasible, *columns.feasible);
+  return columns;
+}
+
+/// Of a column that is to be numbers: names the first cell that is not.
+Error Planner::unreadable(const std::string& column, const ColumnFacts& c) const {
+  const bool comma = c.decimal_commas();
+  const CellSeen& cell = comma ? c.first_comma : c.first_word;
+  return Error(ErrorCode::invalid_input,
+               file_ + ":" + std::to_string(cell.line) + ": " + printable(column) + ": " + ticked(cell.text) +
+                   " is not a number",
+               (comma ? "write numbers with a point (3.5)" : "correct such cells") +
+                   std::string(", or, if these are words, set `columns: {") + printable(column) + ": parameter}`");
 }
 
 ColumnPlan Planner::decide(const std::string& column, const ColumnFacts& c, const FileFacts& facts) const {
@@ -277,28 +212,37 @@ ColumnPlan Planner::decide(const std::string& column, const ColumnFacts& c, cons
     plan.evidence = std::move(evidence);
     return plan;
   };
-  const std::string count = c.overflow ? "over " + std::to_string(most_distinct) : std::to_string(c.count());
   const bool blank_when_infeasible =
       facts.infeasible > 0 && c.filled_feasible > 0 && 2 * c.filled_infeasible < facts.infeasible;
 
   const auto set = spec_.roles.find(column);
   if (set != spec_.roles.end()) {
-    if (set->second == ColumnRole::metric && !c.numeric()) {
-      throw error("column " + ticked(column) + " is to be a metric, but is not all numbers", hint(column, "ignore"));
+    plan.blank_is_infeasible = set->second == ColumnRole::metric_or_infeasible;
+    const ColumnRole role = plan.blank_is_infeasible ? ColumnRole::metric : set->second;
+    if (role == ColumnRole::metric && c.filled == 0) {
+      throw error("column " + ticked(column) + " is to be a metric, but is always blank", hint(column, "ignore"));
     }
-    return is(set->second, "set by the user");
+    if (role == ColumnRole::metric && (c.words == c.filled || c.decimal_commas())) throw unreadable(column, c);
+    return is(role, "set by the user");
   }
   if (space_ && space_->find(plan.name)) return is(ColumnRole::parameter, "a parameter of the space");
   if (c.filled == 0) return is(ColumnRole::ignore, "always blank");
-  const bool constant = !c.overflow && c.count() == 1 && c.filled == facts.rows && facts.rows > 1;
-  if (!c.numeric()) {
+  if (c.decimal_commas()) throw unreadable(column, c);
+  const bool has_unit = !unit_of_metric(plan.name).empty();
+  const bool named_like_metric = is_named_like_metric(plan.name);
+  const bool numbers = c.mostly_numbers() || (named_like_metric && c.words < c.filled);
+  const std::size_t distinct = numbers ? c.numbers().size() : c.labels().size();
+  const std::string count = c.overflow ? "over " + std::to_string(most_distinct) : std::to_string(distinct);
+  const bool constant = !c.overflow && distinct == 1 && c.filled == facts.rows && facts.rows > 1;
+  if (!numbers) {
     if (constant) return is(ColumnRole::ignore, "the same in every row");
+    if (named_like_metric && has_unit) throw unreadable(column, c);
     if (!space_ && is_named_like_workload(plan.name)) {
       throw error("column " + ticked(column) + " names " + count + " workloads, and one import holds one",
                   "split the log by workload, or set `columns: {" + printable(column) + ": ignore}`");
     }
     const bool gaps = c.filled + c.blank_words < facts.rows;
-    if (space_ || c.overflow || gaps || c.count() > most_parameter_values) {
+    if (space_ || c.overflow || gaps || distinct > most_parameter_values) {
       throw error("column " + ticked(column) + " cannot be told: " + count + " different texts" +
                       (gaps ? ", blank in some rows" : ""),
                   hint(column, "ignore"));
@@ -309,9 +253,8 @@ ColumnPlan Planner::decide(const std::string& column, const ColumnFacts& c, cons
   if (c.counts_rows && (facts.rows > most_parameter_values || is_named_like_index(column))) {
     return is(ColumnRole::ignore, "a row number");
   }
-  const bool has_unit = !unit_of_metric(plan.name).empty();
-  if (is_named_like_metric(plan.name)) {
-    const bool few = !c.overflow && c.count() <= 16 && 16 * c.count() <= c.filled;
+  if (named_like_metric) {
+    const bool few = !c.overflow && distinct <= 16 && 16 * distinct <= c.filled;
     if (few && !has_unit && !space_) {
       throw error("column " + ticked(column) + " cannot be told: named like a metric, but only " + count +
                       " distinct numbers in " + std::to_string(c.filled) + " rows",
@@ -320,11 +263,11 @@ ColumnPlan Planner::decide(const std::string& column, const ColumnFacts& c, cons
     return is(ColumnRole::metric, "named like a metric");
   }
   if (space_) return is(ColumnRole::metric, "numbers, and not a parameter of the space");
-  if (constant) return is(ColumnRole::ignore, "the same in every row");
+  if (constant && c.words == 0) return is(ColumnRole::ignore, "the same in every row");
 
-  const bool many = c.overflow || c.count() > most_parameter_values;
+  const bool many = c.overflow || distinct > most_parameter_values;
   // In a short log many values are few; more than half as many as rows are still too many for a parameter.
-  const bool many_for_rows = c.count() > 8 && 2 * c.count() > c.filled;
+  const bool many_for_rows = distinct > 8 && 2 * distinct > c.filled;
   if ((many || many_for_rows) && has_unit)
     return is(ColumnRole::metric, "ends in a unit, " + count + " distinct numbers");
   if ((many || many_for_rows) && !c.whole) return is(ColumnRole::metric, count + " distinct fractional numbers");
@@ -336,6 +279,8 @@ ColumnPlan Planner::decide(const std::string& column, const ColumnFacts& c, cons
   if (2 * c.filled < facts.rows) {
     throw error("column " + ticked(column) + " cannot be told: blank in most rows", hint(column, "ignore"));
   }
+  // One of a parameter's values may well be a word ("auto"); a guess would lose rows or make up a value.
+  if (c.words > 0) throw unreadable(column, c);
   return is(ColumnRole::parameter, count + " distinct numbers");
 }
 
@@ -364,10 +309,10 @@ void Planner::find_filler(ColumnPlan& column, const ColumnFacts& c, const FileFa
     column.filler = c.infeasible_value;
     column.evidence += "; " + format_number(c.infeasible_value) + " on infeasible rows stands for none";
   }
-  column.only_feasible = filler || 2 * c.filled_infeasible < facts.infeasible;
+  column.only_feasible = column.blank_is_infeasible || filler || 2 * c.filled_infeasible < facts.infeasible;
 }
 
-ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& named, bool has_verdicts) const {
+ImportPlan Planner::plan(const FileFacts& facts, const VerdictColumns& verdicts) const {
   if (facts.rows == 0) {
     throw Error(ErrorCode::too_little_data, file_ + ": has a header, but no rows", "export the log again");
   }
@@ -377,13 +322,14 @@ ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& 
   bool has_metric = false;
   for (std::size_t i = 0; i < header_.size(); ++i) {
     const ColumnFacts& column_facts = facts.columns[i];
-    if (named[i] != ColumnRole::ignore) {
+    if (i == verdicts.feasible || i == verdicts.reason) {
       const bool set = spec_.roles.contains(header_[i]);
       if (!set && lowered(header_[i]) == "status" && column_facts.numeric()) {
         throw error("column " + ticked(header_[i]) + " holds numbers, and whether 0 or 1 is good is not said",
                     "set `columns: {" + printable(header_[i]) + ": feasible}` if 1 means feasible, or `ignore`");
       }
-      columns.push_back({header_[i], named[i], "", set ? "set by the user" : "by its name"});
+      const ColumnRole role = i == verdicts.feasible ? ColumnRole::feasible : ColumnRole::reason;
+      columns.push_back({header_[i], role, "", set ? "set by the user" : "by its name"});
       continue;
     }
     ColumnPlan column = decide(header_[i], column_facts, facts);
@@ -391,17 +337,23 @@ ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& 
     if (!used) column.name.clear();
     if (used && !is_identifier(column.name)) {
       throw error("column " + ticked(header_[i]) + " has a name that constraints cannot use",
-                  "rename it under `import:`, such as `rename: {\"" + printable(header_[i]) +
-                      "\": " + as_identifier(header_[i]) + "}`");
+                  "rename it under `import:`, such as `rename: {\"" + printable(header_[i]) + "\": NAME}`");
+    }
+    if (used && column.name != trim(header_[i]) && !spec_.rename.contains(header_[i])) {
+      column.evidence += "; named " + column.name;
     }
     if (used && !names.try_emplace(column.name, header_[i]).second) {
       throw error("columns " + ticked(names[column.name]) + " and " + ticked(header_[i]) + " are both named " +
                       ticked(column.name),
-                  "rename one of them, or ignore it");
+                  "rename one of them under `import:`, such as `rename: {\"" + printable(header_[i]) +
+                      "\": NAME}`, or ignore it");
     }
     if (column.role == ColumnRole::metric) {
       has_metric = true;
-      if (has_verdicts) find_filler(column, column_facts, facts);
+      if (verdicts.any()) find_filler(column, column_facts, facts);
+      if (column_facts.words > 0) {
+        column.evidence += "; rows where it is not a number are refused: " + std::to_string(column_facts.words);
+      }
     }
     if (column.role == ColumnRole::parameter && space_ && !space_->find(column.name)) {
       throw unknown_name("parameter", column.name, header_, file_);
@@ -412,10 +364,11 @@ ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& 
     columns.push_back(std::move(column));
   }
   if (!has_metric) {
-    if (has_verdicts && facts.feasible == 0) {
-      throw Error(ErrorCode::too_little_data,
-                  file_ + ": none of the " + std::to_string(facts.rows) + " rows is feasible: there is no metric to learn",
-                  "log some feasible designs, or check how the feasibility column is read");
+    if (verdicts.any() && facts.feasible == 0) {
+      throw Error(
+          ErrorCode::too_little_data,
+          file_ + ": none of the " + std::to_string(facts.rows) + " rows is feasible: there is no metric to learn",
+          "log some feasible designs, or check how the feasibility column is read");
     }
     throw error("no column is a metric",
                 "name what was measured with its unit, such as latency_ms, or set `columns: {NAME: metric}`");
@@ -423,7 +376,7 @@ ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& 
   if (!space_) {
     if (parameters.empty())
       throw error("no column is a parameter", "set `columns: {NAME: parameter}` for those that are");
-    return {std::move(columns), in_file([&] { return DesignSpace(std::move(parameters)); })};
+    return {std::move(columns), in_file([&] { return DesignSpace(std::move(parameters)); }), facts.rows};
   }
   for (const Parameter& parameter : space_->parameters()) {
     const auto column = names.find(parameter.name());
@@ -435,7 +388,7 @@ ImportPlan Planner::plan(const FileFacts& facts, const std::vector<ColumnRole>& 
                       : "did you mean column `" + near + "`? then `rename: {" + near + ": " + parameter.name() + "}`");
     }
   }
-  return {std::move(columns), *space_};
+  return {std::move(columns), *space_, facts.rows};
 }
 
 }  // namespace
@@ -450,12 +403,14 @@ ImportSpec import_spec_from_config(const Config& config) {
   }
   if (const Config* columns = config.find("columns")) {
     for (const auto& [column, role] : columns->entries()) {
-      const std::string& text = role.choice({"parameter", "metric", "feasible", "reason", "ignore"});
-      spec.roles[column] = text == "parameter"  ? ColumnRole::parameter
-                           : text == "metric"   ? ColumnRole::metric
-                           : text == "feasible" ? ColumnRole::feasible
-                           : text == "reason"   ? ColumnRole::reason
-                                                : ColumnRole::ignore;
+      const std::string& text =
+          role.choice({"parameter", "metric", "metric_or_infeasible", "feasible", "reason", "ignore"});
+      spec.roles[column] = text == "parameter"              ? ColumnRole::parameter
+                           : text == "metric"               ? ColumnRole::metric
+                           : text == "metric_or_infeasible" ? ColumnRole::metric_or_infeasible
+                           : text == "feasible"             ? ColumnRole::feasible
+                           : text == "reason"               ? ColumnRole::reason
+                                                            : ColumnRole::ignore;
     }
   }
   if (const Config* rename = config.find("rename")) {
@@ -469,10 +424,10 @@ ImportSpec import_spec_from_config(const Config& config) {
 ImportPlan plan_import(const ImportSpec& spec, const std::optional<DesignSpace>& space, Monitor& monitor) {
   CsvReader reader(spec.file);
   const Planner planner(spec, space, reader);
-  const std::vector<ColumnRole> named = planner.named_roles();
-  const VerdictReader verdicts(reader.header(), named);
+  const VerdictColumns columns = planner.verdict_columns();
+  const VerdictReader verdicts(reader.header(), columns);
   const FileFacts facts = read_facts(reader, verdicts, monitor);
-  return planner.plan(facts, named, verdicts.has_column());
+  return planner.plan(facts, columns);
 }
 
 }  // namespace corbel

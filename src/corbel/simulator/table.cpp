@@ -12,7 +12,8 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
-#include "corbel/base/units.hpp"
+#include "corbel/base/text.hpp"
+#include "corbel/simulator/log_cells.hpp"
 
 namespace corbel {
 namespace {
@@ -65,8 +66,7 @@ class ValueCache {
 
 struct Columns {
   std::vector<std::size_t> parameters;  // in the order of the space
-  std::size_t feasible = 0;
-  std::optional<std::size_t> reason;
+  VerdictColumns verdict;
   std::vector<std::size_t> metrics;
 };
 
@@ -87,16 +87,28 @@ Columns find_columns(const CsvReader& reader, const std::filesystem::path& file,
   for (const Parameter& parameter : space.parameters()) {
     columns.parameters.push_back(required(parameter.name(), "every parameter of the space needs a column"));
   }
-  columns.feasible =
-      required("feasible", "add one that is 1 for designs that simulated and 0 for those that could not");
-  columns.reason = column("reason");
   for (std::size_t i = 0; i < header.size(); ++i) {
-    const bool known = i == columns.feasible || i == columns.reason ||
-                       std::find(columns.parameters.begin(), columns.parameters.end(), i) != columns.parameters.end();
-    if (!known) columns.metrics.push_back(i);
+    if (std::find(columns.parameters.begin(), columns.parameters.end(), i) != columns.parameters.end()) continue;
+    const auto role = verdict_role(header[i]);
+    if (!role) {
+      columns.metrics.push_back(i);
+      continue;
+    }
+    auto& place = *role == VerdictRole::feasible ? columns.verdict.feasible : columns.verdict.reason;
+    if (place) {
+      throw Error(ErrorCode::invalid_input,
+                  fmt::format("{}: both `{}` and `{}` tell whether a row is feasible", file.string(), header[*place],
+                              header[i]),
+                  "keep one of the two columns");
+    }
+    place = i;
+  }
+  if (!columns.verdict.any()) {
+    required("feasible", "add one that is 1 for designs that simulated and 0 for those that could not");
   }
   if (columns.metrics.empty()) {
-    throw Error(ErrorCode::invalid_input, fmt::format("{}: there is no column with a metric", file.string()));
+    throw Error(ErrorCode::invalid_input, fmt::format("{}: there is no column with a metric", file.string()),
+                "add one with what was measured, such as latency_ms");
   }
   return columns;
 }
@@ -156,34 +168,46 @@ class TableSimulator final : public Simulator {
     std::vector<std::uint64_t> lines;
     std::vector<std::string_view> fields;
     Design design(space_.dimensions());
+    const VerdictReader verdicts(reader.header(), columns.verdict);
     while (reader.next(fields)) {
       for (std::size_t i = 0; i < design.size(); ++i) {
         const std::string_view text = fields[columns.parameters[i]];
         const auto value = caches[i].find(text);
         if (!value) {
           throw Error(ErrorCode::invalid_input,
-                      fmt::format("{}: `{}` is not a value of parameter {}", reader.place(), text,
+                      fmt::format("{}: `{}` is not a value of parameter {}", reader.place(), printable(text),
                                   space_.parameters()[i].name()),
                       "add the value to the space, or leave the row out");
         }
         design[i] = *value;
       }
-      const bool feasible = read_feasible(fields[columns.feasible], reader);
-      const std::string_view reason = columns.reason ? fields[*columns.reason] : std::string_view();
+      const RowVerdict verdict = verdicts.read(fields);
+      check_verdict(verdict, fields, columns.verdict, reader);
+      if (verdict.verdict == Verdict::failed) continue;
+      const bool feasible = verdict.verdict == Verdict::feasible;
       read_metrics(fields, columns, feasible, reader);
-      add_row(space_.id(design), reason_number(feasible, reason, reason_numbers), reader, lines);
+      add_row(space_.id(design), reason_number(feasible, verdict.reason, reason_numbers), reader, lines);
     }
     if (reasons_.empty()) {
-      throw Error(ErrorCode::too_little_data, fmt::format("{}: there are no rows", reader.place()));
+      throw Error(ErrorCode::too_little_data, fmt::format("{}: there are no rows", reader.place()),
+                  "export the table again");
     }
   }
 
-  static bool read_feasible(std::string_view text, const CsvReader& reader) {
+  static void check_verdict(const RowVerdict& verdict, const std::vector<std::string_view>& fields,
+                            const VerdictColumns& columns, const CsvReader& reader) {
+    if (!columns.feasible) return;
+    const std::string& name = reader.header()[*columns.feasible];
+    const std::string_view cell = trim(fields[*columns.feasible]);
+    const auto error = [&](const std::string& what, const char* hint) {
+      return Error(ErrorCode::invalid_input,
+                   fmt::format("{}: {} is `{}`{}", reader.place(), name, printable(cell), what), hint);
+    };
+    if (verdict.verdict == Verdict::unknown) throw error("", "write 1 or 0");
     double number = 0;
-    if (parse_number(text, number) && (number == 0 || number == 1)) return number == 1;
-    if (text == "true" || text == "True" || text == "TRUE") return true;
-    if (text == "false" || text == "False" || text == "FALSE") return false;
-    throw Error(ErrorCode::invalid_input, fmt::format("{}: feasible is `{}`", reader.place(), text), "write 1 or 0");
+    if (lowered(name) == "status" && parse_number(cell, number)) {
+      throw error(", and whether 0 or 1 is good is not said", "call the column `feasible` or `infeasible`");
+    }
   }
 
   void read_metrics(const std::vector<std::string_view>& fields, const Columns& columns, bool feasible,
@@ -191,15 +215,17 @@ class TableSimulator final : public Simulator {
     for (std::size_t i = 0; i < columns.metrics.size(); ++i) {
       const std::string_view text = fields[columns.metrics[i]];
       double value = nan_value;
-      if (text.find_first_not_of(' ') != std::string_view::npos) {
+      if (!is_blank(text)) {
         if (!parse_number(text, value) || !std::isfinite(value)) {
           throw Error(ErrorCode::invalid_input,
-                      fmt::format("{}: {} is `{}`, not a number", reader.place(), metrics_[i].name, text),
-                      "columns beside parameters, `feasible` and `reason` are metrics");
+                      fmt::format("{}: {} is `{}`, not a number", reader.place(), metrics_[i].name, printable(text)),
+                      is_decimal_comma(text) ? "write numbers with a point (3.5)"
+                                             : "columns beside parameters, feasibility and reason are metrics");
         }
       } else if (feasible) {
         throw Error(ErrorCode::invalid_input,
-                    fmt::format("{}: the row is feasible, but {} is blank", reader.place(), metrics_[i].name));
+                    fmt::format("{}: the row is feasible, but {} is blank", reader.place(), metrics_[i].name),
+                    "fill it in, or mark the row infeasible");
       }
       values_.push_back(value);
     }

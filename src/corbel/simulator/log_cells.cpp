@@ -1,7 +1,10 @@
-#include "corbel/dataset/import_cells.hpp"
+#include "corbel/simulator/log_cells.hpp"
 
 #include <algorithm>
 #include <array>
+
+#include "corbel/base/csv.hpp"
+#include "corbel/base/text.hpp"
 
 namespace corbel {
 namespace {
@@ -40,48 +43,49 @@ std::string lowered(std::string_view text) {
   return result;
 }
 
-std::string_view trimmed(std::string_view cell) {
-  constexpr std::string_view space = " \t\r\n";
-  const std::size_t first = cell.find_first_not_of(space);
-  if (first == std::string_view::npos) return {};
-  return cell.substr(first, cell.find_last_not_of(space) - first + 1);
-}
-
 bool is_blank(std::string_view cell) {
-  const std::string_view text = trimmed(cell);
+  const std::string_view text = trim(cell);
   return text.empty() || (text.size() <= 4 && is_one_of(lowered(text), blank_words));
 }
 
-std::optional<ColumnRole> role_by_name(std::string_view column) {
-  const std::string name = lowered(trimmed(column));
+bool is_decimal_comma(std::string_view cell) {
+  constexpr std::size_t longest = 64;
+  const std::size_t comma = cell.find(',');
+  if (comma == std::string_view::npos || cell.size() > longest) return false;
+  std::string text(cell);
+  text[comma] = '.';
+  double value = 0;
+  return parse_number(text, value);
+}
+
+std::optional<VerdictRole> verdict_role(std::string_view column) {
+  const std::string name = lowered(trim(column));
   if (name == "feasible" || name == "infeasible" || name == "valid" || name == "invalid" || name == "status") {
-    return ColumnRole::feasible;
+    return VerdictRole::feasible;
   }
-  if (name == "reason") return ColumnRole::reason;
+  if (name == "reason") return VerdictRole::reason;
   return std::nullopt;
 }
 
-VerdictReader::VerdictReader(std::span<const std::string> header, std::span<const ColumnRole> roles) {
-  for (std::size_t i = 0; i < roles.size(); ++i) {
-    if (roles[i] == ColumnRole::reason) reason_ = i;
-    if (roles[i] != ColumnRole::feasible) continue;
-    feasible_ = i;
-    const std::string name = lowered(trimmed(header[i]));
-    inverted_ = name == "infeasible" || name == "invalid";
-    words_ = !inverted_ && name != "feasible" && name != "valid";
-  }
+VerdictReader::VerdictReader(std::span<const std::string> header, const VerdictColumns& columns) : columns_(columns) {
+  if (!columns.feasible) return;
+  const std::string name = lowered(trim(header[*columns.feasible]));
+  inverted_ = name == "infeasible" || name == "invalid";
+  words_ = !inverted_ && name != "feasible" && name != "valid";
 }
 
 RowVerdict VerdictReader::read(std::span<const std::string_view> row) const {
-  std::string_view reason = reason_ ? trimmed(row[*reason_]) : std::string_view();
+  std::string_view reason = columns_.reason ? trim(row[*columns_.reason]) : std::string_view();
   if (is_blank(reason)) reason = {};
-  if (!feasible_) {
-    if (!reason_ || reason.empty()) return {Verdict::feasible, {}};
+  if (!columns_.feasible) {
+    const bool missing = columns_.filled_if_feasible && is_blank(row[*columns_.filled_if_feasible]);
+    if (reason.empty()) return {missing ? Verdict::infeasible : Verdict::feasible, {}};
     const Verdict verdict = verdict_of(reason);
-    if (verdict == Verdict::feasible) return {Verdict::feasible, {}};
-    return {verdict == Verdict::failed ? Verdict::failed : Verdict::infeasible, reason};
+    if (verdict == Verdict::failed) return {verdict, reason};
+    if (verdict == Verdict::feasible) return {missing ? Verdict::infeasible : Verdict::feasible, {}};
+    return {Verdict::infeasible, reason};
   }
-  const std::string_view cell = trimmed(row[*feasible_]);
+  const std::string_view cell = trim(row[*columns_.feasible]);
   if (is_blank(cell)) return {Verdict::unknown, {}};
   Verdict verdict = verdict_of(cell);
   if (verdict == Verdict::unknown) {
