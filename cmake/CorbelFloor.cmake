@@ -3,11 +3,16 @@ include(GNUInstallDirs)
 # A source that includes LibTorch takes 1.3 GB to compile: two at a time, however many cores there are.
 set_property(GLOBAL APPEND PROPERTY JOB_POOLS torch=2)
 
-# corbel_floor(NAME PUBLIC libs... PRIVATE libs...): the library corbel::NAME from src/corbel/NAME.
+# corbel_floor(NAME PUBLIC libs... PRIVATE libs... EXCLUDE files...): the library corbel::NAME from all of
+# src/corbel/NAME but the files excluded.
 # Headers directly in that folder are public and installed; those in its folder internal/ are not.
 function(corbel_floor name)
-  cmake_parse_arguments(FLOOR "" "" "PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(FLOOR "" "" "PUBLIC;PRIVATE;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/corbel/${name}/*.cpp)
+  list(TRANSFORM FLOOR_EXCLUDE PREPEND ${CMAKE_SOURCE_DIR}/src/corbel/${name}/)
+  if(FLOOR_EXCLUDE)
+    list(REMOVE_ITEM sources ${FLOOR_EXCLUDE})
+  endif()
   file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/corbel/${name}/*.hpp)
   add_library(corbel_${name} STATIC ${sources})
   add_library(corbel::${name} ALIAS corbel_${name})
@@ -18,7 +23,7 @@ function(corbel_floor name)
   corbel_compile_options(corbel_${name})
 
   # The floors from surrogate upwards link LibTorch when there is one; the others must be usable without it.
-  if(TARGET corbel_surrogate)
+  if(CORBEL_WITH_TORCH AND TARGET corbel_surrogate)
     set(export corbelTrainingTargets)
   else()
     set(export corbelCoreTargets)

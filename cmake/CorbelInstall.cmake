@@ -9,10 +9,6 @@ get_property(CORBEL_TRAINING_FLOORS GLOBAL PROPERTY corbelTrainingTargets)
 install(EXPORT corbelCoreTargets NAMESPACE corbel:: DESTINATION ${package_folder})
 if(CORBEL_TRAINING_FLOORS)
   install(EXPORT corbelTrainingTargets NAMESPACE corbel:: DESTINATION ${package_folder})
-else()
-  # Its headers hold plain options that floors above it read, also when nothing can be trained.
-  install(DIRECTORY src/corbel/surrogate DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/corbel
-          FILES_MATCHING PATTERN "*.hpp" PATTERN internal EXCLUDE)
 endif()
 configure_package_config_file(cmake/corbelConfig.cmake.in ${CMAKE_BINARY_DIR}/corbelConfig.cmake
                               INSTALL_DESTINATION ${package_folder})

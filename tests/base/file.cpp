@@ -1,5 +1,4 @@
 #include "corbel/base/file.hpp"
-#include "corbel/base/hash.hpp"
 
 #include <sys/stat.h>
 
@@ -8,6 +7,7 @@
 
 #include "base/expect_error.hpp"
 #include "base/temporary_folder.hpp"
+#include "corbel/base/hash.hpp"
 
 namespace corbel {
 namespace {

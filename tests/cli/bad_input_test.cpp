@@ -67,7 +67,9 @@ std::vector<BadStudy> bad_studies() {
   };
 }
 
-void PrintTo(const BadStudy& study, std::ostream* out) { *out << study.name; }
+void PrintTo(const BadStudy& study, std::ostream* out) {
+  *out << study.name;
+}
 
 class BadStudyFile : public testing::TestWithParam<BadStudy> {};
 
