@@ -55,7 +55,7 @@ std::vector<std::string> unknowns(const ReportView& view) {
   const std::string label = html_escape(view.metric_label(view.objective));
   const bool predicted_only = view.is_only_predicted();
   const auto own_error = number_of(member(view.results, "training", "errors", view.objective));
-  constexpr const char* on_withheld = "on the withheld designs, the best of the log (root mean square)";
+  constexpr const char* on_withheld = "on the withheld designs, the best of the log (median)";
 
   if (predicted_only) {
     out.push_back(fmt::format(

@@ -24,9 +24,9 @@ struct SearchSettings {
   StrategyOptions options;         ///< of the strategy
   std::size_t proposals = 64;      ///< rows of the ranked table
   double min_feasibility = 0.5;    ///< a proposal's predicted probability of being feasible is at least this
-  /// A predicted metric stays inside its limit by so many times its relative error on the withheld rows: a search ends
-  /// at its limits, where an even chance of error breaks every second one.
-  double caution = 1;
+  /// A predicted metric stays inside its limit by so many times its median relative error on the withheld rows: a
+  /// search ends at its limits, where an even chance of error breaks every second one.
+  double caution = 0.5;
 };
 
 /// What a study file says, read and checked. docs/formats/study.md.

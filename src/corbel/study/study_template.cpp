@@ -23,7 +23,7 @@ search:
   budget: 100000                # designs a strategy may score on the surrogate
   proposals: 64                 # rows of the ranked table
   min_feasibility: 0.5          # least predicted probability that a proposal compiles and simulates
-  caution: 1                    # times its relative error that a predicted metric stays inside its limit
+  caution: 0.5                  # times its relative error that a predicted metric stays inside its limit
 )";
 
 /// A text as a YAML scalar: quoted, as JSON quotes, unless it can only be read as itself.

@@ -88,16 +88,17 @@ std::vector<double> relative_errors(const Model& model, std::span<const float> c
   const std::size_t metrics = data.metrics.size();
   std::vector<double> errors(metrics, std::numeric_limits<double>::quiet_NaN());
   for (std::size_t m = 0; m < metrics; ++m) {
-    double sum = 0;
-    std::size_t count = 0;
+    std::vector<double> deviations;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const double truth = data.transforms[m].restore(data.targets[rows[i] * metrics + m]);
-      if (std::isnan(data.targets[rows[i] * metrics + m]) || truth == 0) continue;
-      const double error = (predictions.metrics[i * metrics + m] - truth) / std::abs(truth);
-      sum += error * error;
-      ++count;
+      const float target = data.targets[rows[i] * metrics + m];
+      const double truth = data.transforms[m].restore(target);
+      if (std::isnan(target) || truth == 0) continue;
+      deviations.push_back(std::abs(predictions.metrics[i * metrics + m] - truth) / std::abs(truth));
     }
-    if (count > 0) errors[m] = std::sqrt(sum / static_cast<double>(count));
+    if (deviations.empty()) continue;
+    const auto middle = deviations.begin() + static_cast<std::ptrdiff_t>(deviations.size() / 2);
+    std::nth_element(deviations.begin(), middle, deviations.end());
+    errors[m] = *middle;
   }
   return errors;
 }

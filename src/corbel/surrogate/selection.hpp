@@ -39,8 +39,8 @@ inline constexpr std::size_t max_compared = 1000;
 /// @param by_kendall_alone  the paper's criterion
 Evidence judge(const Model& model, std::span<const float> context, const TrainingData& data, bool by_kendall_alone);
 
-/// Root mean square of (predicted − true) / |true| of each metric over the withheld feasible rows; NaN where there are
-/// none. [metrics]
+/// Median of |predicted − true| / |true| of each metric over the withheld feasible rows; NaN where there are none.
+/// [metrics]
 std::vector<double> relative_errors(const Model& model, std::span<const float> context, const TrainingData& data);
 
 }  // namespace corbel

@@ -68,8 +68,8 @@ struct TrainingTask {
 ///         history: [{step, loss, loss_feasible, loss_infeasible, loss_negatives, loss_feasibility, loss_metrics,
 ///         kendall, infeasible_auc, score}]}], "chosen": index, "rows": {feasible, infeasible, over_limit, fitted,
 ///         withheld_feasible, withheld_infeasible}, "withheld": [{"true": …, "predicted": …}], "refit": bool,
-///         "errors": {metric: relative error on the withheld rows}, "seconds": …}; numbers that cannot be computed are
-///         null; all but the seconds also in the model's metadata
+///         "errors": {metric: median relative error on the withheld rows}, "seconds": …}; numbers that cannot be
+///         computed are null; all but the seconds also in the model's metadata
 /// @throws Error{too_little_data} for fewer than 3 feasible rows; Error{interrupted}
 nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
                      const std::filesystem::path& model_file, const std::filesystem::path& work_folder,
