@@ -1,9 +1,9 @@
 #include "corbel/base/config.hpp"
 
 #include "base/expect_error.hpp"
-#include "base/temporary_folder.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/random.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace corbel {
 namespace {
@@ -73,7 +73,7 @@ TEST(Config, SaysWhatIsWrongWhere) {
 }
 
 TEST(Config, ReadsFilesAndRemembersThem) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto file = folder / "study.yaml";
   write_file(file, "\xEF\xBB\xBF# comment\na: 1\n");
   const Config config = Config::load(file);

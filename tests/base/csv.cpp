@@ -5,9 +5,9 @@
 #include <functional>
 
 #include "base/expect_error.hpp"
-#include "base/temporary_folder.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/random.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace corbel {
 namespace {
@@ -50,7 +50,7 @@ class Csv : public testing::Test {
     expect_error([&] { read(content); }, ErrorCode::corrupt, message);
   }
 
-  TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(Csv, ReadsPlainRows) {

@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "base/expect_error.hpp"
-#include "base/temporary_folder.hpp"
 #include "corbel/base/hash.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace corbel {
 namespace {
@@ -19,7 +19,7 @@ std::size_t files_in(const fs::path& folder) {
 }
 
 TEST(WriteFile, WritesAndReplaces) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const fs::path file = folder / "a/b/c.txt";
   write_file(file, "first");
   EXPECT_EQ(read_file(file), "first");
@@ -29,7 +29,7 @@ TEST(WriteFile, WritesAndReplaces) {
 }
 
 TEST(WriteFile, KeepsThePermissionsAndTheLinkOfWhatItReplaces) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   write_file(folder / "real", "old");
   fs::permissions(folder / "real", fs::perms::owner_read | fs::perms::owner_write);
   fs::create_symlink(folder / "real", folder / "link");
@@ -42,7 +42,7 @@ TEST(WriteFile, KeepsThePermissionsAndTheLinkOfWhatItReplaces) {
 TEST(WriteFile, SaysWhyItCannot) {
   // A path below a file cannot be written even by root.
   expect_error([] { write_file("/dev/null/x", "content"); }, ErrorCode::file_access, "cannot write /dev/null/x");
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   write_file(folder / "file", "kept");
   expect_error([&] { write_file(folder / "file/below/x", "content"); }, ErrorCode::file_access, "Not a directory",
                "a file, not a folder");
@@ -63,7 +63,7 @@ TEST(WriteFile, WritesThroughDevicesInsteadOfReplacingThem) {
 }
 
 TEST(WriteFile, ShowsReadersTheOldOrTheNewContentOnly) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const fs::path file = folder / "shared";
   const std::string a(100'000, 'a'), b(50'000, 'b');
   write_file(file, a);
@@ -80,14 +80,14 @@ TEST(WriteFile, ShowsReadersTheOldOrTheNewContentOnly) {
 }
 
 TEST(ReadFile, TellsMissingFromUnreadable) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   expect_error([&] { read_file(folder / "none"); }, ErrorCode::not_found, "no such file");
   expect_error([] { read_file("/dev/null/x"); }, ErrorCode::not_found, "/dev/null/x");
   expect_error([&] { read_file(folder.path()); }, ErrorCode::file_access, "Is a directory");
 }
 
 TEST(ReadFile, RefusesMoreThanAllowed) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   write_file(folder / "ten", "0123456789");
   EXPECT_EQ(read_file(folder / "ten", 10), "0123456789");
   expect_error([&] { read_file(folder / "ten", 9); }, ErrorCode::invalid_input, "larger than the 9 bytes");
@@ -95,7 +95,7 @@ TEST(ReadFile, RefusesMoreThanAllowed) {
 }
 
 TEST(FileFingerprint, IsThatOfTheContent) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::string content(3'000'001, 'x');  // more than one buffer
   write_file(folder / "file", content);
   EXPECT_EQ(file_fingerprint(folder / "file"), fingerprint(content));
@@ -103,7 +103,7 @@ TEST(FileFingerprint, IsThatOfTheContent) {
 }
 
 TEST(FileLock, KeepsASecondHolderOutUntilItEnds) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   {
     const FileLock first(folder / "new/.lock");
     expect_error([&] { FileLock second(folder / "new/.lock"); }, ErrorCode::file_access, "another process");

@@ -1,5 +1,5 @@
 #include "base/expect_error.hpp"
-#include "base/temporary_folder.hpp"
+#include "support/temporary_folder.hpp"
 #include "corbel/base/config.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/space/design_space.hpp"
@@ -41,7 +41,7 @@ TEST(SpaceFile, KnowsTheBuiltInSpace) {
 }
 
 TEST(SpaceFile, FollowsAPathFromItsOwnFile) {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   write_file(folder / "spaces/tiny.yaml", "parameters: {a: boolean}");
   write_file(folder / "study.yaml", "spaces/tiny.yaml");
   EXPECT_EQ(DesignSpace::from_config(Config::load(folder / "study.yaml")), DesignSpace({Parameter::boolean("a")}));

@@ -15,7 +15,7 @@
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/parallel.hpp"
 #include "corbel/base/units.hpp"
-#include "corbel/dataset/permutation.hpp"
+#include "corbel/base/permutation.hpp"
 
 namespace corbel {
 namespace {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -14,36 +13,8 @@
 
 namespace corbel {
 
-namespace {
-
-// The finaliser of splitmix64 (Steele et al. 2014): every input bit reaches every output bit.
-std::uint64_t mixed(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
-
-}  // namespace
-
-UnseenDesigns::UnseenDesigns(SearchDomain domain, Rng& rng) : domain_(std::move(domain)), key_(rng.next()) {}
-
-// A keyed permutation of [0, size): a Feistel network over the next power of four, applied again while the result
-// lies outside (cycle walking, Black and Rogaway 2002), on average fewer than four times.
-DesignId UnseenDesigns::permuted(std::uint64_t index) const {
-  constexpr int rounds = 10;  // with 6, pairs of draws from a dozen designs are visibly uneven
-  const std::uint64_t size = space().size();
-  const int half = std::max(1, (static_cast<int>(std::bit_width(size - 1)) + 1) / 2);
-  const std::uint64_t mask = (std::uint64_t{1} << half) - 1;
-  do {
-    std::uint64_t left = index >> half, right = index & mask;
-    for (int round = 1; round <= rounds; ++round) {
-      const std::uint64_t round_key = key_ + static_cast<std::uint64_t>(round) * 0x9e3779b97f4a7c15u;
-      left = std::exchange(right, left ^ (mixed(right ^ mixed(round_key)) & mask));
-    }
-    index = left << half | right;
-  } while (index >= size);
-  return index;
-}
+UnseenDesigns::UnseenDesigns(SearchDomain domain, Rng& rng)
+    : domain_(std::move(domain)), key_(rng.next()), order_(space().size(), key_) {}
 
 bool UnseenDesigns::claim(const Design& design) {
   if (!space().contains(design) || !admitted(design)) return false;
@@ -54,7 +25,7 @@ std::optional<Design> UnseenDesigns::draw() {
   const std::uint64_t end = cursor_ + std::min(draw_effort, space().size() - cursor_);
   Design design;
   while (cursor_ < end && !exhausted()) {
-    const DesignId id = permuted(cursor_++);
+    const DesignId id = order_.at(cursor_++);
     if (seen_.contains(id)) continue;
     space().design(id, design);
     if (!admitted(design)) continue;
@@ -88,6 +59,7 @@ void UnseenDesigns::from_json(const nlohmann::json& json) {
   }
   if (cursor > space().size()) throw damaged_state(fmt::format("{} designs were drawn of {}", cursor, space().size()));
   key_ = key;
+  order_ = Permutation(space().size(), key);
   cursor_ = cursor;
   seen_ = std::move(seen);
 }

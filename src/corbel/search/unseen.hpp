@@ -6,6 +6,7 @@
 #include <span>
 #include <unordered_set>
 
+#include "corbel/base/permutation.hpp"
 #include "corbel/search/strategy.hpp"
 
 namespace corbel {
@@ -42,12 +43,12 @@ class UnseenDesigns {
   static constexpr std::uint64_t draw_effort = std::uint64_t{1} << 22;
 
  private:
-  DesignId permuted(std::uint64_t index) const;
   bool admitted(const Design& design) const { return !domain_.admits || domain_.admits(design); }
 
   SearchDomain domain_;
   std::unordered_set<DesignId> seen_;
-  std::uint64_t key_;         // of the permutation
+  std::uint64_t key_;
+  Permutation order_;         // seeded by key_
   std::uint64_t cursor_ = 0;  // every design before it in the permutation is seen or refused
 };
 

@@ -1,4 +1,4 @@
-#include "corbel/dataset/permutation.hpp"
+#include "corbel/base/permutation.hpp"
 
 #include <algorithm>
 #include <bit>
