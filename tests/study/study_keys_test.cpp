@@ -1,0 +1,62 @@
+#include "corbel/study/study_keys.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "support/temporary_folder.hpp"
+
+namespace corbel {
+namespace {
+
+/// Which keys of a study a change of its file moves: m(odel), q(uestion), t(raining), s(earch), v(alidation).
+std::string moved(const std::string& before, const std::string& after, const std::string& log_after = "") {
+  const test::TemporaryFolder folder;
+  folder.write("log.csv", "pes,feasible,runtime_cycles,power_w\n1,1,9,1\n2,1,8,2\n");
+  const StudyFile first = StudyFile::load(folder.write("a.yaml", before));
+  const StudyKeys one(first);
+  if (!log_after.empty()) folder.write("log.csv", log_after);
+  const StudyFile second = StudyFile::load(folder.write("b.yaml", after));
+  const StudyKeys two(second);
+  std::string letters;
+  if (one.model() != two.model()) letters += 'm';
+  if (one.question() != two.question()) letters += 'q';
+  if (one.training() != two.training()) letters += 't';
+  if (one.search("x") != two.search("x")) letters += 's';
+  if (one.validation("x") != two.validation("x")) letters += 'v';
+  return letters;
+}
+
+const std::string edge = "space: edge\nworkload: mobilenet_v2\nsimulator: edge\nobjective: latency_ms\n";
+const std::string log_study = "import: {file: log.csv}\nobjective: runtime_cycles\n";
+
+TEST(StudyKeys, MoveWithWhatTheyRestOn) {
+  EXPECT_EQ(moved(edge, edge + "name: other\noutput: elsewhere\n"), "");
+  EXPECT_EQ(moved(edge, edge + "validate: {designs: 5}\n"), "v");
+  EXPECT_EQ(moved(edge, edge + "search: {budget: 7}\n"), "sv");
+  EXPECT_EQ(moved(edge, edge + "search: {caution: 0.25}\n"), "sv");
+  EXPECT_EQ(moved(edge, edge + "search: {method: firefly, options: {attraction: 0.5}}\n"), "sv");
+  EXPECT_EQ(moved(edge, edge + "constraints: [area_mm2 <= 29]\n"), "qtsv");
+  EXPECT_EQ(moved(edge, edge + "train: {steps: 7}\n"), "mt");
+  EXPECT_EQ(moved(edge, edge + "seed: 2\n"), "mtsv");
+  EXPECT_EQ(moved(edge, "space: edge\nworkload: mobilenet_v2\nsimulator: edge\nobjective: power_w\n"), "mqtsv");
+  EXPECT_EQ(moved(edge, "space: edge\nworkload: resnet50\nsimulator: edge\nobjective: latency_ms\n"), "mqtsv");
+  EXPECT_EQ(moved(edge,
+                  "space: edge\nworkload: mobilenet_v2\nsimulator: {name: edge, clock_mhz: 801}\n"
+                  "objective: latency_ms\n"),
+            "mqtsv");
+}
+
+TEST(StudyKeys, MoveWithTheLogAndHowItIsRead) {
+  EXPECT_EQ(moved(log_study, log_study), "");
+  EXPECT_EQ(moved(log_study, log_study, "pes,feasible,runtime_cycles,power_w\n1,1,9,1\n2,1,7,2\n"), "mqtsv");
+  EXPECT_EQ(moved(log_study, "import: {file: log.csv, columns: {power_w: ignore}}\nobjective: runtime_cycles\n"),
+            "mqtsv");
+  // Neighbouring texts do not run into each other.
+  EXPECT_NE(moved("import: {file: log.csv, simulator: x, workload: yz}\nobjective: runtime_cycles\n",
+                  "import: {file: log.csv, simulator: xy, workload: z}\nobjective: runtime_cycles\n"),
+            "");
+}
+
+}  // namespace
+}  // namespace corbel
