@@ -102,8 +102,11 @@ INSTANTIATE_TEST_SUITE_P(All, GuidedStrategy, ::testing::Values("evolution", "fi
 
 struct Network {
   const char* name;
-  double optimum;  // cycles, FACTS 6
+  double optimum;  // cycles
 };
+void PrintTo(const Network& network, std::ostream* out) {
+  *out << network.name;
+}
 
 /// A third-party simulator's exhaustive table, 1,000 of 384,000 designs scored, 3.7 % of them feasible.
 class MaestroSearch : public ::testing::TestWithParam<Network> {};

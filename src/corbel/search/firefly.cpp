@@ -16,7 +16,7 @@ namespace corbel {
 
 namespace {
 
-// Constants of OSS Vizier's eagle strategy (google/vizier, eagle_strategy.py), FACTS 3.
+// Constants of OSS Vizier's eagle strategy (google/vizier, eagle_strategy.py).
 constexpr double ordered_visibility = 1, categorical_visibility = 0.2;
 constexpr double noise_decay = 0.9, noise_cap = 0.5, noise_floor = 1e-3;
 constexpr std::size_t largest_default_pool = 100;
