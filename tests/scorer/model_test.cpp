@@ -190,9 +190,14 @@ TEST(Model, SaysWhatIsWrongWithItsMetadata) {
   expect([](Json& m, TensorMap&) { m["version"] = 2; }, ErrorCode::unsupported, "version 2");
   expect([](Json& m, TensorMap&) { m["network"]["kind"] = "oracle"; }, ErrorCode::unsupported, "oracle");
   expect([](Json& m, TensorMap&) { m["network"]["activation"] = "tanh"; }, ErrorCode::unsupported, "tanh");
-  expect([](Json& m, TensorMap&) { m["network"]["hidden"] = {1e9}; }, ErrorCode::corrupt, "width 1000000000");
+  expect([](Json& m, TensorMap&) { m["network"]["hidden"] = {1000000000}; }, ErrorCode::corrupt,
+         "width of a hidden layer is 1000000000");
+  expect([](Json& m, TensorMap&) { m["network"]["hidden"] = {19.5, 7}; }, ErrorCode::corrupt, "19.5");
   expect([](Json& m, TensorMap&) { m["network"]["hidden"] = Json::array(); }, ErrorCode::corrupt, "0 hidden layers");
-  expect([](Json& m, TensorMap&) { m["members"] = 0; }, ErrorCode::corrupt, "0 members");
+  expect([](Json& m, TensorMap&) { m["members"] = 0; }, ErrorCode::corrupt, "`members` is 0");
+  expect([](Json& m, TensorMap&) { m["members"] = 1e300; }, ErrorCode::corrupt, "`members` is 1e+300");
+  expect([](Json& m, TensorMap&) { m["members"] = UINT64_MAX; }, ErrorCode::corrupt, "18446744073709551615");
+  expect([](Json& m, TensorMap&) { m["version"] = true; }, ErrorCode::corrupt, "`version` is boolean");
   expect([](Json& m, TensorMap&) { m["members"] = 2; }, ErrorCode::corrupt, "tensor `1.input.0` is missing");
   expect([](Json& m, TensorMap&) { m["metrics"] = {"one"}; }, ErrorCode::corrupt, "1 metrics");
   expect([](Json& m, TensorMap&) { m.erase("space"); }, ErrorCode::corrupt, "lacks a field");
@@ -201,6 +206,61 @@ TEST(Model, SaysWhatIsWrongWithItsMetadata) {
   expect([](Json&, TensorMap& t) { t.erase("0.output.bias"); }, ErrorCode::corrupt, "`0.output.bias` is missing");
   expect([](Json&, TensorMap& t) { t["0.extra"] = {{1}, {0}}; }, ErrorCode::corrupt, "tensors, the network has");
   expect([](Json&, TensorMap& t) { t["0.input.bias"].shape = {1, 19}; }, ErrorCode::corrupt, "shape [1, 19], not [19]");
+}
+
+TEST(Model, RefusesMetadataOfTheWrongKindEverywhere) {
+  const DesignSpace space = mixed_space();
+  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
+    const NetworkSpec spec = spec_of(kind);
+    const TensorMap tensors = random_tensors(space, spec, 1, 1);
+    const nlohmann::json valid = metadata_for(space, spec, 1, std::vector<MetricTransform>(2));
+    const nlohmann::json fields = valid.flatten();
+    int accepted = 0;
+    for (const auto& [pointer, was] : fields.items()) {
+      for (const nlohmann::json& value : std::initializer_list<nlohmann::json>{
+               nullptr, true, -1, 0, 1e300, 0.5, INT64_MIN, UINT64_MAX, "", "x\n", nlohmann::json::array(),
+               nlohmann::json::object(), nlohmann::json::array({1, 2})}) {
+        nlohmann::json metadata = valid;
+        metadata[nlohmann::json::json_pointer(pointer)] = value;
+        try {
+          // A hostile file brings the fingerprint of its space along.
+          if (pointer.starts_with("/space/"))
+            metadata["space_fingerprint"] = DesignSpace::from_json(metadata["space"]).fingerprint();
+        } catch (const Error&) {
+        }
+        try {
+          const Model model = Model::from_tensors(std::move(metadata), tensors, "m.safetensors");
+          const Predictions predictions = model.predict(random_designs(model.space(), 3, 1));
+          for (const double number : predictions.metrics) EXPECT_TRUE(std::isfinite(number));
+          ++accepted;
+        } catch (const Error& error) {
+          EXPECT_TRUE(error.code() == ErrorCode::corrupt || error.code() == ErrorCode::unsupported) << error.what();
+        }
+      }
+    }
+    EXPECT_GT(accepted, 0) << "another mean or name is no damage";
+  }
+}
+
+TEST(Model, RefusesAttentionThatNeedsMoreMemoryThanItsFileSuggests) {
+  std::vector<Parameter> parameters;
+  for (int p = 0; p < 2000; ++p) parameters.push_back(Parameter::categorical("p" + std::to_string(p), {"only"}));
+  const DesignSpace space(parameters);
+  NetworkSpec spec = spec_of(NetworkKind::attention);
+  spec.feed_forward = 8192;
+  expect_error([&] { Model::from_tensors(metadata_for(space, spec, 1, std::vector<MetricTransform>(2)), {}); },
+               ErrorCode::corrupt, "2000 parameters");
+}
+
+TEST(Model, PromisesNothingWhereTheNetworkOverflows) {
+  Tiny tiny;
+  // Hidden units 6 · 10³⁸ = ∞ and −∞, logit ∞ − ∞.
+  tiny.tensors["0.input.0"].values = {0, 0, 3e38F, -3e38F};
+  tiny.tensors["0.input.1"].values = {0, 0, 3e38F, -3e38F, 0, 0};
+  tiny.tensors["0.output.weight"].values = {1, 1, 1, 1};
+  const Model model =
+      Model::from_tensors(metadata_for(tiny.space, tiny.spec, 1, {{false, 0, 1}}), std::move(tiny.tensors));
+  EXPECT_EQ(model.predict(std::vector<Design>{{1, 1}}).feasibility[0], 0);
 }
 
 TEST(Dense, MatchesAPlainLoopForEveryShapeAndKernel) {
@@ -239,6 +299,10 @@ TEST(MetricTransform, TakesLogarithmsOfPositiveMetricsOnly) {
   EXPECT_NEAR(linear.scale, std::sqrt(2.0 / 3), 1e-12);
   EXPECT_EQ(MetricTransform::fit(equal).scale, 1);
   EXPECT_EQ(MetricTransform::fit({}).scale, 1);
+  for (const double unit : {1e300, 1e-300}) {
+    const std::vector<double> extreme = {-unit, 0, unit};
+    EXPECT_DOUBLE_EQ(MetricTransform::fit(extreme).scale, unit * std::sqrt(2.0 / 3)) << unit;
+  }
   EXPECT_TRUE(std::isfinite(log.restore(1e300)));
 }
 

@@ -35,6 +35,17 @@ nlohmann::json parse_metadata(const std::string& text, std::string_view name) {
   return nlohmann::json::parse(text, limit_depth);
 }
 
+// Tensors cannot claim more than the file holds, but what attention needs beside them grows with tokens times widths.
+void require_workspace(const NetworkSpec& spec, const DesignSpace& space) {
+  constexpr std::int64_t most = std::int64_t{1} << 22;  // 512 MB of floats for `lanes` designs
+  if (spec.kind != NetworkKind::attention) return;
+  const std::int64_t widest = std::max(3 * spec.embedding, spec.feed_forward);
+  if (static_cast<std::int64_t>(space.dimensions()) > most / widest) {
+    throw Error(ErrorCode::corrupt, fmt::format("{} parameters with attention of width {} need too much memory",
+                                                space.dimensions(), widest));
+  }
+}
+
 std::string describe(const DesignSpace& space) {
   std::string names;
   for (const Parameter& parameter : space.parameters()) {
@@ -102,7 +113,7 @@ void Model::save(const std::filesystem::path& file, const nlohmann::json& metada
 
 Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::string_view name) {
   try {
-    const auto version = metadata.at("version").get<std::int64_t>();
+    const std::int64_t version = whole_number_in(metadata, "version", 0, INT64_MAX);
     if (version != model_version) {
       throw Error(ErrorCode::unsupported,
                   fmt::format("version {} of the model format; this corbel reads version {}", version, model_version),
@@ -124,8 +135,8 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
     }
     data->context_scale = metadata.at("context_scale").get<float>();
     if (!std::isfinite(data->context_scale)) throw Error(ErrorCode::corrupt, "the context's scale is not finite");
-    const auto members = metadata.at("members").get<std::int64_t>();
-    if (members < 1 || members > 64) throw Error(ErrorCode::corrupt, fmt::format("{} members, not 1 to 64", members));
+    const std::int64_t members = whole_number_in(metadata, "members", 1, 64);
+    require_workspace(data->spec, data->space);
 
     const auto shapes = tensor_shapes(data->spec, data->space);
     for (std::int64_t m = 0; m < members; ++m) {
@@ -215,7 +226,9 @@ void Model::Data::combine(std::span<const float> outputs, std::size_t first, std
     double feasibility = spec.feasibility ? 0 : 1;
     if (spec.feasibility) {
       for (std::size_t m = 0; m < members.size(); ++m) {
-        feasibility += share / (1 + std::exp(-output(m, metrics.size(), lane)));
+        // Nothing known is nothing promised.
+        const bool known = !std::isnan(outputs[(m * width + metrics.size()) * lanes + lane]);
+        if (known) feasibility += share / (1 + std::exp(-output(m, metrics.size(), lane)));
       }
     }
     predictions.feasibility[design] = feasibility;

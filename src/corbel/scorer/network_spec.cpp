@@ -23,15 +23,20 @@ std::string_view name_of(Activation activation) {
   return "";
 }
 
-std::int64_t size_in(const nlohmann::json& json, const char* key, std::int64_t min, std::int64_t max) {
-  const auto value = json.at(key).get<std::int64_t>();
-  if (value < min || value > max) {
-    throw Error(ErrorCode::corrupt, fmt::format("network `{}` is {}, not in {} to {}", key, value, min, max));
+std::int64_t checked(const nlohmann::json& json, std::string_view what, std::int64_t min, std::int64_t max) {
+  const bool fits = json.is_number_integer() && (!json.is_number_unsigned() || json.get<std::uint64_t>() <= INT64_MAX);
+  if (!fits || json.get<std::int64_t>() < min || json.get<std::int64_t>() > max) {
+    throw Error(ErrorCode::corrupt, fmt::format("{} is {}, not a whole number from {} to {}", what,
+                                                json.is_number() ? json.dump() : json.type_name(), min, max));
   }
-  return value;
+  return json.get<std::int64_t>();
 }
 
 }  // namespace
+
+std::int64_t whole_number_in(const nlohmann::json& json, const char* key, std::int64_t min, std::int64_t max) {
+  return checked(json.at(key), fmt::format("`{}`", key), min, max);
+}
 
 nlohmann::json to_json(const NetworkSpec& spec) {
   nlohmann::json json = {{"kind", spec.kind == NetworkKind::mlp ? "mlp" : "attention"},
@@ -68,23 +73,22 @@ NetworkSpec network_spec_from_json(const nlohmann::json& json) {
     throw Error(ErrorCode::unsupported, fmt::format("unknown activation `{}`", activation.substr(0, 40)),
                 "this file needs a newer version of corbel");
   }
-  spec.hidden = json.at("hidden").get<std::vector<std::int64_t>>();
-  if (spec.hidden.empty() || spec.hidden.size() > 16) {
-    throw Error(ErrorCode::corrupt, fmt::format("the network has {} hidden layers, not 1 to 16", spec.hidden.size()));
+  const auto& hidden = json.at("hidden").get_ref<const nlohmann::json::array_t&>();
+  if (hidden.empty() || hidden.size() > 16) {
+    throw Error(ErrorCode::corrupt, fmt::format("the network has {} hidden layers, not 1 to 16", hidden.size()));
   }
-  for (const std::int64_t width : spec.hidden) {
-    if (width < 1 || width > 8192) {
-      throw Error(ErrorCode::corrupt, fmt::format("a hidden layer has width {}, not 1 to 8192", width));
-    }
+  spec.hidden.clear();
+  for (const nlohmann::json& width : hidden) {
+    spec.hidden.push_back(checked(width, "the width of a hidden layer", 1, 8192));
   }
-  spec.metrics = size_in(json, "metrics", 1, 64);
+  spec.metrics = whole_number_in(json, "metrics", 1, 64);
   spec.feasibility = json.at("feasibility").get<bool>();
-  spec.context_size = size_in(json, "context_size", 0, 4096);
+  spec.context_size = whole_number_in(json, "context_size", 0, 4096);
   if (spec.kind == NetworkKind::attention) {
-    spec.embedding = size_in(json, "embedding", 1, 1024);
-    spec.layers = size_in(json, "layers", 0, 16);
-    spec.heads = size_in(json, "heads", 1, 64);
-    spec.feed_forward = size_in(json, "feed_forward", 1, 8192);
+    spec.embedding = whole_number_in(json, "embedding", 1, 1024);
+    spec.layers = whole_number_in(json, "layers", 0, 16);
+    spec.heads = whole_number_in(json, "heads", 1, 64);
+    spec.feed_forward = whole_number_in(json, "feed_forward", 1, 8192);
     if (spec.embedding % spec.heads != 0) {
       throw Error(ErrorCode::corrupt,
                   fmt::format("{} heads do not divide an embedding of {}", spec.heads, spec.embedding));

@@ -41,6 +41,10 @@ nlohmann::json to_json(const NetworkSpec& spec);
 /// @throws nlohmann::json::exception, or Error{corrupt, unsupported} for sizes out of range or an unknown network
 NetworkSpec network_spec_from_json(const nlohmann::json& json);
 
+/// The whole number from `min` to `max` under `key`; JSON's own conversion would cut off fractions and wrap what is too
+/// large. @throws nlohmann::json::exception, or Error{corrupt} naming the key
+std::int64_t whole_number_in(const nlohmann::json& json, const char* key, std::int64_t min, std::int64_t max);
+
 /// Parameters with more values than this enter by `parameter_features` instead of a row per value.
 inline constexpr std::uint32_t max_table_rows = 1024;
 /// Whether the network learns a row per value of the parameter.

@@ -37,10 +37,14 @@ MetricTransform MetricTransform::fit(std::span<const double> values) {
   const auto count = static_cast<double>(kept.size());
   double sum = 0;
   for (const double value : kept) sum += value / count;
+  double largest = 0;
+  for (const double value : kept) largest = std::max(largest, std::abs(value - sum));
+  // Squares of huge or tiny values leave the range of double; in units of a power of two no rounding changes.
+  const double unit = largest > 0 ? std::exp2(std::ilogb(largest)) : 1;
   double squares = 0;
-  for (const double value : kept) squares += (value - sum) / count * (value - sum);
+  for (const double value : kept) squares += (value - sum) / unit / count * ((value - sum) / unit);
   transform.mean = sum;
-  const double deviation = std::sqrt(squares);
+  const double deviation = unit * std::sqrt(squares);
   // Equal values leave rounding noise, which must not become the unit.
   const bool usable = std::isfinite(deviation) && deviation > 1e-9 * std::max(1e-300, std::abs(sum));
   transform.scale = usable ? deviation : 1;
