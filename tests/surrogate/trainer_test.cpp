@@ -258,6 +258,20 @@ INSTANTIATE_TEST_SUITE_P(
                    }}),
     [](const auto& test) { return test.param.name; });
 
+TEST(Train, SaysNothingOfRowsItDidNotWithhold) {
+  const Dataset dataset = small_dataset(200, 5);
+  TrainingOptions options = quick_options();
+  options.withhold = 0;
+  const test::TemporaryFolder folder;
+  const nlohmann::json report = train_in(folder, dataset, latency_task(), options);
+  EXPECT_TRUE(report["withheld"].empty());
+  EXPECT_EQ(report["candidates"][0]["step"], options.steps) << "the last checkpoint";
+  for (const char* key : {"kendall", "infeasible_auc", "score"}) {
+    EXPECT_TRUE(report["candidates"][0][key].is_null()) << key;
+    EXPECT_TRUE(report["candidates"][0]["history"][0][key].is_null()) << key;
+  }
+}
+
 TEST(Train, HasAContextGateWhenTheTaskHasAContext) {
   const test::TemporaryFolder folder;
   TrainingTask task = latency_task();

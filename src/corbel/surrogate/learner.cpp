@@ -187,9 +187,8 @@ void Learner::Data::initialise() {
         values[slot.first + i] = static_cast<float>(source[i % spec.context_size] / squares);
       }
     } else if (slot.name.find("norm") != std::string::npos) {
-      if (slot.name.ends_with(".weight")) fill(slot, 0);
-      for (std::int64_t i = 0; i < slot.size; ++i)
-        values[slot.first + i] = slot.name.ends_with(".weight") ? 1.0F : 0.0F;
+      const float start = slot.name.ends_with(".weight") ? 1.0F : 0.0F;
+      std::fill_n(values + slot.first, slot.size, start);
     } else if (slot.name.ends_with(".weight")) {
       fill(slot, std::sqrt((slot.name == "output.weight" ? 1.0 : 3.0) / static_cast<double>(slot.shape[1])));
     }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <unordered_set>
@@ -25,8 +24,6 @@ constexpr std::uint64_t feasible_stream = 1, infeasible_stream = 2, seeds_stream
 constexpr std::uint64_t report_every = 20;
 // Logged designs that the negatives' strategy starts from: the best predicted of so many drawn at random.
 constexpr std::size_t drawn_seeds = 256, kept_seeds = 32;
-
-constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
 
 // The terms of the loss under their names in reports and checkpoints.
 constexpr std::pair<const char*, double Losses::*> loss_terms[] = {{"loss", &Losses::total},
@@ -92,9 +89,9 @@ class Run {
       }
     }
     progress_.done += settings_.steps - learner_.steps_done();
-    if (settings_.selects || result_.diverged) learner_.set_parameters(best_);
+    // The last step closes an interval, so that without selection this is the network as it stands.
+    learner_.set_parameters(best_);
     learner_.export_tensors("", prior_shift(settings_.data), result_.tensors);
-    if (!settings_.selects) result_.step = learner_.steps_done();
     return std::move(result_);
   }
 
@@ -161,20 +158,20 @@ class Run {
       result_.diverged = true;
       return;
     }
-    TrainingPoint point{learner_.steps_done(), {}, not_known, not_known, not_known};
+    TrainingPoint point;
+    point.step = learner_.steps_done();
     for (const auto& [name, term] : loss_terms) point.losses.*term = sums_.*term / static_cast<double>(interval_);
     note_ = fmt::format("loss {:.3g}", point.losses.total);
     sums_ = {};
     interval_ = 0;
-    if (settings_.selects) {
+    if (settings_.selects && !settings_.data.withheld_feasible.empty()) {
       const Evidence evidence =
           judge(current_model(), settings_.context, settings_.data, settings_.options.protocol == "paper");
       point.kendall = evidence.kendall;
       point.infeasible_auc = evidence.infeasible_auc;
       point.score = evidence.score;
       note_ += fmt::format(", rank correlation {:.2f}", evidence.kendall);
-      // Without withheld rows there is nothing to compare: the last checkpoint then.
-      if (result_.step == 0 || settings_.data.withheld_feasible.empty() || evidence.score > result_.score) {
+      if (result_.step == 0 || evidence.score > result_.score) {
         best_ = learner_.parameters();
         result_.step = learner_.steps_done();
         result_.kendall = evidence.kendall;
@@ -183,7 +180,9 @@ class Run {
         result_.predicted = evidence.predicted;
       }
     } else {
+      // Nothing to compare: the last checkpoint then.
       best_ = learner_.parameters();
+      result_.step = learner_.steps_done();
     }
     result_.history.push_back(point);
   }
@@ -199,9 +198,9 @@ class Run {
                                   {"negatives", std::move(negatives)},
                                   {"history", result_.history},
                                   {"step", result_.step},
-                                  {"kendall", result_.kendall},
+                                  {"kendall", number_or_null(result_.kendall)},
                                   {"infeasible_auc", number_or_null(result_.infeasible_auc)},
-                                  {"score", result_.score},
+                                  {"score", number_or_null(result_.score)},
                                   {"predicted", result_.predicted},
                                   {"note", note_}};
     TensorFile file;
@@ -224,9 +223,9 @@ class Run {
       RunResult result;
       result.history = state.at("history").get<std::vector<TrainingPoint>>();
       result.step = state.at("step").get<std::uint64_t>();
-      result.kendall = state.at("kendall").get<double>();
+      result.kendall = number_or_nan(state.at("kendall"));
       result.infeasible_auc = number_or_nan(state.at("infeasible_auc"));
-      result.score = state.at("score").get<double>();
+      result.score = number_or_nan(state.at("score"));
       result.predicted = state.at("predicted").get<std::vector<double>>();
       const Losses sums = state.at("sums").get<TrainingPoint>().losses;
       const auto interval = state.at("interval").get<std::uint64_t>();

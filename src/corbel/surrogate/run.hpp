@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -31,22 +32,25 @@ struct RunSettings {
   std::string key;                   ///< a checkpoint with another key is not used
 };
 
+inline constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
+
 /// Where a run stood at a checkpoint.
 struct TrainingPoint {
   std::uint64_t step = 0;
   Losses losses;  ///< means since the point before
   /// On the withheld rows; NaN where not known.
-  double kendall = 0, infeasible_auc = 0, score = 0;
+  double kendall = not_known, infeasible_auc = not_known, score = not_known;
 };
 void to_json(nlohmann::json& json, const TrainingPoint& point);
 void from_json(const nlohmann::json& json, TrainingPoint& point);
 
 struct RunResult {
-  TensorMap tensors;                                  ///< of one member, without prefix
-  std::uint64_t step = 0;                             ///< at which they were taken
-  double kendall = 0, infeasible_auc = 0, score = 0;  ///< NaN where not known
-  std::vector<double> predicted;                      ///< objective of the withheld feasible rows
-  bool diverged = false;                              ///< stopped since the parameters were no longer finite
+  TensorMap tensors;       ///< of one member, without prefix
+  std::uint64_t step = 0;  ///< at which they were taken
+  /// On the withheld rows; NaN where not known.
+  double kendall = not_known, infeasible_auc = not_known, score = not_known;
+  std::vector<double> predicted;  ///< objective of the withheld feasible rows
+  bool diverged = false;          ///< stopped since the parameters were no longer finite
   std::vector<TrainingPoint> history;
 };
 

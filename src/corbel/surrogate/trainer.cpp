@@ -132,6 +132,10 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
     }
   });
 
+  if (std::any_of(ensemble.begin(), ensemble.end(), [](const RunResult& member) { return member.diverged; })) {
+    monitor.message("a member of the ensemble diverged; it is the last of its checkpoints that was finite");
+  }
+
   nlohmann::json report = {{"chosen", chosen},
                            {"rows", describe_rows(dataset, task, data)},
                            {"withheld", describe_withheld(data, candidates[chosen])},
@@ -147,9 +151,9 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
     report["candidates"].push_back({{"alpha", options.grid[i].alpha},
                                     {"beta", options.grid[i].beta},
                                     {"step", result.step},
-                                    {"kendall", can_compare ? number_or_null(result.kendall) : nullptr},
+                                    {"kendall", number_or_null(result.kendall)},
                                     {"infeasible_auc", number_or_null(result.infeasible_auc)},
-                                    {"score", can_compare ? number_or_null(result.score) : nullptr},
+                                    {"score", number_or_null(result.score)},
                                     {"diverged", result.diverged},
                                     {"history", result.history}});
   }

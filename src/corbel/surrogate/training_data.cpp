@@ -82,8 +82,6 @@ TrainingData prepare_training_data(const Dataset& dataset, const TrainingTask& t
   const auto keep = [&](std::size_t row) { return withheld[row] == 0; };
   std::copy_if(feasible.begin(), feasible.end(), std::back_inserter(data.feasible), keep);
   std::copy_if(infeasible.begin(), infeasible.end(), std::back_inserter(data.infeasible), keep);
-  std::copy_if(data.feasible.begin(), data.feasible.end(), std::back_inserter(data.within),
-               [&](std::size_t row) { return !over_limit(row); });
 
   data.targets.assign(rows * columns.size(), std::numeric_limits<float>::quiet_NaN());
   for (std::size_t k = 0; k < columns.size(); ++k) {

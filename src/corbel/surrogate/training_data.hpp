@@ -20,7 +20,6 @@ struct TrainingData {
   std::vector<float> targets;               ///< [n × metrics] normalised, clipped; NaN where there is none
 
   std::vector<std::size_t> feasible;             ///< rows that simulated and are fitted
-  std::vector<std::size_t> within;               ///< those of them that break no limit
   std::vector<std::size_t> infeasible;           ///< fitted infeasible rows
   std::vector<std::size_t> withheld_feasible;    ///< the best rows within the limits
   std::vector<std::size_t> withheld_infeasible;  ///< as large a share of the infeasible rows
