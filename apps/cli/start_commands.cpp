@@ -44,8 +44,9 @@ void add_start_commands(CLI::App& app, Common& common, int&) {
       ImportSpec spec;
       spec.file = arguments->log;
       // The study's paths are seen from its own folder.
-      const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
-      const std::filesystem::path log = std::filesystem::absolute(arguments->log).lexically_relative(folder);
+      const std::filesystem::path folder = std::filesystem::absolute(file).lexically_normal().parent_path();
+      const std::filesystem::path log =
+          std::filesystem::absolute(arguments->log).lexically_normal().lexically_relative(folder);
       text = study_template(log, plan_import(spec, std::nullopt, monitor), arguments->objective);
     }
     write_file(file, text);

@@ -41,7 +41,10 @@ StudyFile load_study(const StudyArguments& arguments, const Common& common) {
 void write_outputs(const Pipeline& pipeline) {
   const std::filesystem::path& output = pipeline.study().output;
   write_file(output / "report.html", html_report(pipeline.results()));
-  if (pipeline.results()["best"].is_null()) return;
+  if (pipeline.results().at("best").is_null()) {
+    for (const char* name : {"design.json", "design.yaml"}) std::filesystem::remove(output / name);
+    return;
+  }
   write_file(output / "design.json", design_json(pipeline.results()));
   write_file(output / "design.yaml", design_yaml(pipeline.results()));
 }
@@ -118,7 +121,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
       [&common, &exit_code](Pipeline& pipeline, TerminalMonitor&) {
         pipeline.search();
         print_proposals(pipeline.results(), common);
-        if (pipeline.results()["best"].is_null()) exit_code = exit_no_answer;
+        if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
       },
       [search](StudyFile& study) {
         if (!search->strategy.empty()) study.search.method = search->strategy;
@@ -139,7 +142,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
         }
         write_outputs(pipeline);
         print_proposals(pipeline.results(), common);
-        if (pipeline.results()["best"].is_null()) exit_code = exit_no_answer;
+        if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
       },
       [validate](StudyFile& study) {
         if (validate->designs) study.validate_designs = static_cast<std::size_t>(*validate->designs);
@@ -152,8 +155,11 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
 void add_presenting(CLI::App& app, Common& common) {
   const auto report = std::make_shared<StudyArguments>();
   CLI::App* command = add(app, common, "report", "Write the HTML report of what the study knows", report,
-                          [&common, report](Pipeline& pipeline, TerminalMonitor&) {
+                          [&common, report](Pipeline& pipeline, TerminalMonitor& monitor) {
                             require_results(pipeline);
+                            if (!pipeline.answers_the_study()) {
+                              monitor.message("note: the study has changed since these results were found");
+                            }
                             std::filesystem::path to = pipeline.study().output / "report.html";
                             if (!report->to.empty()) to = report->to;
                             write_file(to, html_report(pipeline.results()));
@@ -171,6 +177,12 @@ void add_presenting(CLI::App& app, Common& common) {
                   require_results(pipeline);
                   json results = pipeline.results();
                   if (exported->rank > 0) choose_rank(results, exported->rank);
+                  if (!pipeline.answers_the_study()) {
+                    throw Error(ErrorCode::mismatch,
+                                fmt::format("{}: the study has changed since its results were found",
+                                            pipeline.study().file.string()),
+                                fmt::format("first: corbel run {}", pipeline.study().file.string()));
+                  }
                   if (results.value("best", json(nullptr)).is_null()) {
                     throw Error(ErrorCode::too_little_data, "no design is known or predicted to meet every constraint",
                                 "loosen a constraint, or simulate more designs");
@@ -200,7 +212,7 @@ void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
         pipeline.run();
         write_outputs(pipeline);
         print_study(pipeline.results(), pipeline.study(), common);
-        if (pipeline.results()["best"].is_null()) exit_code = exit_no_answer;
+        if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
       },
       [run](StudyFile& study) {
         if (run->fresh) clear_study(study);

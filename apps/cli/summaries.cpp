@@ -30,7 +30,7 @@ std::string times(const json& value) {
 }
 
 std::string with_unit(const json& value, const json& results) {
-  const std::string unit = results["study"]["objective"].value("unit", "");
+  const std::string unit = results.at("study").at("objective").value("unit", "");
   return value.is_number() ? people(value) + (unit.empty() ? "" : " " + unit) : "-";
 }
 
@@ -47,9 +47,9 @@ std::string design_value(const json& parameter, const json& value, bool bare) {
 template <class Function>
 std::string join_design(const json& results, const json& design, const Function& text) {
   std::string joined;
-  for (const json& parameter : results["dataset"]["parameters"]) {
-    const std::string name = parameter["name"];
-    if (design.contains(name)) joined += (joined.empty() ? "" : " ") + text(parameter, name, design[name]);
+  for (const json& parameter : results.at("dataset").at("parameters")) {
+    const std::string name = parameter.at("name");
+    if (design.contains(name)) joined += (joined.empty() ? "" : " ") + text(parameter, name, design.at(name));
   }
   return joined;
 }
@@ -66,86 +66,88 @@ bool print_if_json(const json& results, const Common& common) {
 }
 
 void dataset_lines(const json& results) {
-  const json& dataset = results["dataset"];
-  fmt::print("dataset    {} rows, {} feasible ({}), {} within the limits, from {}\n", people(dataset["rows"]),
-             people(dataset["feasible"]),
-             percent(dataset["feasible"].get<double>() / std::max(1.0, dataset["rows"].get<double>())),
-             people(dataset["within_limits"]), dataset.value("source", ""));
-  const json& best = dataset["best_logged"];
-  if (!best.is_null()) fmt::print("           best logged: {}\n", with_unit(best["objective"], results));
-  for (const json& warning : dataset["warnings"]) fmt::print("           note: {}\n", warning.get<std::string>());
+  const json& dataset = results.at("dataset");
+  fmt::print("dataset    {} rows, {} feasible ({}), {} within the limits, from {}\n", people(dataset.at("rows")),
+             people(dataset.at("feasible")),
+             percent(dataset.at("feasible").get<double>() / std::max(1.0, dataset.at("rows").get<double>())),
+             people(dataset.at("within_limits")), dataset.value("source", ""));
+  const json& best = dataset.at("best_logged");
+  if (!best.is_null()) fmt::print("           best logged: {}\n", with_unit(best.at("objective"), results));
+  for (const json& warning : dataset.at("warnings")) fmt::print("           note: {}\n", warning.get<std::string>());
 }
 
 void training_lines(const json& results) {
-  const json& training = results["training"];
-  const json& chosen = training["candidates"][training["chosen"].get<std::size_t>()];
+  const json& training = results.at("training");
+  const json& chosen = training.at("candidates").at(training.at("chosen").get<std::size_t>());
   fmt::print(
       "model      {} network, alpha {}, beta {} of {} candidates; rank correlation on withheld designs {}, "
       "infeasible kept out (AUC) {}; {} s\n",
-      training.value("network", ""), people(chosen["alpha"]), people(chosen["beta"]), training["candidates"].size(),
-      people(chosen["kendall"], 3), people(chosen["infeasible_auc"], 3), people(training["seconds"], 3));
+      training.value("network", ""), people(chosen.at("alpha")), people(chosen.at("beta")),
+      training.at("candidates").size(), people(chosen.at("kendall"), 3), people(chosen.at("infeasible_auc"), 3),
+      people(training.at("seconds"), 3));
 }
 
 void search_lines(const json& results) {
-  const json& search = results["search"];
-  fmt::print("search     {}: {} designs scored in {} s{}\n", search["method"].get<std::string>(),
-             people(search["scored"]), people(search["seconds"], 3),
-             search["exhaustive"].get<bool>() && search["scored"] > 0
+  const json& search = results.at("search");
+  fmt::print("search     {}: {} designs scored in {} s{}\n", search.at("method").get<std::string>(),
+             people(search.at("scored")), people(search.at("seconds"), 3),
+             search.at("exhaustive").get<bool>() && search.at("scored") > 0
                  ? "; every design was scored, the first is the surrogate's exact optimum"
                  : "");
   if (!results.contains("validation")) return;
-  const json& validation = results["validation"];
-  fmt::print("validated  {} designs, {} feasible, {} within the limits\n", people(validation["simulated"]),
-             people(validation["feasible"]), people(validation["within_limits"]));
+  const json& validation = results.at("validation");
+  fmt::print("validated  {} designs, {} feasible, {} within the limits\n", people(validation.at("simulated")),
+             people(validation.at("feasible")), people(validation.at("within_limits")));
   if (!validation.contains("table")) return;
-  const json& table = validation["table"];
+  const json& table = validation.at("table");
   fmt::print(
       "table      optimum of {} designs {}; first proposal {} of it, best of the {} proposals {}, best logged {}\n",
-      people(table["designs"]), with_unit(table["optimum"], results), times(table["first_over_optimum"]),
-      people(validation["simulated"]), times(table["best_over_optimum"]), times(table["best_logged_over_optimum"]));
+      people(table.at("designs")), with_unit(table.at("optimum"), results), times(table.at("first_over_optimum")),
+      people(validation.at("simulated")), times(table.at("best_over_optimum")),
+      times(table.at("best_logged_over_optimum")));
 }
 
 void proposals_table(const json& results, std::size_t most) {
-  const json& proposals = results["proposals"];
+  const json& proposals = results.at("proposals");
   if (proposals.empty()) {
-    if (results["search"]["scored"] == 0) {
+    if (results.at("search").at("scored") == 0) {
       fmt::print("no design is left to propose: each is logged or breaks a limit on parameters\n");
       return;
     }
     fmt::print(
         "no design that was scored is predicted to be feasible within every limit; of designs drawn at random\n");
-    for (const json& blocked : results["search"]["blocked"]) {
-      fmt::print("  {:>8} do not meet {}\n", percent(blocked["share"]), blocked["constraint"].get<std::string>());
+    for (const json& blocked : results.at("search").at("blocked")) {
+      fmt::print("  {:>8} do not meet {}\n", percent(blocked.at("share")), blocked.at("constraint").get<std::string>());
     }
     return;
   }
-  const std::string objective = results["study"]["objective"]["metric"];
+  const std::string objective = results.at("study").at("objective").at("metric");
   std::vector<std::string> header = {"rank", "predicted", "true", "feasible", "gain"};
-  for (const json& margin : proposals[0]["margins"]) header.push_back(margin["constraint"].get<std::string>());
+  for (const json& margin : proposals.at(0).at("margins")) header.push_back(margin.at("constraint").get<std::string>());
   header.insert(header.end(), {"nearest logged", "design"});
   Table table(header);
   for (const json& proposal : proposals) {
-    if (proposal["rank"].get<std::size_t>() > most) break;
-    const json& simulated = proposal["simulated"];
+    if (proposal.at("rank").get<std::size_t>() > most) break;
+    const json& simulated = proposal.at("simulated");
     std::string truth = "-";
     if (!simulated.is_null()) {
-      truth = simulated["state"] == "complete" ? people(simulated["metrics"].value(objective, json(nullptr)))
-                                               : simulated["reason"].get<std::string>();
+      truth = simulated.at("state") == "complete" ? people(simulated.at("metrics").value(objective, json(nullptr)))
+                                                  : simulated.at("reason").get<std::string>();
     }
-    const json& nearest = proposal["nearest"];
-    std::vector<std::string> cells = {people(proposal["rank"]), people(proposal["predicted"]), truth,
-                                      percent(proposal["feasibility"]), times(proposal["gain"])};
-    for (const json& margin : proposal["margins"]) {
-      const char* certainty = margin["basis"] == "predicted" ? "predicted" : "exact";
-      cells.push_back(
-          fmt::format("{} ({})", margin["text"].get<std::string>(), margin["met"].get<bool>() ? certainty : "broken"));
+    const json& nearest = proposal.at("nearest");
+    std::vector<std::string> cells = {people(proposal.at("rank")), people(proposal.at("predicted")), truth,
+                                      percent(proposal.at("feasibility")), times(proposal.at("gain"))};
+    for (const json& margin : proposal.at("margins")) {
+      const char* certainty = margin.at("basis") == "predicted" ? "predicted" : "exact";
+      cells.push_back(fmt::format("{} ({})", margin.at("text").get<std::string>(),
+                                  margin.at("met").get<bool>() ? certainty : "broken"));
     }
     cells.push_back(nearest.is_null()
                         ? "-"
-                        : fmt::format("{} at {}{}", people(nearest["objective"]), people(nearest["distance"], 2),
-                                      nearest["within_limits"].get<bool>() ? "" : ", over a limit"));
+                        : fmt::format("{} at {}{}", people(nearest.at("objective")), people(nearest.at("distance"), 2),
+                                      nearest.at("within_limits").get<bool>() ? "" : ", over a limit"));
     cells.push_back(
-        join_design(results, proposal["design"], [](const json& parameter, const std::string&, const json& value) {
+        join_design(results, proposal.at("design"), [](const json& parameter, const std::string&, const json& value) {
           return design_value(parameter, value, true);
         }));
     table.row(std::move(cells));
@@ -155,35 +157,37 @@ void proposals_table(const json& results, std::size_t most) {
       "\npredicted, true: {} [{}]; gain: over the best logged design, of predictions by its own\nprediction; nearest: "
       "the nearest logged design's value "
       "and its distance, 0 to 1\ndesign: {}\n",
-      objective, results["study"]["objective"].value("unit", ""),
-      join_design(results, proposals[0]["design"],
+      objective, results.at("study").at("objective").value("unit", ""),
+      join_design(results, proposals.at(0).at("design"),
                   [](const json&, const std::string& name, const json&) { return name; }));
 }
 
 void best_lines(const json& results) {
-  const json& best = results["best"];
+  const json& best = results.at("best");
   if (best.is_null()) {
     fmt::print(
         "\nno answer  no design is known or predicted to meet every constraint; loosen one, or log more designs\n");
     return;
   }
-  const std::string source = best["source"];
+  const std::string source = best.at("source");
   fmt::print("\nbest       {} ({})",
-             with_unit(best["objective"].is_number() ? best["objective"] : best["predicted"], results),
+             with_unit(best.at("objective").is_number() ? best.at("objective") : best.at("predicted"), results),
              source == "validated"   ? "simulated"
              : source == "predicted" ? "predicted, not simulated"
-                                     : "a logged design: no proposal was better");
-  const json& logged = results["dataset"]["best_logged"];
-  if (source == "validated" && best["gain"].is_number()) {
-    fmt::print(", {} over the best logged", times(best["gain"]));
+             : results.contains("proposals") && !results.at("proposals").empty()
+                 ? "a logged design: no proposal was better"
+                 : "the best logged design");
+  const json& logged = results.at("dataset").at("best_logged");
+  if (source == "validated" && best.at("gain").is_number()) {
+    fmt::print(", {} over the best logged", times(best.at("gain")));
   }
   if (source == "predicted" && !logged.is_null()) {
-    fmt::print("; the best logged, {}, the model puts at {}", with_unit(logged["objective"], results),
-               with_unit(logged["predicted"], results));
+    fmt::print("; the best logged, {}, the model puts at {}", with_unit(logged.at("objective"), results),
+               with_unit(logged.at("predicted"), results));
   }
-  fmt::print("\n           {}\n", design_text(results, best["design"]));
+  fmt::print("\n           {}\n", design_text(results, best.at("design")));
   std::string metrics;
-  for (const auto& [name, value] : best["metrics"].items()) {
+  for (const auto& [name, value] : best.at("metrics").items()) {
     metrics += fmt::format("{}{} {}", metrics.empty() ? "" : ", ", name, people(value));
   }
   if (!metrics.empty()) fmt::print("           {}\n", metrics);
@@ -222,7 +226,7 @@ void print_study(const json& results, const StudyFile& study, const Common& comm
   }
   best_lines(results);
   fmt::print("written    {}/report.html, results.json{}\n", study.output.string(),
-             results["best"].is_null() ? "" : ", design.json, design.yaml");
+             results.at("best").is_null() ? "" : ", design.json, design.yaml");
 }
 
 void require_results(const Pipeline& pipeline) {
@@ -238,7 +242,8 @@ void choose_rank(json& results, std::size_t rank) {
     throw Error(ErrorCode::invalid_input, fmt::format("there is no proposal of rank {}", rank),
                 fmt::format("the study has {} proposals", proposals.size()));
   }
-  results["best"] = chosen_section(proposals[rank - 1], results["study"]["objective"]["metric"].get<std::string>());
+  results["best"] =
+      chosen_section(proposals[rank - 1], results.at("study").at("objective").at("metric").get<std::string>());
 }
 
 }  // namespace corbel::cli

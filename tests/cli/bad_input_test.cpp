@@ -203,6 +203,73 @@ TEST(BadPlace, ADamagedResultsFileIsNotOverwritten) {
   EXPECT_EQ(read_text(folder / "out/results.json"), "{\"half\": ");
 }
 
+std::string small_log(double best) {
+  std::string text = "pes,lanes,feasible,reason,runtime_cycles\n";
+  for (int pes = 1; pes <= 6; ++pes) {
+    for (int lanes = 1; lanes <= 6; ++lanes) {
+      if ((pes + lanes) % 3 == 0) continue;
+      const bool fits = pes * lanes < 24;
+      const double cycles = pes == 1 && lanes == 1 ? best : 1e6 / (pes * lanes);
+      text += std::to_string(pes) + "," + std::to_string(lanes) +
+              (fits ? ",1,," + std::to_string(cycles) : ",0,memory,") + "\n";
+    }
+  }
+  return text;
+}
+
+TEST(ChangedLog, LeavesNothingOfWhatItSaidBefore) {
+  const TemporaryFolder folder;
+  const std::string study = folder.write("study.yaml", log_study("log.csv")).string();
+  const auto best_logged = [&] {
+    const Finished finished = corbel({"run", study, "--quiet", "--format", "json"});
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    return nlohmann::json::parse(finished.out)["dataset"]["best_logged"]["objective"].get<double>();
+  };
+  folder.write("log.csv", small_log(1));
+  EXPECT_EQ(best_logged(), 1);
+  folder.write("log.csv", small_log(2e6));
+  EXPECT_EQ(best_logged(), 62500) << "4 x 4 is the best that fits; 1 x 1 was corrected";
+}
+
+TEST(ChangedStudy, IsNotExportedAsIfItWereAnswered) {
+  const TemporaryFolder folder;
+  folder.write("log.csv", small_log(2e6));
+  ASSERT_EQ(corbel({"run", folder.write("study.yaml", log_study("log.csv")).string(), "--quiet"}).exit_code, 0);
+  const std::string limited = folder.write("study.yaml", log_study("log.csv") + "constraints: [pes <= 2]\n").string();
+  const Finished finished = corbel({"export", limited});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.err.find("corbel run"), std::string::npos) << finished.err;
+}
+
+TEST(BadPlace, AStudyDoesNotOverwriteItself) {
+  const TemporaryFolder folder;
+  folder.write("log.csv", small_log(2e6));
+  const std::string text = log_study("log.csv") + "output: ./\n";
+  const Finished finished = corbel({"run", folder.write("design.yaml", text).string(), "--quiet"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.err.find("design.yaml"), std::string::npos) << finished.err;
+  EXPECT_EQ(read_text(folder / "design.yaml"), text);
+}
+
+TEST(BadResults, OfAnotherShapeAreAnErrorNotACrash) {
+  const TemporaryFolder folder;
+  folder.write("log.csv", small_log(2e6));
+  const std::string study = folder.write("study.yaml", log_study("log.csv")).string();
+  ASSERT_EQ(corbel({"run", study, "--quiet"}).exit_code, 0);
+  const nlohmann::json whole = nlohmann::json::parse(read_text(folder / "out/results.json"));
+  for (const char* section : {"training", "search", "dataset", "proposals"}) {
+    for (const nlohmann::json& damage : {nlohmann::json(7), nlohmann::json::array(), nlohmann::json::object()}) {
+      nlohmann::json damaged = whole;
+      damaged[section] = damage;
+      folder.write("out/results.json", damaged.dump());
+      for (const char* command : {"run", "export"}) {
+        EXPECT_LE(corbel({command, study, "--quiet"}).exit_code, 3) << command << " " << section << " " << damage;
+        if (std::string(command) == "run") folder.write("out/results.json", damaged.dump());
+      }
+    }
+  }
+}
+
 TEST(BadCommand, IsExitCodeTwo) {
   EXPECT_EQ(corbel({}).exit_code, 2);
   EXPECT_EQ(corbel({"trian", "x"}).exit_code, 2);

@@ -1,8 +1,8 @@
 #include "base/expect_error.hpp"
-#include "support/temporary_folder.hpp"
 #include "corbel/base/config.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/space/design_space.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace corbel {
 namespace {

@@ -1,5 +1,3 @@
-#include "corbel/study/surrogate_objective.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,6 +7,7 @@
 #include "corbel/base/monitor.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/study/findings.hpp"
+#include "corbel/study/surrogate_objective.hpp"
 #include "corbel/surrogate/trainer.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -26,6 +26,7 @@ TrialGroup group_of(const ImportSpec& spec, const ImportPlan& plan) {
     group.metrics.push_back(column.name);
     produced += "\n" + column.name;
   }
+  if (!spec.identity.empty()) produced += "\n\n" + spec.identity;
   group.simulator_fingerprint = fingerprint(produced);
   if (!spec.workload.empty()) group.workload_fingerprint = fingerprint("import\n" + spec.workload);
   return group;

@@ -27,6 +27,8 @@ struct ImportSpec {
   std::map<std::string, std::string> rename;  ///< column → parameter or metric name
   std::string simulator = "import";           ///< name of what produced the log
   std::string workload;
+  /// Sets rows apart from those of other logs by the same simulator; "" to add them to one another's.
+  std::string identity;
 };
 /// `file` (relative to the config's), `columns: {name: parameter|metric|metric_or_infeasible|feasible|reason|
 /// ignore}`, `rename: {column: name}`, `simulator`, `workload`. @throws Error{invalid_input} naming the place

@@ -14,8 +14,8 @@
 #include "corbel/base/hash.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/parallel.hpp"
-#include "corbel/base/units.hpp"
 #include "corbel/base/permutation.hpp"
+#include "corbel/base/units.hpp"
 
 namespace corbel {
 namespace {

@@ -346,7 +346,7 @@ bool is_valid(const json& proposal) {
 }  // namespace
 
 json true_objective(const json& proposal, const std::string& objective) {
-  return is_valid(proposal) ? proposal["metrics"].value(objective, json(nullptr)) : json(nullptr);
+  return is_valid(proposal) ? proposal.at("metrics").value(objective, json(nullptr)) : json(nullptr);
 }
 
 namespace {
@@ -356,7 +356,8 @@ const json* best_simulated(const json& proposals, const std::string& objective) 
   const json* best = nullptr;
   for (const json& proposal : proposals) {
     if (!is_valid(proposal) || !proposal.at("metrics").contains(objective)) continue;
-    if (!best || proposal["metrics"][objective].get<double>() < (*best)["metrics"][objective].get<double>()) {
+    if (!best ||
+        proposal.at("metrics").at(objective).get<double>() < (*best).at("metrics").at(objective).get<double>()) {
       best = &proposal;
     }
   }
@@ -373,25 +374,25 @@ json validation_section(const json& results) {
   for (const json& proposal : proposals) {
     if (proposal.at("simulated").is_null()) continue;
     count("simulated");
-    if (proposal["simulated"]["state"] == "complete") count("feasible");
-    if (proposal["simulated"]["state"] == "failed") count("failed");
+    if (proposal.at("simulated").at("state") == "complete") count("feasible");
+    if (proposal.at("simulated").at("state") == "failed") count("failed");
     if (is_valid(proposal)) count("within_limits");
   }
-  if (const json* best = best_simulated(proposals, objective)) section["best"] = (*best)["metrics"][objective];
+  if (const json* best = best_simulated(proposals, objective)) section["best"] = (*best).at("metrics").at(objective);
   return section;
 }
 
 json chosen_section(const json& proposal, const std::string& objective) {
   json chosen = proposal;
-  const bool simulated = !proposal["simulated"].is_null() && proposal["simulated"]["state"] == "complete";
+  const bool simulated = !proposal.at("simulated").is_null() && proposal.at("simulated").at("state") == "complete";
   chosen["source"] = simulated ? "validated" : "predicted";
-  chosen["objective"] = simulated ? proposal["metrics"].value(objective, json(nullptr)) : json(nullptr);
+  chosen["objective"] = simulated ? proposal.at("metrics").value(objective, json(nullptr)) : json(nullptr);
   return chosen;
 }
 
 json best_section(const json& results) {
   const std::string objective = results.at("study").at("objective").at("metric");
-  const json logged = results.contains("dataset") ? results["dataset"].value("best_logged", json(nullptr)) : nullptr;
+  const json logged = results.contains("dataset") ? results.at("dataset").value("best_logged", json(nullptr)) : nullptr;
   const json none = json::array();
   const json& proposals = results.contains("proposals") ? results.at("proposals") : none;
   const bool simulated = std::any_of(proposals.begin(), proposals.end(),
@@ -401,18 +402,18 @@ json best_section(const json& results) {
 
   // Like with like, as in gain_over; where the log has no design within the limits, any proposal is a gain.
   if (chosen) {
-    const json candidate = chosen_section(*chosen, objective);
+    json candidate = chosen_section(*chosen, objective);
     const char* key = simulated ? "objective" : "predicted";
-    if (logged.is_null() || candidate[key].get<double>() < logged[key].get<double>()) return candidate;
+    if (logged.is_null() || candidate.at(key).get<double>() < logged.at(key).get<double>()) return candidate;
   }
   if (logged.is_null()) return nullptr;
   return {{"source", "logged"},
           {"rank", nullptr},
-          {"id", logged["id"]},
-          {"design", logged["design"]},
+          {"id", logged.at("id")},
+          {"design", logged.at("design")},
           {"predicted", logged.value("predicted", json(nullptr))},
-          {"objective", logged["objective"]},
-          {"metrics", logged["metrics"]},
+          {"objective", logged.at("objective")},
+          {"metrics", logged.at("metrics")},
           {"margins", logged.value("margins", json::array())},
           {"feasibility", 1.0},
           {"gain", 1.0}};

@@ -77,6 +77,11 @@ std::vector<Design> proposed_designs(const json& proposals, const DesignSpace& s
 
 Pipeline::Pipeline(StudyFile study, Monitor& monitor)
     : study_(std::move(study)), monitor_(monitor), results_(std::make_unique<json>(json::object())) {
+  read_results();
+}
+
+void Pipeline::read_results() {
+  *results_ = json::object();
   if (!std::filesystem::exists(study_.results_file())) return;
   *results_ = json::parse(read_file(study_.results_file()), nullptr, /*allow_exceptions=*/false);
   if (!results_->is_object() || !results_->contains("steps") || !(*results_)["steps"].is_object()) {
@@ -93,7 +98,9 @@ const StudyKeys& Pipeline::keys() {
 }
 
 void Pipeline::lock() {
-  if (!lock_) lock_ = std::make_unique<FileLock>(study_.output / ".lock");
+  if (lock_) return;
+  lock_ = std::make_unique<FileLock>(study_.output / ".lock");
+  read_results();  // another process may have written since
 }
 
 Store& Pipeline::store() {
@@ -115,23 +122,18 @@ std::string Pipeline::model_fingerprint() const {
 }
 
 void Pipeline::import_log() {
-  // The store notes which group a log went to, and under "log" which log was the last.
   if (const std::optional<Store::GroupId> known = find_group(store())) return load_dataset(store(), *known);
-  if (!store().note("log").empty()) {
-    monitor_.message(
-        fmt::format("{} has changed since it was imported: new designs are added, known ones keep their "
-                    "first result; corbel run --fresh reads it anew",
-                    study_.import->file.filename().string()));
-  }
-  const ImportPlan plan = plan_import(*study_.import, study_.space, monitor_);
+  // Each content of a log has trials of its own: what was corrected in it must not live on.
+  ImportSpec spec = *study_.import;
+  spec.identity = keys().log();
+  const ImportPlan plan = plan_import(spec, study_.space, monitor_);
   Store::GroupId group = 0;
-  const ImportResult result = import_csv(store(), *study_.import, plan, group, monitor_);
+  const ImportResult result = import_csv(store(), spec, plan, group, monitor_);
   for (const std::string& refusal : result.refusals) monitor_.message("refused: " + refusal);
   if (result.refused > result.refusals.size()) {
     monitor_.message(fmt::format("refused: {} more rows", result.refused - result.refusals.size()));
   }
   store().set_note("import " + keys().log(), std::to_string(group));
-  store().set_note("log", keys().log());
   load_dataset(store(), group);
 }
 
@@ -171,7 +173,7 @@ void Pipeline::collect() {
     forget_from("training");
   }
   (*results_)["study"] = study_section(study_, log_->group.space);
-  save();
+  conclude();
 }
 
 void Pipeline::describe_log() {
@@ -235,20 +237,24 @@ std::optional<Store::GroupId> Pipeline::find_group(const Store& store) {
   return std::nullopt;
 }
 
+bool Pipeline::answers_the_study() {
+  return recorded("collect", "question") == keys().question();
+}
+
 bool Pipeline::model_is_current() {
   return recorded("train", "key") == keys().training() && recorded("train", "model") == model_fingerprint();
 }
 
 void Pipeline::train() {
-  const Dataset& data = dataset();
   lock();
+  const Dataset& data = dataset();
   if (model_is_current() && recorded("train", "trials") == data.fingerprint()) {
     monitor_.message("the model is up to date");
     return;
   }
   // What the old model found must not stand beside what the study now asks, not even if this is interrupted.
   forget_from("training");
-  save();
+  conclude();
   TrainingTask task;
   task.objective = study_.objective;
   const LoggedLimits limits(study_, data);
@@ -294,7 +300,7 @@ void Pipeline::train() {
                                    {"identity", keys().model()},
                                    {"model", model_fingerprint()},
                                    {"trials", data.fingerprint()}};
-  save();
+  conclude();
 }
 
 SurrogateObjective Pipeline::make_objective() {
@@ -336,8 +342,8 @@ void Pipeline::require_proposals() {
 }
 
 void Pipeline::search() {
-  dataset();
   lock();
+  dataset();
   require_step("training", "train");
   const Stopwatch watch;
   const SurrogateObjective objective = make_objective();
@@ -386,13 +392,24 @@ void Pipeline::search() {
   conclude();
 }
 
+/// Back to what the surrogate says of them alone.
+void Pipeline::reset_proposals(const SurrogateObjective& objective) {
+  json& proposals = (*results_)["proposals"];
+  const std::vector<Design> designs = proposed_designs(proposals, objective.space(), proposals.size());
+  proposals = proposals_section(study_, objective, designs, *log_, (*results_)["dataset"]["best_logged"]);
+}
+
 void Pipeline::validate() {
   if (!study_.simulator) {
     throw Error(ErrorCode::unsupported, fmt::format("{}: there is no simulator to validate with", study_.file.string()),
                 "add `simulator:` to the study, or look the proposals up in a whole recorded table with --table FILE");
   }
   lock();
+  dataset();
   require_proposals();
+  if (study_.import) {
+    monitor_.message("the results are kept beside the imported log, not in it: another simulator may have made it");
+  }
   const DesignSpace& space = *study_.space;
   const std::vector<Design> designs = proposed_designs((*results_)["proposals"], space, study_.validate_designs);
   const SurrogateObjective objective = make_objective();
@@ -406,6 +423,7 @@ void Pipeline::validate() {
   save();
   const std::vector<Trial> trials =
       simulate_designs(store(), group, *study_.simulator, binding, network(), designs, study_.threads, monitor_);
+  reset_proposals(objective);
   for (std::size_t i = 0; i < trials.size(); ++i) {
     Outcome outcome;
     outcome.state = trials[i].state == TrialState::complete     ? OutcomeState::complete
@@ -422,8 +440,8 @@ void Pipeline::validate() {
 }
 
 void Pipeline::validate_with_table(const std::filesystem::path& table) {
-  const DesignSpace& space = dataset().group.space;
   lock();
+  const DesignSpace& space = dataset().group.space;
   require_proposals();
   if (space.size() > table_limit) {
     throw Error(ErrorCode::unsupported,
@@ -468,6 +486,8 @@ void Pipeline::validate_with_table(const std::filesystem::path& table) {
     monitor_.progress("table", first, space.size(), "");
   }
 
+  reset_proposals(objective);
+  (*results_)["steps"].erase("validate");
   const std::vector<Design> proposed =
       proposed_designs((*results_)["proposals"], space, (*results_)["proposals"].size());
   for (std::size_t i = 0; i < proposed.size(); ++i) {
@@ -532,8 +552,7 @@ void Pipeline::run() {
 
 void clear_study(const StudyFile& study) {
   const FileLock lock(study.output / ".lock");
-  for (const char* name : {"trials.db", "trials.db-wal", "trials.db-shm", "model.safetensors", "results.json",
-                           "report.html", "design.json", "design.yaml", "checkpoints"}) {
+  for (const std::string_view name : study_outputs) {
     std::error_code error;
     std::filesystem::remove_all(study.output / name, error);
     if (error) {

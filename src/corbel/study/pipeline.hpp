@@ -42,11 +42,14 @@ class Pipeline {
   /// results.json as it stands.
   const nlohmann::json& results() const { return *results_; }
   const StudyFile& study() const { return study_; }
+  /// Whether the results are of the study as its file now stands: same log, simulator, workload, objective, limits.
+  bool answers_the_study();
   /// All of the study's trials. @throws Error{not_found} if nothing was collected yet
   const Dataset& dataset();
 
  private:
   void lock();
+  void read_results();
   const StudyKeys& keys();
   Store& store();
   const Network* network() const;
@@ -55,6 +58,7 @@ class Pipeline {
   void load_dataset(const Store& store, Store::GroupId group);
   SurrogateObjective make_objective();
   void describe_log();
+  void reset_proposals(const SurrogateObjective& objective);
   /// Removes this section of the results and all that rest on it: they no longer hold.
   void forget_from(std::string_view section);
   void conclude();

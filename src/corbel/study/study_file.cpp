@@ -161,6 +161,14 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   const std::filesystem::path output = root.has("output") ? root.at("output").text() : "out";
   if (output.empty()) throw root.at("output").error("`output` is empty", "name a folder, such as out");
   study.output = output.is_absolute() ? output : file.parent_path() / output;
+  for (const std::string_view name : study_outputs) {
+    const std::filesystem::path made = std::filesystem::weakly_canonical(study.output / name);
+    if (made == std::filesystem::weakly_canonical(file) ||
+        (study.import && made == std::filesystem::weakly_canonical(study.import->file))) {
+      throw root.error(fmt::format("the study would overwrite its own {}", made.filename().string()),
+                       "name another `output`, such as out");
+    }
+  }
   return study;
 }
 

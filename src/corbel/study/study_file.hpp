@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,6 +59,11 @@ struct StudyFile {
   std::filesystem::path model_file() const { return output / "model.safetensors"; }
   std::filesystem::path results_file() const { return output / "results.json"; }
 };
+
+/// What a study makes in its output folder.
+inline constexpr std::array<std::string_view, 9> study_outputs = {"trials.db",         "trials.db-wal", "trials.db-shm",
+                                                                  "model.safetensors", "results.json",  "report.html",
+                                                                  "design.json",       "design.yaml",   "checkpoints"};
 
 /// A commented study file to start from, around the built-in simulator.
 std::string study_template();
