@@ -11,6 +11,7 @@
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
+#include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/dataset/import.hpp"
 #include "corbel/dataset/inspect.hpp"
@@ -175,12 +176,8 @@ NamedValues read_design(const std::string& text) {
       throw Error(ErrorCode::usage, fmt::format("--design: `{}` is not NAME=VALUE", item),
                   "write --design pes_x=4,pes_y=4,… or name a .json or .yaml file");
     }
-    const auto trimmed = [](std::string part) {
-      part.erase(0, part.find_first_not_of(" \t"));
-      part.erase(part.find_last_not_of(" \t") + 1);
-      return part;
-    };
-    values.emplace_back(trimmed(item.substr(0, equals)), trimmed(item.substr(equals + 1)));
+    values.emplace_back(trim(std::string_view(item).substr(0, equals)),
+                        trim(std::string_view(item).substr(equals + 1)));
     begin = end + 1;
   }
   return values;

@@ -14,6 +14,7 @@
 #include "corbel/scorer/model.hpp"
 #include "corbel/surrogate/run.hpp"
 #include "corbel/surrogate/selection.hpp"
+#include "corbel/version.hpp"
 
 namespace corbel {
 namespace {
@@ -40,7 +41,7 @@ std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, con
   nlohmann::json key = {{"dataset", dataset.fingerprint()}, {"objective", task.objective},
                         {"also", task.also_predict},        {"over_limit", task.over_limit},
                         {"context", task.context},          {"options", to_json(options)},
-                        {"version", CORBEL_VERSION}};
+                        {"version", corbel::version}};
   if (task.admits) {
     // A function has no fingerprint; what it says of the log's designs stands for it.
     std::vector<std::uint8_t> admitted;
@@ -169,7 +170,7 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   nlohmann::json metadata = model_metadata(domain.space, all, spec, task.context, static_cast<std::int64_t>(members));
   metadata["dataset_fingerprint"] = dataset.fingerprint();
   metadata["dataset_rows"] = dataset.rows();
-  metadata["code_version"] = CORBEL_VERSION;
+  metadata["code_version"] = corbel::version;
   metadata["options"] = to_json(options);
   metadata["training"] = report;
   Model::save(model_file, metadata, std::move(tensors));
