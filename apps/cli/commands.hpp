@@ -28,8 +28,10 @@ void add_common(CLI::App& command, Common& common);
 
 /// Each adds its commands to the program, in the order that help shows them. A command's callback sets `exit_code`
 /// where it is not exit_ok, and throws Error.
-void add_start_commands(CLI::App& app, Common& common, int& exit_code);   // init
-void add_study_commands(CLI::App& app, Common& common, int& exit_code);   // sweep … run
-void add_lookup_commands(CLI::App& app, Common& common, int& exit_code);  // inspect, simulate, describe
+void add_start_commands(CLI::App& app, Common& common, int& exit_code);  // init
+void add_study_commands(CLI::App& app, Common& common, int& exit_code);  // sweep … run
+void add_inspect_command(CLI::App& app, Common& common, int& exit_code);
+void add_simulate_command(CLI::App& app, Common& common, int& exit_code);
+void add_describe_command(CLI::App& app, Common& common, int& exit_code);
 
 }  // namespace corbel::cli

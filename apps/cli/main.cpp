@@ -46,7 +46,9 @@ int run(int argc, char** argv) {
   int exit_code = exit_ok;
   add_start_commands(app, common, exit_code);
   add_study_commands(app, common, exit_code);
-  add_lookup_commands(app, common, exit_code);
+  add_inspect_command(app, common, exit_code);
+  add_simulate_command(app, common, exit_code);
+  add_describe_command(app, common, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

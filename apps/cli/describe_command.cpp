@@ -1,0 +1,220 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "corbel/base/config.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/search/strategy.hpp"
+#include "corbel/simulator/simulator.hpp"
+#include "corbel/workload/network.hpp"
+#include "simulator_option.hpp"
+#include "summaries.hpp"
+#include "terminal.hpp"
+
+namespace corbel::cli {
+namespace {
+
+using nlohmann::json;
+
+std::string count(double value) {
+  return format_for_people(value, 18);
+}
+
+void describe_workload(const std::string& name, std::int64_t batch, const Common& common) {
+  if (name.empty()) {
+    Table table({"workload", "title", "MACs", "parameters"});
+    json list = json::array();
+    for (const std::string& each : zoo_names()) {
+      const Network network = load_network(each, {}, batch);
+      list.push_back({{"name", network.name},
+                      {"title", network.title},
+                      {"total_macs", network.total_macs()},
+                      {"total_parameters", network.total_parameters()}});
+      table.row({network.name, network.title, count(static_cast<double>(network.total_macs())),
+                 count(static_cast<double>(network.total_parameters()))});
+    }
+    if (common.json()) return print_json({{"workloads", list}});
+    return table.print();
+  }
+  const Network network = load_network(name, {}, batch);
+  const auto shape = [](std::int64_t channels, std::int64_t height, std::int64_t width) {
+    return fmt::format("{}x{}x{}", channels, height, width);
+  };
+  json layers = json::array();
+  Table table({"layer", "kind", "input", "output", "kernel", "stride", "groups", "MACs", "parameters"});
+  for (const Layer& layer : network.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"kind", to_string(layer.kind)},
+                      {"input", {layer.in_channels, layer.in_height, layer.in_width}},
+                      {"output", {layer.out_channels, layer.out_height, layer.out_width}},
+                      {"kernel", {layer.kernel_height, layer.kernel_width}},
+                      {"stride", {layer.stride_height, layer.stride_width}},
+                      {"groups", layer.groups},
+                      {"steps", layer.steps},
+                      {"macs", layer.macs()},
+                      {"parameters", layer.parameters()}});
+    table.row({layer.name, std::string(to_string(layer.kind)),
+               shape(layer.in_channels, layer.in_height, layer.in_width),
+               shape(layer.out_channels, layer.out_height, layer.out_width),
+               fmt::format("{}x{}", layer.kernel_height, layer.kernel_width),
+               fmt::format("{}x{}", layer.stride_height, layer.stride_width), std::to_string(layer.groups),
+               count(static_cast<double>(layer.macs())), count(static_cast<double>(layer.parameters()))});
+  }
+  if (common.json()) {
+    return print_json({{"name", network.name},
+                       {"title", network.title},
+                       {"source", network.source},
+                       {"domain", network.domain},
+                       {"batch", network.batch},
+                       {"fingerprint", network.fingerprint()},
+                       {"total_macs", network.total_macs()},
+                       {"total_parameters", network.total_parameters()},
+                       {"total_vector_operations", network.total_vector_operations()},
+                       {"layers", layers}});
+  }
+  fmt::print("{}, batch {}\n{}\n\n", network.title, network.batch, network.source);
+  table.print();
+  fmt::print("\ntotal: {} MACs, {} parameters, {} other operations in {} layers\n",
+             count(static_cast<double>(network.total_macs())), count(static_cast<double>(network.total_parameters())),
+             count(static_cast<double>(network.total_vector_operations())), network.layers.size());
+}
+
+void describe_space(const std::string& name, const Common& common) {
+  // "edge" and a path mean the same as after `space:` in a study.
+  Config node = Config::parse(name.empty() ? "edge" : name, "space");
+  const DesignSpace space = DesignSpace::from_config(node);
+  if (common.json()) {
+    json result = space.to_json();
+    result["designs"] = space.size();
+    result["fingerprint"] = space.fingerprint();
+    return print_json(result);
+  }
+  Table table({"parameter", "kind", "unit", "count", "values"});
+  for (const Parameter& parameter : space.parameters()) {
+    std::string values;
+    constexpr std::uint32_t most = 16;
+    for (std::uint32_t i = 0; i < std::min(parameter.count(), most); ++i) {
+      values += (values.empty() ? "" : " ") +
+                (parameter.unit() == "bytes" ? format_bytes(parameter.number(i)) : parameter.label(i));
+    }
+    if (parameter.count() > most) values += " … " + parameter.label(parameter.count() - 1);
+    table.row({parameter.name(), std::string(to_string(parameter.kind())), parameter.unit(),
+               std::to_string(parameter.count()), values});
+  }
+  table.print();
+  fmt::print("\n{} designs\n", count(static_cast<double>(space.size())));
+}
+
+void describe_simulator(const std::string& name, const std::vector<std::string>& settings, const std::string& space,
+                        const Common& common) {
+  if (name.empty()) {
+    Table table({"simulator", "is", "source"});
+    json list = json::array();
+    for (const SimulatorInfo& info : simulators()) {
+      list.push_back({{"id", info.id}, {"summary", info.summary}, {"source", info.source}});
+      table.row({std::string(info.id), std::string(info.summary), std::string(info.source)});
+    }
+    if (common.json()) return print_json({{"simulators", list}});
+    return table.print();
+  }
+  const std::unique_ptr<Simulator> simulator = make_named_simulator(name, settings, space);
+  json result = {{"name", simulator->name()},
+                 {"fingerprint", simulator->fingerprint()},
+                 {"settings", json::object()},
+                 {"hardware_parameters", json::array()},
+                 {"metrics", json::array()}};
+  Table parameters({"hardware parameter", "unit", "meaning"});
+  for (const HardwareParameter& parameter : simulator->hardware_parameters()) {
+    result["hardware_parameters"].push_back(
+        {{"name", parameter.name}, {"unit", parameter.unit}, {"help", parameter.help}});
+    parameters.row({parameter.name, parameter.unit, parameter.help});
+  }
+  Table metrics({"metric", "needs", "meaning"});
+  for (const MetricInfo& metric : simulator->metrics()) {
+    result["metrics"].push_back(
+        {{"name", metric.name}, {"needs_workload", metric.needs_workload}, {"help", metric.help}});
+    metrics.row({metric.name, metric.needs_workload ? "hardware, workload" : "hardware", metric.help});
+  }
+  Table values({"setting", "value"});
+  for (const auto& [setting, value] : simulator->settings()) {
+    result["settings"][setting] = value;
+    values.row({setting, value});
+  }
+  if (common.json()) return print_json(result);
+  parameters.print();
+  fmt::print("\n");
+  metrics.print();
+  fmt::print("\n");
+  values.print();
+}
+
+void describe_strategy(const std::string& name, const Common& common) {
+  std::vector<std::string> ids;
+  for (const StrategyInfo& info : strategies()) ids.emplace_back(info.id);
+  if (!name.empty() && std::find(ids.begin(), ids.end(), name) == ids.end()) {
+    throw unknown_name("strategy", name, ids);
+  }
+  json list = json::array();
+  Table table({"strategy", "is", "source"});
+  for (const StrategyInfo& info : strategies()) {
+    if (!name.empty() && info.id != name) continue;
+    json options = json::array();
+    Table option_table({"option", "default", "range", "meaning"});
+    for (const StrategyOption& option : info.options) {
+      options.push_back({{"name", option.name},
+                         {"default", option.default_value},
+                         {"min", option.min},
+                         {"max", option.max},
+                         {"help", option.help}});
+      option_table.row({std::string(option.name), format_number(option.default_value),
+                        fmt::format("{} to {}", format_number(option.min), format_number(option.max)),
+                        std::string(option.help)});
+    }
+    list.push_back({{"id", info.id}, {"summary", info.summary}, {"source", info.source}, {"options", options}});
+    table.row({std::string(info.id), std::string(info.summary), std::string(info.source)});
+    if (!name.empty() && !common.json()) {
+      fmt::print("{}: {}\n{}\n\n", info.id, info.summary, info.source);
+      option_table.print();
+    }
+  }
+  if (common.json()) return print_json(name.empty() ? json{{"strategies", list}} : list.front());
+  if (name.empty()) table.print();
+}
+
+}  // namespace
+
+void add_describe_command(CLI::App& app, Common& common, int&) {
+  CLI::App* describe = app.add_subcommand("describe", "Describe a workload, space, simulator or strategy");
+  describe->require_subcommand(1);
+  const auto name = std::make_shared<std::string>();
+  const auto settings = std::make_shared<std::vector<std::string>>();
+  const auto batch = std::make_shared<std::int64_t>(0);
+  const auto space = std::make_shared<std::string>("edge");
+  const auto add = [&](const char* what, const char* help, const char* of, std::function<void()> action) {
+    CLI::App* command = describe->add_subcommand(what, help);
+    command->add_option("NAME", *name, of);
+    add_common(*command, common);
+    command->callback(std::move(action));
+    return command;
+  };
+  add("workload", "Layers and totals of a network; without a name, the zoo", "A network of the zoo, or a workload file",
+      [=, &common] { describe_workload(*name, *batch, common); })
+      ->add_option("--batch", *batch, "Inference batch size instead of the workload's")
+      ->check(CLI::Range(1, 1 << 20));
+  add("space", "Parameters and values of a design space", "edge, or a space file",
+      [=, &common] { describe_space(*name, common); });
+  CLI::App* simulator = add("simulator", "Hardware parameters, metrics and settings; without a name, all",
+                            "A simulator", [=, &common] { describe_simulator(*name, *settings, *space, common); });
+  simulator->add_option("--set", *settings, "A setting, such as clock_mhz=1066");
+  simulator->add_option("--space", *space, "For simulator table: the space file that names its columns");
+  add("strategy", "Options of a search strategy; without a name, all", "A strategy",
+      [=, &common] { describe_strategy(*name, common); });
+}
+
+}  // namespace corbel::cli

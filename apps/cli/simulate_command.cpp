@@ -1,0 +1,159 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "corbel/base/config.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/base/text.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/simulator/simulator.hpp"
+#include "corbel/workload/network.hpp"
+#include "simulator_option.hpp"
+#include "summaries.hpp"
+#include "terminal.hpp"
+
+namespace corbel::cli {
+namespace {
+
+using nlohmann::json;
+
+using NamedValues = std::vector<std::pair<std::string, std::string>>;
+
+json number(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
+struct SimulateArguments {
+  std::string design, workload, simulator = "edge", space = "edge";
+  std::vector<std::string> settings;
+  std::int64_t batch = 0;
+  bool layers = false;
+};
+
+/// "a=1,b=2", or a JSON or YAML file whose top or whose `design` is such a map.
+NamedValues read_design(const std::string& text) {
+  NamedValues values;
+  const std::string extension = std::filesystem::path(text).extension().string();
+  if (extension == ".json" || extension == ".yaml" || extension == ".yml") {
+    const Config file = Config::load(text);  // JSON is YAML
+    const Config& design = file.is_map() && file.has("design") ? file.at("design") : file;
+    for (const auto& [name, value] : design.entries()) {
+      // Exported designs carry units: {value: 2097152, unit: bytes}.
+      values.emplace_back(name, value.is_map() ? value.at("value").text() : value.text());
+    }
+    return values;
+  }
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string item = text.substr(begin, end - begin);
+    const std::size_t equals = item.find('=');
+    if (equals == std::string::npos) {
+      throw Error(ErrorCode::usage, fmt::format("--design: `{}` is not NAME=VALUE", item),
+                  "write --design pes_x=4,pes_y=4,… or name a .json or .yaml file");
+    }
+    values.emplace_back(trim(std::string_view(item).substr(0, equals)),
+                        trim(std::string_view(item).substr(equals + 1)));
+    begin = end + 1;
+  }
+  return values;
+}
+
+void print_layers(const std::vector<LayerCost>& layers) {
+  Table table({"layer", "kind", "latency ms", "bound", "compute ms", "on-chip ms", "dram ms", "energy mJ",
+               "utilisation", "weights", "resident", "mapping"});
+  for (const LayerCost& layer : layers) {
+    table.row({layer.name, layer.kind, format_for_people(layer.latency_ms), layer.bound,
+               format_for_people(layer.compute_ms), format_for_people(layer.on_chip_ms),
+               format_for_people(layer.dram_ms), format_for_people(layer.energy_mj),
+               fmt::format("{:.1f} %", layer.utilisation * 100), format_bytes(layer.weight_bytes),
+               format_bytes(layer.resident_weight_bytes), layer.mapping});
+  }
+  table.print();
+}
+
+json layers_json(const std::vector<LayerCost>& layers) {
+  json list = json::array();
+  for (const LayerCost& layer : layers) {
+    list.push_back({{"name", layer.name},
+                    {"kind", layer.kind},
+                    {"bound", layer.bound},
+                    {"latency_ms", layer.latency_ms},
+                    {"compute_ms", layer.compute_ms},
+                    {"on_chip_ms", layer.on_chip_ms},
+                    {"dram_ms", layer.dram_ms},
+                    {"energy_mj", layer.energy_mj},
+                    {"utilisation", layer.utilisation},
+                    {"dram_bytes", layer.dram_bytes},
+                    {"weight_bytes", layer.weight_bytes},
+                    {"resident_weight_bytes", layer.resident_weight_bytes},
+                    {"mapping", layer.mapping}});
+  }
+  return list;
+}
+
+void simulate(const SimulateArguments& arguments, const Common& common) {
+  const std::unique_ptr<Simulator> simulator =
+      make_named_simulator(arguments.simulator, arguments.settings, arguments.space);
+  const Hardware hardware = parse_hardware(*simulator, read_design(arguments.design), "--design");
+  if (simulator->needs_workload() && arguments.workload.empty()) {
+    throw Error(ErrorCode::usage, fmt::format("simulator {} needs a workload", simulator->name()),
+                "give --workload, such as mobilenet_v2");
+  }
+  Network network;
+  if (!arguments.workload.empty()) network = load_network(arguments.workload, {}, arguments.batch);
+  const Outcome outcome = simulator->simulate(std::span(&hardware, 1), &network).front();
+  const bool complete = outcome.state == OutcomeState::complete;
+  std::vector<LayerCost> layers;
+  if (arguments.layers && complete) layers = simulator->layer_costs(hardware, network);
+  const auto metrics = simulator->metrics();
+  if (common.json()) {
+    json result = {{"feasible", complete},
+                   {"state", to_string(outcome.state)},
+                   {"reason", outcome.reason},
+                   {"detail", outcome.detail},
+                   {"workload", network.name},
+                   {"simulator", {{"name", simulator->name()}, {"fingerprint", simulator->fingerprint()}}}};
+    for (std::size_t i = 0; i < metrics.size(); ++i) result[metrics[i].name] = number(outcome.metrics[i]);
+    if (arguments.layers) result["layers"] = layers_json(layers);
+    print_json(result);
+    return;
+  }
+  fmt::print("{} on simulator {}: {}\n", network.title.empty() ? network.name : network.title, simulator->name(),
+             complete ? "feasible" : fmt::format("{}: {}", to_string(outcome.state), outcome.reason));
+  if (!complete) fmt::print("{}\n", outcome.detail);
+  Table table({"metric", "value", "meaning"});
+  for (std::size_t i = 0; i < metrics.size(); ++i) {
+    table.row({metrics[i].name, std::isfinite(outcome.metrics[i]) ? format_for_people(outcome.metrics[i]) : "-",
+               metrics[i].help});
+  }
+  table.print();
+  if (layers.empty()) return;
+  fmt::print("\n");
+  print_layers(layers);
+}
+
+}  // namespace
+
+void add_simulate_command(CLI::App& app, Common& common, int&) {
+  const auto arguments = std::make_shared<SimulateArguments>();
+  CLI::App* command = app.add_subcommand("simulate", "Simulate one design on one network");
+  command->add_option("--design", arguments->design, "NAME=VALUE,… or a .json or .yaml file, as export writes it")
+      ->required();
+  command->add_option("--workload", arguments->workload, "A network of the zoo, or a workload file");
+  command->add_option("--batch", arguments->batch, "Inference batch size instead of the workload's")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--simulator", arguments->simulator, "Which simulator")->capture_default_str();
+  command->add_option("--set", arguments->settings, "A setting of the simulator, such as clock_mhz=1066");
+  command->add_option("--space", arguments->space, "For simulator table: the space file that names its columns");
+  command->add_flag("--layers", arguments->layers, "Where time and energy go, and where weights live");
+  add_common(*command, common);
+  command->callback([arguments, &common] { simulate(*arguments, common); });
+}
+
+}  // namespace corbel::cli

@@ -1,0 +1,26 @@
+#include "simulator_option.hpp"
+
+#include <fmt/format.h>
+
+#include "corbel/base/config.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/simulator/simulator.hpp"
+
+namespace corbel::cli {
+
+std::unique_ptr<Simulator> make_named_simulator(const std::string& name, const std::vector<std::string>& settings,
+                                                const std::string& space) {
+  std::string text = "{name: " + name;
+  for (const std::string& setting : settings) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos) {
+      throw Error(ErrorCode::usage, fmt::format("--set: `{}` is not NAME=VALUE", setting),
+                  "such as --set clock_mhz=1066");
+    }
+    text += ", " + setting.substr(0, equals) + ": " + setting.substr(equals + 1);
+  }
+  return make_simulator(Config::parse(text + "}", "simulator"),
+                        DesignSpace::from_config(Config::parse(space, "--space")));
+}
+
+}  // namespace corbel::cli
