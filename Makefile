@@ -1,7 +1,8 @@
-# Two fronts: `make run` shows what Corbel does, `make test` checks it. Every other build: cmake --list-presets.
+# `make run` shows what Corbel does, `make test` checks it, `make validation` holds it against published figures.
+# Every other build: cmake --list-presets.
 PRESET := $(if $(filter true,$(CI)),ci,release)
 
-.PHONY: run test
+.PHONY: run test validation
 
 run:
 	tools/install-deps
@@ -14,3 +15,9 @@ test:
 	cmake --preset $(PRESET)
 	cmake --build --preset $(PRESET)
 	ctest --preset $(PRESET) --label-exclude '^slow$$' --parallel $$(nproc)
+
+validation:
+	tools/install-deps
+	cmake --preset release
+	cmake --build --preset release --target corbel_validation
+	build/release/bin/corbel_validation
