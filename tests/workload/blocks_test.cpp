@@ -143,7 +143,7 @@ TEST(PublishedNetworks, BertBaseEncoder) {
         - matmul: {name: key, from: stack_input, out: 768}
         - matmul: {name: value, from: stack_input, out: 768}
         - matmul: {from: query, with: key, transposed: true, heads: 12}
-        - elementwise: {name: softmax}
+        - softmax: {name: softmax}
         - matmul: {with: value, heads: 12}
         - matmul: {out: 768}
         - add: {name: attended, with: stack_input}

@@ -58,6 +58,22 @@ TEST(Context, SharesOfMacsSumToOne) {
   EXPECT_FLOAT_EQ(context["share_macs_strided"], context["share_macs_depthwise"]);
 }
 
+TEST(Context, TransposedConvolutionsAreConvolutionsAndTablesAreNoWeights) {
+  auto context = context_of(parse_layers("[4, 6, 6]", R"(
+  - transposed_conv: {out: 4, kernel: 1, bias: false}
+  - transposed_conv: {out: 4, kernel: 3, bias: false}
+  - transposed_conv: {out: 4, kernel: [3, 2], groups: 2, bias: false}
+  - embedding: {rows: 1000, width: 8, positions: 3}
+)"));
+  // Per position 16, 144 and 48 products; as many weights.
+  EXPECT_FLOAT_EQ(context["share_macs_pointwise"], 16.F / 208);
+  EXPECT_FLOAT_EQ(context["share_macs_spatial"], 144.F / 208);
+  EXPECT_FLOAT_EQ(context["share_macs_grouped"], 48.F / 208);
+  EXPECT_FLOAT_EQ(context["log_macs_per_weight"], std::log10(1.F + 36.F) / 3);
+  EXPECT_FLOAT_EQ(context["log_largest_layer_weights"], std::log10(145.F) / 6);
+  EXPECT_FLOAT_EQ(context["log_parameters"], std::log10(1.F + 208.F + 8000.F) / 8);
+}
+
 TEST(Context, IsOfOrderOneForNetworksOfAllSizes) {
   const Network tiny = parse_layers("[4]", "  - fully_connected: {out: 2}\n");
   const Network pools = parse_layers("[4, 8, 8]", "  - global_pool\n");

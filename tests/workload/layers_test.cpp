@@ -118,7 +118,7 @@ TEST(Matmul, AttentionByHand) {
   - matmul: {name: k, from: input, out: 32}
   - matmul: {name: v, from: input, out: 32}
   - matmul: {name: scores, from: q, with: k, transposed: true, heads: 4}
-  - elementwise: {name: softmax}
+  - softmax: {name: softmax}
   - matmul: {name: mixed, with: v, heads: 4}
   - matmul: {name: out, out: 32, bias: false}
   - add: {name: sum, with: input}
@@ -152,7 +152,7 @@ TEST(Elementwise, CountsOperandsOfTheFullSize) {
   const Layer& add = network.layers[2];
   EXPECT_EQ(add.kind, LayerKind::elementwise);
   EXPECT_EQ(add.operands, 3);
-  EXPECT_EQ(add.vector_operations(), 96u);
+  EXPECT_EQ(add.vector_operations(), 2u * 96u);  // a sum of three tensors is two additions
   EXPECT_EQ(add.input_elements(), 288u);
   EXPECT_EQ(add.parameters(), 0u);
   EXPECT_THAT(add.inputs, ElementsAre(-1, 0, 1));
@@ -247,6 +247,9 @@ TEST(Network, FingerprintIsOfTheCostNotOfTheNames) {
   EXPECT_TRUE(changed([](Layer& l) { l.bias = false; }));
   EXPECT_TRUE(changed([](Layer& l) { l.weight_operand = false; }));
   EXPECT_TRUE(changed([](Layer& l) { l.operands = 2; }));
+  EXPECT_TRUE(changed([](Layer& l) { l.operations = 2; }));
+  EXPECT_TRUE(changed([](Layer& l) { l.scale = true; }));
+  EXPECT_TRUE(changed([](Layer& l) { l.network_input_elements = 1; }));
   EXPECT_TRUE(changed([](Layer& l) { l.inputs = {}; }));
 }
 

@@ -85,7 +85,7 @@ Tensor NetworkBuilder::squeeze_excite(const std::string& name, const Tensor& inp
   scale = fully_connected(name + ".reduce", scale, squeezed_channels);
   scale = fully_connected(name + ".restore", scale, input.channels);
   scale = activation(name + ".gate", scale, ActivationCost::layer);
-  return elementwise(name + ".scale", std::array{input, scale}, true);
+  return elementwise(name + ".scale", std::array{input, scale}, {.broadcast = true});
 }
 
 Tensor NetworkBuilder::inverted_residual(const std::string& name, const Tensor& input,

@@ -31,6 +31,30 @@ void set_output(Layer& layer, const Tensor& output) {
   layer.out_width = output.width;
 }
 
+std::int64_t size_along(const Tensor& tensor, Axis axis) {
+  return axis == Axis::channels ? tensor.channels : axis == Axis::height ? tensor.height : tensor.width;
+}
+
+std::int64_t& size_along(Tensor& tensor, Axis axis) {
+  return axis == Axis::channels ? tensor.channels : axis == Axis::height ? tensor.height : tensor.width;
+}
+
+std::string_view name_of(Axis axis) {
+  return axis == Axis::channels ? "channels" : axis == Axis::height ? "rows" : "columns";
+}
+
+std::uint64_t elements_of(const Tensor& tensor) {
+  return saturating_product({tensor.channels, tensor.height, tensor.width});
+}
+
+void set_window(Layer& layer, const Window& window) {
+  layer.kernel_height = window.kernel_height;
+  layer.kernel_width = window.kernel_width;
+  layer.stride_height = window.stride_height;
+  layer.stride_width = window.stride_width;
+  layer.dilation = window.dilation;
+}
+
 }  // namespace
 
 std::string to_string(const Tensor& tensor) {
@@ -39,6 +63,10 @@ std::string to_string(const Tensor& tensor) {
 
 Window square_window(std::int64_t kernel, std::int64_t stride) {
   return {.kernel_height = kernel, .kernel_width = kernel, .stride_height = stride, .stride_width = stride};
+}
+
+Elementwise local_response_norm_work(std::int64_t size) {
+  return {.operations = size + 2};
 }
 
 Error NetworkBuilder::error(std::string_view layer, std::string_view message, std::string hint) const {
@@ -56,35 +84,62 @@ std::int64_t NetworkBuilder::size_product(const std::string& name, std::string_v
   return static_cast<std::int64_t>(product);
 }
 
+void NetworkBuilder::check_size(const std::string& name, std::string_view what, std::int64_t size,
+                                std::int64_t min) const {
+  if (size >= min && size <= max_layer_size) return;
+  throw error(name, fmt::format("{} {} is not in {}..{}", what, size, min, max_layer_size), "check the shapes");
+}
+
+void NetworkBuilder::check_window(const std::string& name, const Window& window) const {
+  for (const std::int64_t kernel : {window.kernel_height, window.kernel_width}) check_size(name, "kernel", kernel);
+  for (const std::int64_t stride : {window.stride_height, window.stride_width}) check_size(name, "stride", stride);
+  check_size(name, "dilation", window.dilation);
+  for (const std::int64_t padding :
+       {window.padding_top, window.padding_left, window.padding_bottom, window.padding_right}) {
+    check_size(name, "padding", padding, 0);
+  }
+}
+
+void NetworkBuilder::check_groups(const std::string& name, std::int64_t groups, std::int64_t in,
+                                  std::int64_t out) const {
+  check_size(name, "output channels", out);
+  check_size(name, "number of groups", groups);
+  if (in % groups == 0 && out % groups == 0) return;
+  throw error(name, fmt::format("{} groups do not divide {} input and {} output channels", groups, in, out),
+              "use a number of groups that divides both");
+}
+
 void NetworkBuilder::apply_window(Layer& layer, const Tensor& input, const Window& window) const {
+  check_window(layer.name, window);
   const auto output = [&](std::string_view axis, std::int64_t in, std::int64_t kernel, std::int64_t stride,
-                          std::int64_t padding) {
+                          std::int64_t before, std::int64_t after) {
     if (stride > in) {
       throw error(layer.name, fmt::format("stride {} is larger than the input's {} {}", stride, axis, in),
                   fmt::format("the input is {}; use a stride of at most {}", to_string(input), in));
     }
     if (window.same) return (in + stride - 1) / stride;
     const std::int64_t extent = window.dilation * (kernel - 1) + 1;
+    const std::int64_t padding = std::max(before, after);
     if (padding >= extent) {
       throw error(layer.name, fmt::format("padding {} is not smaller than the kernel's {} {}", padding, axis, extent),
                   "outputs would be made of padding alone; write `same`, `valid` or a smaller padding");
     }
-    if (extent > in + 2 * padding) {
-      throw error(
-          layer.name,
-          fmt::format("the kernel's {} {} is larger than the padded input's {}", axis, extent, in + 2 * padding),
-          fmt::format("the input is {}; pad it or use a smaller kernel or dilation", to_string(input)));
+    const std::int64_t padded = before + in + after;
+    if (extent > padded) {
+      throw error(layer.name,
+                  fmt::format("the kernel's {} {} is larger than the padded input's {}", axis, extent, padded),
+                  fmt::format("the input is {}; pad it or use a smaller kernel or dilation", to_string(input)));
     }
-    return (in + 2 * padding - extent) / stride + 1;
+    std::int64_t windows = (padded - extent + (window.ceil ? stride - 1 : 0)) / stride + 1;
+    if (window.ceil && (windows - 1) * stride >= in + before) windows -= 1;
+    return windows;
   };
   set_input(layer, input);
-  layer.out_height = output("height", input.height, window.kernel_height, window.stride_height, window.padding_height);
-  layer.out_width = output("width", input.width, window.kernel_width, window.stride_width, window.padding_width);
-  layer.kernel_height = window.kernel_height;
-  layer.kernel_width = window.kernel_width;
-  layer.stride_height = window.stride_height;
-  layer.stride_width = window.stride_width;
-  layer.dilation = window.dilation;
+  layer.out_height = output("height", input.height, window.kernel_height, window.stride_height, window.padding_top,
+                            window.padding_bottom);
+  layer.out_width =
+      output("width", input.width, window.kernel_width, window.stride_width, window.padding_left, window.padding_right);
+  set_window(layer, window);
 }
 
 std::vector<int> NetworkBuilder::merged_producers(const std::string& name, std::span<const Tensor> tensors) const {
@@ -106,18 +161,31 @@ Tensor NetworkBuilder::append(Layer layer, std::span<const Tensor> inputs) {
   if (layers_.size() >= max_layers) {
     throw error(layer.name, fmt::format("the network has more than {} layers", max_layers), "repeat less");
   }
+  for (const std::int64_t size : {layer.in_channels, layer.in_height, layer.in_width}) {
+    check_size(layer.name, "an input size of", size);
+  }
+  for (const std::int64_t size : {layer.out_channels, layer.out_height, layer.out_width}) {
+    check_size(layer.name, "an output size of", size);
+  }
   layer.batch = size_product(layer.name, "samples", layer.batch, batch_);
+  for (const Tensor& input : inputs) {
+    const std::uint64_t read = input.network_elements >= saturated
+                                   ? saturated
+                                   : saturating_product({static_cast<std::int64_t>(input.network_elements), batch_});
+    layer.network_input_elements = saturating_sum(layer.network_input_elements, read);
+  }
   layer.inputs = merged_producers(layer.name, inputs);
   if (layer.inputs == std::vector<int>{-1}) layer.inputs.clear();
 
   macs_ = saturating_sum(macs_, layer.macs());
   vector_operations_ = saturating_sum(vector_operations_, layer.vector_operations());
   parameters_ = saturating_sum(parameters_, layer.parameters());
-  const std::array<std::pair<std::string_view, std::uint64_t>, 5> counts{
+  const std::array<std::pair<std::string_view, std::uint64_t>, 6> counts{
       {{"multiply-accumulates so far", macs_},
        {"operations so far", vector_operations_},
        {"parameters so far", parameters_},
        {"input elements", layer.input_elements()},
+       {"elements of the network's inputs", layer.network_input_elements},
        {"output elements", layer.output_elements()}}};
   for (const auto& [what, count] : counts) {
     if (count >= saturated) {
@@ -131,20 +199,62 @@ Tensor NetworkBuilder::append(Layer layer, std::span<const Tensor> inputs) {
   return output;
 }
 
+Tensor NetworkBuilder::input(const std::string& name, std::int64_t channels, std::int64_t height,
+                             std::int64_t width) const {
+  for (const std::int64_t size : {channels, height, width}) check_size(name, "an input size of", size);
+  Tensor tensor{channels, height, width, {-1}};
+  tensor.network_elements = elements_of(tensor);
+  return tensor;
+}
+
 Tensor NetworkBuilder::convolution(const std::string& name, const Tensor& input, const Convolution& options) {
   const std::int64_t groups = options.groups;
-  if (input.channels % groups != 0 || options.out_channels % groups != 0) {
-    throw error(name,
-                fmt::format("{} groups do not divide {} input and {} output channels", groups, input.channels,
-                            options.out_channels),
-                "use a number of groups that divides both");
-  }
+  check_groups(name, groups, input.channels, options.out_channels);
   Layer layer;
   layer.name = name;
   layer.kind = groups > 1 && groups == input.channels ? LayerKind::depthwise : LayerKind::conv;
   apply_window(layer, input, options.window);
   layer.out_channels = options.out_channels;
   layer.groups = groups;
+  layer.bias = options.bias;
+  return append(std::move(layer), {&input, 1});
+}
+
+Tensor NetworkBuilder::transposed_convolution(const std::string& name, const Tensor& input,
+                                              const TransposedConvolution& options) {
+  const Window& window = options.window;
+  check_groups(name, options.groups, input.channels, options.out_channels);
+  check_window(name, window);
+  const auto output = [&](std::string_view axis, std::int64_t in, std::int64_t kernel, std::int64_t stride,
+                          std::int64_t padding, std::int64_t more) {
+    check_size(name, "output padding", more, 0);
+    if (more > 0 && more >= std::max(stride, window.dilation)) {
+      throw error(
+          name,
+          fmt::format("output padding {} is not smaller than stride {} or dilation {}", more, stride, window.dilation),
+          "use a smaller output padding");
+    }
+    const std::int64_t scaled = size_product(name, "output rows or columns", in, stride);
+    if (window.same) return scaled;
+    const std::int64_t extent = window.dilation * (kernel - 1) + 1;
+    const std::int64_t size = scaled - stride + extent - padding + more;
+    if (size < 1) {
+      throw error(name, fmt::format("padding {} leaves nothing of the output's {}", padding, axis),
+                  fmt::format("the output before cropping is {}; use a smaller padding", size + padding));
+    }
+    return size;
+  };
+  Layer layer;
+  layer.name = name;
+  layer.kind = LayerKind::transposed_conv;
+  set_input(layer, input);
+  layer.out_channels = options.out_channels;
+  layer.out_height = output("height", input.height, window.kernel_height, window.stride_height,
+                            window.padding_top + window.padding_bottom, options.output_padding_height);
+  layer.out_width = output("width", input.width, window.kernel_width, window.stride_width,
+                           window.padding_left + window.padding_right, options.output_padding_width);
+  set_window(layer, window);
+  layer.groups = options.groups;
   layer.bias = options.bias;
   return append(std::move(layer), {&input, 1});
 }
@@ -187,6 +297,7 @@ Tensor NetworkBuilder::matmul(const std::string& name, const Tensor& input, std:
 
 Tensor NetworkBuilder::matmul(const std::string& name, const Tensor& first, const Tensor& second, bool transposed,
                               std::int64_t heads) {
+  check_size(name, "number of heads", heads);
   const std::int64_t first_rows = size_product(name, "rows", first.height, first.width);
   const std::int64_t second_rows = size_product(name, "rows", second.height, second.width);
   const auto shapes = [&] {
@@ -222,23 +333,26 @@ Tensor NetworkBuilder::matmul(const std::string& name, const Tensor& first, cons
   return output;
 }
 
-Tensor NetworkBuilder::elementwise(const std::string& name, std::span<const Tensor> operands, bool broadcast) {
+Tensor NetworkBuilder::elementwise(const std::string& name, std::span<const Tensor> operands, const Elementwise& work) {
   Layer layer;
   layer.name = name;
   layer.kind = LayerKind::elementwise;
-  layer.bias = false;
+  layer.scale = work.scale;
+  layer.bias = work.scale && work.bias;
   layer.operands = 0;
   const Tensor& first = operands.front();
   for (const Tensor& operand : operands) {
     const bool equal = same_shape(operand, first);
-    if (!equal && !(broadcast && broadcasts_to(operand, first))) {
+    if (!equal && !(work.broadcast && broadcasts_to(operand, first))) {
       throw error(name, fmt::format("operands of shape {} and {} do not match", to_string(first), to_string(operand)),
-                  broadcast ? "an operand has the shape of the first, or 1 in place of a dimension"
-                            : "make channels, height and width equal, for example with a 1×1 convolution");
+                  work.broadcast ? "an operand has the shape of the first, or 1 in place of a dimension"
+                                 : "make channels, height and width equal, for example with a 1×1 convolution");
     }
     // What is broadcast is small beside the full operands; counting it as one of them would double the traffic.
     layer.operands += equal ? 1 : 0;
   }
+  layer.operations =
+      work.operations > 0 ? work.operations : std::max<std::int64_t>(1, static_cast<std::int64_t>(operands.size()) - 1);
   set_input(layer, first);
   set_output(layer, first);
   return append(std::move(layer), operands);
@@ -248,22 +362,79 @@ Tensor NetworkBuilder::activation(const std::string& name, const Tensor& input, 
   return cost == ActivationCost::folded ? input : elementwise(name, {&input, 1});
 }
 
-Tensor NetworkBuilder::concatenate(const std::string& name, std::span<const Tensor> parts) const {
+Tensor NetworkBuilder::resize(const std::string& name, const Tensor& input, std::int64_t height, std::int64_t width,
+                              bool bilinear) {
+  Layer layer;
+  layer.name = name;
+  layer.kind = LayerKind::resize;
+  layer.bias = false;
+  layer.operations = bilinear ? 4 : 1;
+  set_input(layer, input);
+  set_output(layer, {input.channels, height, width, {}});
+  return append(std::move(layer), {&input, 1});
+}
+
+Tensor NetworkBuilder::embedding(const std::string& name, const Tensor& indices, std::int64_t rows,
+                                 std::int64_t width) {
+  const std::int64_t positions = size_product(name, "positions", indices.height, indices.width);
+  if (indices.channels != 1 && positions != 1) {
+    throw error(name, fmt::format("the indices have the shape {}", to_string(indices)),
+                "write [rows, 1] or [rows]: one index per position");
+  }
+  Layer layer;
+  layer.name = name;
+  layer.kind = LayerKind::embedding;
+  layer.bias = false;
+  layer.in_channels = rows;
+  layer.out_channels = width;
+  layer.out_height = positions * indices.channels;
+  return append(std::move(layer), {&indices, 1});
+}
+
+Tensor NetworkBuilder::concatenate(const std::string& name, std::span<const Tensor> parts, Axis axis) const {
   Tensor output = parts.front();
-  output.channels = 0;
+  size_along(output, axis) = 0;
+  output.network_elements = 0;
   for (const Tensor& part : parts) {
-    if (part.height != output.height || part.width != output.width) {
-      throw error(
-          name,
-          fmt::format("cannot concatenate {} and {} along the channels", to_string(parts.front()), to_string(part)),
-          "make heights and widths equal");
+    for (const Axis other : {Axis::channels, Axis::height, Axis::width}) {
+      if (other == axis || size_along(part, other) == size_along(output, other)) continue;
+      throw error(name,
+                  fmt::format("cannot concatenate {} and {} along the {}", to_string(parts.front()), to_string(part),
+                              name_of(axis)),
+                  "make the other sizes equal");
     }
-    output.channels += part.channels;
-    if (output.channels > max_layer_size) {
-      throw error(name, fmt::format("more than {} channels", max_layer_size), "concatenate less");
+    std::int64_t& size = size_along(output, axis);
+    size += size_along(part, axis);
+    if (size > max_layer_size) {
+      throw error(name, fmt::format("more than {} {}", max_layer_size, name_of(axis)), "concatenate less");
     }
+    output.network_elements = saturating_sum(output.network_elements, part.network_elements);
   }
   output.producers = merged_producers(name, parts);
+  return output;
+}
+
+Tensor NetworkBuilder::reshape(const std::string& name, const Tensor& input, std::int64_t channels, std::int64_t height,
+                               std::int64_t width) const {
+  for (const std::int64_t size : {channels, height, width}) check_size(name, "a size of", size);
+  Tensor output{channels, height, width, input.producers, input.network_elements};
+  if (elements_of(output) != elements_of(input) || elements_of(output) >= saturated) {
+    throw error(name, fmt::format("{} cannot become {}", to_string(input), to_string(output)),
+                "both shapes must have the same number of elements");
+  }
+  return output;
+}
+
+Tensor NetworkBuilder::slice(const std::string& name, const Tensor& input, Axis axis, std::int64_t size) const {
+  const std::int64_t whole = size_along(input, axis);
+  if (size < 1 || size > whole) {
+    throw error(name, fmt::format("cannot take {} of {} {}", size, whole, name_of(axis)),
+                fmt::format("the input is {}", to_string(input)));
+  }
+  Tensor output = input;
+  size_along(output, axis) = size;
+  // Which part of a concatenation is kept is not known here: at most, all that is kept is the network's input.
+  output.network_elements = std::min(input.network_elements, elements_of(output));
   return output;
 }
 

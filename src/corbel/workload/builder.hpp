@@ -19,8 +19,11 @@ inline constexpr std::size_t max_layer_inputs = 512;  ///< outputs a layer reads
 /// What flows between layers, per sample. A sequence is `height` rows of `channels` features.
 struct Tensor {
   std::int64_t channels = 1, height = 1, width = 1;
-  std::vector<int> producers = {-1};  ///< the layers that write its parts; −1: the network's input
+  /// The layers that write its parts; −1: the network's inputs; none: constants, or the state of a recurrent cell.
+  std::vector<int> producers;
+  std::uint64_t network_elements = 0;  ///< of its elements, those that are the network's inputs
 };
+enum class Axis { channels, height, width };
 /// "[channels, height, width]"
 std::string to_string(const Tensor& tensor);
 
@@ -28,9 +31,11 @@ std::string to_string(const Tensor& tensor);
 struct Window {
   std::int64_t kernel_height = 1, kernel_width = 1;
   std::int64_t stride_height = 1, stride_width = 1;
-  std::int64_t dilation = 1;
-  bool same = true;  ///< padded so that the output is the input over the stride, rounded up
-  std::int64_t padding_height = 0, padding_width = 0;  ///< on each side; only if not `same`
+  std::int64_t dilation = 1;  ///< of both axes; it changes nothing where the kernel is 1
+  /// Padded so that the output is the input over the stride, rounded up (transposed: times the stride).
+  bool same = true;
+  std::int64_t padding_top = 0, padding_left = 0, padding_bottom = 0, padding_right = 0;  ///< only if not `same`
+  bool ceil = false;  ///< pooling: a last window that starts inside the input may hang over its edge
 };
 Window square_window(std::int64_t kernel, std::int64_t stride = 1);
 
@@ -40,6 +45,33 @@ struct Convolution {
   std::int64_t groups = 1;
   bool bias = true;
 };
+
+struct TransposedConvolution {
+  std::int64_t out_channels = 1;
+  Window window;
+  std::int64_t output_padding_height = 0, output_padding_width = 0;  ///< more output at the bottom and the right
+  std::int64_t groups = 1;
+  bool bias = true;
+};
+
+/// What an elementwise layer does.
+struct Elementwise {
+  bool broadcast = false;            ///< an operand may have 1 in place of a dimension of the first
+  std::int64_t operations = 0;       ///< per output element; 0: one less than operands, at least one
+  bool scale = false, bias = false;  ///< parameters per channel that multiply and, only with `scale`, are added
+};
+/// Counts of vector operations per element; a look-up in a table replaces any function of one number.
+inline constexpr Elementwise softmax_work{.operations = 4};  ///< maximum; look-up of the exponential; sum; quotient
+/// Sum for the mean; difference to it; sum of squares; times the inverse deviation; scale and shift. Also instance and
+/// group normalisation. arXiv 1607.06450.
+inline constexpr Elementwise layer_norm_work{.operations = 5, .scale = true, .bias = true};
+/// Sum of squares; times the inverse root; scale. arXiv 1910.07467.
+inline constexpr Elementwise rms_norm_work{.operations = 3, .scale = true};
+/// Batch normalisation that cannot fold into a convolution before it: one multiply-add. arXiv 1502.03167.
+inline constexpr Elementwise batch_norm_work{.operations = 1, .scale = true, .bias = true};
+/// Local response normalisation across `size` channels (AlexNet, 2012, section 3.3): square; size − 1 additions;
+/// look-up of the power; product.
+Elementwise local_response_norm_work(std::int64_t size);
 
 /// How an activation function is paid for. A clamp (ReLU, ReLU6) is part of the requantisation to int8 that ends every
 /// layer anyway; any other function is a table look-up per element, a layer of its own.
@@ -73,7 +105,11 @@ class NetworkBuilder {
   /// What errors name as the culprit from here on, such as "net.yaml:12:5".
   void set_place(std::string place) { place_ = std::move(place); }
 
+  /// An input of the network; it may have several.
+  Tensor input(const std::string& name, std::int64_t channels, std::int64_t height, std::int64_t width) const;
   Tensor convolution(const std::string& name, const Tensor& input, const Convolution& options);
+  /// Output per axis: (in − 1)·stride + dilation·(kernel − 1) + 1 − padding + output padding.
+  Tensor transposed_convolution(const std::string& name, const Tensor& input, const TransposedConvolution& options);
   Tensor pool(const std::string& name, const Tensor& input, const Window& window);
   Tensor global_pool(const std::string& name, const Tensor& input);
   /// Of the flattened input.
@@ -84,12 +120,21 @@ class NetworkBuilder {
   /// its share of d. Otherwise: first [heads·m, k] × second [k, d] → [m, d]. Rows are height·width.
   Tensor matmul(const std::string& name, const Tensor& first, const Tensor& second, bool transposed,
                 std::int64_t heads = 1);
-  /// One operation per element of the first operand. The others have its shape or, with `broadcast`, 1 in place of
-  /// a dimension.
-  Tensor elementwise(const std::string& name, std::span<const Tensor> operands, bool broadcast = false);
+  /// As large as the first operand; the others have its shape or, with `broadcast`, 1 in place of a dimension.
+  Tensor elementwise(const std::string& name, std::span<const Tensor> operands, const Elementwise& work = {});
   Tensor activation(const std::string& name, const Tensor& input, ActivationCost cost);
-  /// Along the channels. Data movement alone: parts are written side by side, so there is no layer.
-  Tensor concatenate(const std::string& name, std::span<const Tensor> parts) const;
+  /// Another height and width: nearest is one operation per output element, bilinear four multiply-adds.
+  Tensor resize(const std::string& name, const Tensor& input, std::int64_t height, std::int64_t width, bool bilinear);
+  /// Looks up one row of a table [rows, width] per element of `indices`, whose channels are 1, or which is one row.
+  Tensor embedding(const std::string& name, const Tensor& indices, std::int64_t rows, std::int64_t width);
+
+  /// Data movement alone, and no layer: parts are written side by side, shapes are a way to read.
+  Tensor concatenate(const std::string& name, std::span<const Tensor> parts, Axis axis = Axis::channels) const;
+  /// As many elements in another shape, also in another order (transposition).
+  Tensor reshape(const std::string& name, const Tensor& input, std::int64_t channels, std::int64_t height,
+                 std::int64_t width) const;
+  /// `size` of the input's channels, rows or columns.
+  Tensor slice(const std::string& name, const Tensor& input, Axis axis, std::int64_t size) const;
 
   /// Recurrent cells. @param steps  0: the rows of the input, which also may be one row that comes in at every step
   /// @param all  put out the state of every step, not of the last alone
@@ -111,6 +156,9 @@ class NetworkBuilder {
   Error error(std::string_view layer, std::string_view message, std::string hint = "") const;
   /// a · b where both are sizes, refused beyond max_layer_size.
   std::int64_t size_product(const std::string& name, std::string_view what, std::int64_t a, std::int64_t b) const;
+  void check_size(const std::string& name, std::string_view what, std::int64_t size, std::int64_t min = 1) const;
+  void check_window(const std::string& name, const Window& window) const;
+  void check_groups(const std::string& name, std::int64_t groups, std::int64_t in, std::int64_t out) const;
   void apply_window(Layer& layer, const Tensor& input, const Window& window) const;
   std::int64_t recurrent_steps(const std::string& name, const Tensor& input, std::int64_t steps) const;
   Tensor recurrent_matmul(const std::string& name, std::span<const Tensor> operands, std::int64_t out,

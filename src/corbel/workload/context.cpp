@@ -18,7 +18,9 @@ Totals totals_of(const Network& network) {
   Totals totals;
   for (const Layer& layer : network.layers) {
     const auto macs = static_cast<double>(layer.macs());
-    const auto weights = static_cast<double>(layer.weight_elements());
+    // An embedding moves a few rows of its table: only log_parameters sees the whole of it.
+    const bool table = layer.kind == LayerKind::embedding;
+    const auto weights = table ? 0.0 : static_cast<double>(layer.weight_elements());
     const auto inputs = static_cast<double>(layer.input_elements());
     const auto outputs = static_cast<double>(layer.output_elements());
     totals.macs += macs;
@@ -63,8 +65,12 @@ bool is_spatial(const Layer& layer) {
   return layer.kernel_height > 1 || layer.kernel_width > 1;
 }
 
+bool is_conv(const Layer& layer) {
+  return layer.kind == LayerKind::conv || layer.kind == LayerKind::transposed_conv;
+}
+
 bool is_plain_conv(const Layer& layer) {
-  return layer.kind == LayerKind::conv && layer.groups == 1;
+  return is_conv(layer) && layer.groups == 1;
 }
 
 struct Feature {
@@ -106,7 +112,7 @@ constexpr std::array features{
             }},
     Feature{"share_macs_grouped",
             [](const Network& n, const Totals& t) {
-              return mac_share(n, t, [](const Layer& l) { return l.kind == LayerKind::conv && l.groups > 1; });
+              return mac_share(n, t, [](const Layer& l) { return is_conv(l) && l.groups > 1; });
             }},
     Feature{"share_macs_depthwise",
             [](const Network& n, const Totals& t) {

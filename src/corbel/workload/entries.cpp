@@ -37,9 +37,10 @@ std::int64_t rounded_share(std::int64_t channels, double share) {
 }  // namespace
 
 std::span<const WorkloadReader::Kind> WorkloadReader::kinds() {
-  static constexpr std::array<Kind, 18> table{{
+  static constexpr std::array<Kind, 29> table{{
       {"conv", &WorkloadReader::read_convolution},
       {"depthwise", &WorkloadReader::read_depthwise},
+      {"transposed_conv", &WorkloadReader::read_transposed_convolution},
       {"max_pool", &WorkloadReader::read_pool},
       {"average_pool", &WorkloadReader::read_pool},
       {"global_pool", &WorkloadReader::read_global_pool},
@@ -49,7 +50,17 @@ std::span<const WorkloadReader::Kind> WorkloadReader::kinds() {
       {"multiply", &WorkloadReader::read_elementwise},
       {"elementwise", &WorkloadReader::read_elementwise},
       {"activation", &WorkloadReader::read_activation},
+      {"softmax", &WorkloadReader::read_normalization},
+      {"layer_norm", &WorkloadReader::read_normalization},
+      {"rms_norm", &WorkloadReader::read_normalization},
+      {"batch_norm", &WorkloadReader::read_normalization},
+      {"local_response_norm", &WorkloadReader::read_normalization},
+      {"upsample", &WorkloadReader::read_upsample},
+      {"embedding", &WorkloadReader::read_embedding},
+      {"input", &WorkloadReader::read_input},
       {"concatenate", &WorkloadReader::read_concatenate},
+      {"reshape", &WorkloadReader::read_reshape},
+      {"slice", &WorkloadReader::read_slice},
       {"lstm", &WorkloadReader::read_recurrent},
       {"gru", &WorkloadReader::read_recurrent},
       {"inverted_residual", &WorkloadReader::read_inverted_residual},
@@ -108,10 +119,23 @@ Window WorkloadReader::Entry::window(std::int64_t stride) const {
   const bool word = padding->is_scalar() && padding->text().find_first_of("0123456789") == std::string::npos;
   if (word) {
     padding->choice({"same", "valid"});
+  } else if (padding->is_sequence() && padding->items().size() == 4) {
+    const auto side = [&](std::size_t i) { return padding->items()[i].integer(0, max_layer_size); };
+    window.padding_top = side(0), window.padding_left = side(1);
+    window.padding_bottom = side(2), window.padding_right = side(3);
   } else {
-    std::tie(window.padding_height, window.padding_width) = read_pair(*padding, 0);
+    std::tie(window.padding_top, window.padding_left) = read_pair(*padding, 0);
+    window.padding_bottom = window.padding_top;
+    window.padding_right = window.padding_left;
   }
   return window;
+}
+
+Axis WorkloadReader::Entry::axis() const {
+  const Config* value = find("axis");
+  if (value == nullptr) return Axis::channels;
+  const std::string& word = value->choice({"channels", "rows", "columns"});
+  return word == "channels" ? Axis::channels : word == "rows" ? Axis::height : Axis::width;
 }
 
 Tensor WorkloadReader::read_convolution(const Entry& entry) {
@@ -134,9 +158,28 @@ Tensor WorkloadReader::read_depthwise(const Entry& entry) {
   return builder_.activation(entry.name + ".activation", x, entry.activation());
 }
 
+Tensor WorkloadReader::read_transposed_convolution(const Entry& entry) {
+  entry.allow({"out", "kernel", "stride", "padding", "output_padding", "dilation", "groups", "bias", "activation"});
+  TransposedConvolution options;
+  options.out_channels = entry.size("out");
+  options.window = entry.window(1);
+  if (const Config* more = entry.find("output_padding")) {
+    std::tie(options.output_padding_height, options.output_padding_width) = read_pair(*more, 0);
+    if (options.window.same) {
+      throw more->error("`output_padding` has no meaning with `padding: same`", "write the padding as a number");
+    }
+  }
+  options.groups = entry.size("groups", 1);
+  options.bias = entry.flag("bias", true);
+  const Tensor x = builder_.transposed_convolution(entry.name, entry.input, options);
+  return builder_.activation(entry.name + ".activation", x, entry.activation());
+}
+
 Tensor WorkloadReader::read_pool(const Entry& entry) {
-  entry.allow({"kernel", "stride", "padding"});
-  return builder_.pool(entry.name, entry.input, entry.window(0));
+  entry.allow({"kernel", "stride", "padding", "ceil"});
+  Window window = entry.window(0);
+  window.ceil = entry.flag("ceil", false);
+  return builder_.pool(entry.name, entry.input, window);
 }
 
 Tensor WorkloadReader::read_global_pool(const Entry& entry) {
@@ -174,8 +217,23 @@ Tensor WorkloadReader::read_add(const Entry& entry) {
 }
 
 Tensor WorkloadReader::read_elementwise(const Entry& entry) {
-  entry.allow({"with"});
-  return builder_.elementwise(entry.name, operands(entry, entry.kind == "multiply"), true);
+  entry.allow({"with", "operations"});
+  const Elementwise work{.broadcast = true, .operations = entry.size("operations", 0)};
+  return builder_.elementwise(entry.name, operands(entry, entry.kind == "multiply"), work);
+}
+
+Tensor WorkloadReader::read_normalization(const Entry& entry) {
+  Elementwise work = entry.kind == "softmax"      ? softmax_work
+                     : entry.kind == "layer_norm" ? layer_norm_work
+                     : entry.kind == "rms_norm"   ? rms_norm_work
+                                                  : batch_norm_work;
+  if (entry.kind == "local_response_norm") {
+    entry.allow({"size"});
+    work = local_response_norm_work(entry.size("size", 5));
+  } else {
+    entry.allow({});
+  }
+  return builder_.elementwise(entry.name, {&entry.input, 1}, work);
 }
 
 Tensor WorkloadReader::read_activation(const Entry& entry) {
@@ -188,9 +246,67 @@ Tensor WorkloadReader::read_activation(const Entry& entry) {
   return builder_.activation(entry.name, entry.input, ActivationCost::layer);
 }
 
+Tensor WorkloadReader::read_upsample(const Entry& entry) {
+  entry.allow({"factor", "size", "mode"});
+  const Config* mode = entry.find("mode");
+  const bool bilinear = mode != nullptr && mode->choice({"nearest", "bilinear"}) == "bilinear";
+  const Config* factor = entry.find("factor");
+  const Config* size = entry.find("size");
+  if ((factor == nullptr) == (size == nullptr)) {
+    throw entry.node.error("`upsample` needs either `factor` or `size`",
+                           "`factor: 2` is a multiple of the input's height and width, `size: [64, 64]` the output's");
+  }
+  auto [height, width] = read_pair(factor != nullptr ? *factor : *size, 1);
+  const Tensor& input = entry.input;
+  if (factor != nullptr) {
+    if (height > max_layer_size / input.height || width > max_layer_size / input.width) {
+      throw factor->error(fmt::format("an input of {} becomes too large", to_string(input)), "use a smaller factor");
+    }
+    height *= input.height, width *= input.width;
+  } else if (height < input.height || width < input.width) {
+    throw size->error(
+        fmt::format("[{}, {}] is smaller than the input's [{}, {}]", height, width, input.height, input.width),
+        "use a pool or a stride to make it smaller");
+  }
+  return builder_.resize(entry.name, input, height, width, bilinear);
+}
+
+Tensor WorkloadReader::read_embedding(const Entry& entry) {
+  entry.allow({"rows", "width", "positions"});
+  Tensor indices = entry.input;
+  if (const Config* positions = entry.find("positions")) {
+    if (const Config* from = entry.find("from")) {
+      throw from->error("`embedding` has `from` and `positions`",
+                        "leave out `from`: with `positions` it reads the first rows, which no layer chooses");
+    }
+    indices = {1, positions->integer(1, entry.size("rows")), 1, {}};
+  }
+  return builder_.embedding(entry.name, indices, entry.size("rows"), entry.size("width"));
+}
+
+Tensor WorkloadReader::read_input(const Entry& entry) {
+  entry.allow({"shape"});
+  if (const Config* from = entry.find("from")) {
+    throw from->error("`input` reads no layer", "leave out `from`");
+  }
+  const Tensor shape = read_shape(entry.at("shape"), "shape");
+  return builder_.input(entry.name, shape.channels, shape.height, shape.width);
+}
+
 Tensor WorkloadReader::read_concatenate(const Entry& entry) {
-  entry.allow({"with"});
-  return builder_.concatenate(entry.name, operands(entry, true));
+  entry.allow({"with", "axis"});
+  return builder_.concatenate(entry.name, operands(entry, true), entry.axis());
+}
+
+Tensor WorkloadReader::read_reshape(const Entry& entry) {
+  entry.allow({"to"});
+  const Tensor shape = read_shape(entry.at("to"), "to");
+  return builder_.reshape(entry.name, entry.input, shape.channels, shape.height, shape.width);
+}
+
+Tensor WorkloadReader::read_slice(const Entry& entry) {
+  entry.allow({"axis", "size"});
+  return builder_.slice(entry.name, entry.input, entry.axis(), entry.size("size"));
 }
 
 Tensor WorkloadReader::read_recurrent(const Entry& entry) {

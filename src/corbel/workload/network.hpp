@@ -16,15 +16,19 @@ enum class LayerKind {
   pool,             ///< max or average, no parameters
   fully_connected,  ///< [batch × in_channels] × weights [in_channels × out_channels]
   matmul,           ///< [m × k] × [k × n], both operands activations (attention), or weights when weight_operand
-  elementwise,      ///< add, multiply, activation function, …: one operation per output element
+  elementwise,      ///< add, multiply, activation function, softmax, …: `operations` per output element
+  transposed_conv,  ///< every input position times the whole kernel, summed where the products overlap
+  resize,           ///< nearest or bilinear interpolation to another height and width, no parameters
+  embedding,        ///< rows of a table, chosen by index: no operation, only traffic
 };
 std::string_view to_string(LayerKind kind);
 
 /// One layer with everything a cost model needs, in elements; batch already applied where noted. int8 elements.
 /// Convolution and pooling use channels, heights, kernels; fully connected and matmul use the same fields as
 /// in_channels = k, out_channels = n, out_height = m (rows per sample), all others 1. The heads of an attention product
-/// share no operand, so they count as samples: batch = inference batch × heads.
-/// Counts never wrap: they stop at 2^63, which no layer of a loaded network reaches.
+/// share no operand, so they count as samples: batch = inference batch × heads. An embedding looks up out_height rows
+/// of out_channels elements in a table of in_channels rows. Counts never wrap: they stop at 2^63, which no layer of a
+/// loaded network reaches.
 struct Layer {
   std::string name;
   LayerKind kind = LayerKind::conv;
@@ -41,18 +45,26 @@ struct Layer {
   bool bias = true;
   /// Elementwise: input tensors of the full size, without those that are broadcast (squeeze-and-excite's scale).
   std::int64_t operands = 1;
-  /// Indices of the layers whose outputs it reads, rising, each below its own; −1 stands for the network's input,
-  /// empty for the network's input alone.
+  std::int64_t operations = 1;  ///< elementwise and resize: vector operations per output element
+  /// Elementwise: multiplies by a parameter per channel, and with `bias` adds another (normalisations).
+  bool scale = false;
+  /// Indices of the layers whose outputs it reads, rising, each below its own; −1 stands for the network's inputs,
+  /// empty for the network's inputs alone, or for nothing where network_input_elements is 0.
   std::vector<int> inputs;
+  /// Of its operands, the elements that come from the network's inputs, over the batch, each operand once however many
+  /// steps read it.
+  std::uint64_t network_input_elements = 0;
 
-  /// Multiply-accumulates over batch and steps; 0 for pool and elementwise.
+  /// Multiply-accumulates over batch and steps; 0 for pool, elementwise, resize and embedding. Those of a transposed
+  /// convolution are before its output is cropped.
   std::uint64_t macs() const;
-  /// Operations that are not multiply-accumulates (pool, elementwise), over batch and steps.
+  /// Operations that are not multiply-accumulates (pool, elementwise, resize), over batch and steps.
   std::uint64_t vector_operations() const;
   /// Weights and biases, each counted once.
   std::uint64_t parameters() const;
   std::uint64_t weight_elements() const;  ///< without biases
-  std::uint64_t input_elements() const;   ///< all operands that are activations, over batch and steps
+  /// All operands that are activations, over batch and steps; an embedding's are its indices.
+  std::uint64_t input_elements() const;
   std::uint64_t output_elements() const;  ///< over batch and steps
 };
 

@@ -16,19 +16,6 @@ std::string optional_text(const Config& config, std::string_view key) {
   return node == nullptr ? "" : node->text();
 }
 
-Tensor read_input(const Config& node) {
-  const std::vector<Config>& sizes = node.items();
-  if (sizes.empty() || sizes.size() > 3) {
-    throw node.error(fmt::format("`input` has {} sizes", sizes.size()),
-                     "write [channels, height, width], [rows, features] of a sequence, or [features]");
-  }
-  std::vector<std::int64_t> size;
-  for (const Config& item : sizes) size.push_back(item.integer(1, max_layer_size));
-  if (size.size() == 1) return {size[0], 1, 1};
-  if (size.size() == 2) return {size[1], size[0], 1};
-  return {size[0], size[1], size[2]};
-}
-
 }  // namespace
 
 WorkloadReader::WorkloadReader(const Config& config, std::int64_t batch)
@@ -54,16 +41,30 @@ Network WorkloadReader::read() {
   network.batch = builder_.batch();
   if (const Config* batch = config_.find("batch")) batch->integer(1, max_layer_size);
 
-  current_ = read_input(config_.at("input"));
+  const Tensor shape = read_shape(config_.at("input"), "input");
+  current_ = builder_.input(std::string(network_input), shape.channels, shape.height, shape.width);
   known_.emplace(network_input, current_);
   const Config& list = config_.at("layers");
   collect_names(list);
   read_layers(list);
   if (builder_.layers().empty()) {
-    throw list.error("the network computes nothing", "add a layer other than `concatenate`");
+    throw list.error("the network computes nothing", "add a layer that is more than a way to read its input");
   }
   network.layers = builder_.take_layers();
   return network;
+}
+
+Tensor WorkloadReader::read_shape(const Config& node, std::string_view what) {
+  const std::vector<Config>& sizes = node.items();
+  if (sizes.empty() || sizes.size() > 3) {
+    throw node.error(fmt::format("`{}` has {} sizes", what, sizes.size()),
+                     "write [channels, height, width], [rows, features] of a sequence, or [features]");
+  }
+  std::vector<std::int64_t> size;
+  for (const Config& item : sizes) size.push_back(item.integer(1, max_layer_size));
+  if (size.size() == 1) return {size[0], 1, 1, {}};
+  if (size.size() == 2) return {size[1], size[0], 1, {}};
+  return {size[0], size[1], size[2], {}};
 }
 
 void WorkloadReader::read_layers(const Config& list) {
@@ -213,7 +214,7 @@ Tensor WorkloadReader::repeat(
       const Layer& layer = builder_.layers()[index];
       if (layer.steps > 1) continue;
       make_known(layer.name.substr(prefix_.size()), entry.node,
-                 {layer.out_channels, layer.out_height, layer.out_width, {static_cast<int>(index)}});
+                 Tensor{layer.out_channels, layer.out_height, layer.out_width, {static_cast<int>(index)}});
     }
   }
   return x;

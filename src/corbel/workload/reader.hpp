@@ -42,6 +42,7 @@ class WorkloadReader {
     ActivationCost activation() const;
     /// @param stride  where there is no `stride`, 0: that of the kernel
     Window window(std::int64_t stride) const;
+    Axis axis() const;
   };
   struct Kind {
     std::string_view name;
@@ -53,14 +54,21 @@ class WorkloadReader {
   void read_entry(const Config& node);
   Tensor read_convolution(const Entry& entry);
   Tensor read_depthwise(const Entry& entry);
+  Tensor read_transposed_convolution(const Entry& entry);
   Tensor read_pool(const Entry& entry);
   Tensor read_global_pool(const Entry& entry);
   Tensor read_fully_connected(const Entry& entry);
   Tensor read_matmul(const Entry& entry);
   Tensor read_add(const Entry& entry);
   Tensor read_elementwise(const Entry& entry);
+  Tensor read_normalization(const Entry& entry);
   Tensor read_activation(const Entry& entry);
+  Tensor read_upsample(const Entry& entry);
+  Tensor read_embedding(const Entry& entry);
+  Tensor read_input(const Entry& entry);
   Tensor read_concatenate(const Entry& entry);
+  Tensor read_reshape(const Entry& entry);
+  Tensor read_slice(const Entry& entry);
   Tensor read_recurrent(const Entry& entry);
   Tensor read_inverted_residual(const Entry& entry);
   Tensor read_bottleneck(const Entry& entry);
@@ -75,6 +83,8 @@ class WorkloadReader {
   void collect_names(const Config& list);
   std::string unique_name(const std::string& kind);
   void make_known(const std::string& name, const Config& node, Tensor tensor);
+  /// [channels, height, width], [rows, features] of a sequence, or [features].
+  static Tensor read_shape(const Config& node, std::string_view what);
   /// The tensor that a `from:` or `with:` names.
   const Tensor& resolve(const Config& reference) const;
   /// The entry's input and what `with:` lists.
