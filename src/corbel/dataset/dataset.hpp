@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "corbel/space/design_space.hpp"
@@ -56,6 +57,20 @@ struct Dataset {
   std::size_t metric_index(std::string_view name) const;
   /// Of all rows and the group: stored with every model trained on them. Not of `duplicates`.
   std::string fingerprint() const;
+};
+
+/// Numbers the reasons of a dataset that is being filled: "" is 0, a new one gets the next.
+class ReasonNumbers {
+ public:
+  /// @param names  of the dataset: {""}; must outlive this
+  explicit ReasonNumbers(std::vector<std::string>& names) : names_(names), numbers_{{"", std::uint16_t{0}}} {}
+  /// Numbers have 16 bits; a log with a different text on every row has no reasons worth telling apart, so that further
+  /// ones become "other".
+  std::uint16_t of(const std::string& reason);
+
+ private:
+  std::vector<std::string>& names_;
+  std::unordered_map<std::string, std::uint16_t> numbers_;
 };
 
 }  // namespace corbel

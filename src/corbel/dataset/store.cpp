@@ -205,7 +205,7 @@ Dataset Store::read(GroupId group) const {
                       "SELECT design, state, reason, metrics FROM trials WHERE group_id = ?1 AND state IN (2, 3) "
                       "ORDER BY design");
   statement.bind(1, group);
-  std::unordered_map<std::string, std::uint16_t> reasons = {{"", std::uint16_t{0}}};
+  ReasonNumbers reasons(dataset.reason_names);
   while (statement.step()) {
     const auto design = static_cast<DesignId>(statement.integer(0));
     if (design >= designs) {
@@ -214,16 +214,7 @@ Dataset Store::read(GroupId group) const {
     }
     dataset.designs.push_back(design);
     dataset.states.push_back(state_of(statement.integer(1), path()));
-    std::string reason(statement.text(2));
-    auto known = reasons.find(reason);
-    if (known == reasons.end()) {
-      // The index has 16 bits; a log with a different text on every row has no reasons worth telling apart.
-      constexpr std::size_t most = std::numeric_limits<std::uint16_t>::max() - 1;
-      if (dataset.reason_names.size() >= most) reason = "other";
-      known = reasons.try_emplace(reason, static_cast<std::uint16_t>(dataset.reason_names.size())).first;
-      if (known->second == dataset.reason_names.size()) dataset.reason_names.push_back(reason);
-    }
-    dataset.reasons.push_back(known->second);
+    dataset.reasons.push_back(reasons.of(std::string(statement.text(2))));
     dataset.metrics.resize(dataset.metrics.size() + width);
     copy_metrics(statement.bytes(3), std::span(dataset.metrics).last(width), path());
   }

@@ -183,6 +183,222 @@ class BatchSize {
   throw Error(ErrorCode::interrupted, "stopped: " + what, "run the same command again to go on from here");
 }
 
+/// One call of sweep().
+class Sweep {
+ public:
+  Sweep(Store& store, std::span<const SweepTarget> targets, const Simulator& simulator, const HardwareBinding& binding,
+        const SweepOptions& options, Monitor& monitor)
+      : store_(store),
+        simulator_(simulator),
+        options_(options),
+        monitor_(monitor),
+        networks_(networks_of(store, targets, simulator, binding, options.threads)) {}
+
+  SweepResult run() {
+    const Clock::time_point start = Clock::now();
+    store_.changed_elsewhere();
+    read_finished();
+    find_begun();
+    if (result_.rows > 0 && result_.rows < options_.designs) {
+      monitor_.message("resuming: " + count_text(result_.rows) + " of " + wanted_ + " rows are there");
+    }
+    BatchSize batch_size(networks_.front().runner.threads(), std::max<std::size_t>(1, options_.batch));
+    while (result_.rows < options_.designs) {
+      stop_if_asked();
+      const Clock::time_point batch_start = Clock::now();
+      const std::vector<DesignId> batch =
+          next_batch(std::min<std::uint64_t>(batch_size.next(), options_.designs - result_.rows));
+      if (batch.empty()) {
+        result_.exhausted = true;
+        break;
+      }
+      simulate(batch);
+      batch_size.took(batch.size(), seconds_since(batch_start));
+    }
+    monitor_.progress("sweep", std::min(result_.rows, options_.designs), options_.designs, note_);
+    if (result_.exhausted) {
+      if (result_.rows == 0 && result_.failed > 0) give_up();
+      monitor_.message("every admitted design has been tried: " + count_text(result_.rows) + " rows where " + wanted_ +
+                       " were asked for");
+    }
+    if (result_.failed > 0) {
+      monitor_.message(count_text(result_.failed) + (networks_.size() > 1 ? " simulations" : " designs") +
+                       " failed and are tried again next time; the last: " + last_failure_);
+    }
+    result_.seconds = seconds_since(start);
+    return result_;
+  }
+
+ private:
+  struct PerNetwork {
+    Store::GroupId group;
+    std::string name;
+    Runner runner;
+    std::vector<DesignId> known;     ///< finished, ascending; of this call's own, only what was read again
+    std::uint64_t finished, failed;  ///< by this call
+  };
+
+  static std::vector<PerNetwork> networks_of(const Store& store, std::span<const SweepTarget> targets,
+                                             const Simulator& simulator, const HardwareBinding& binding,
+                                             std::size_t threads) {
+    std::vector<PerNetwork> networks;
+    for (const SweepTarget& target : targets) {
+      networks.push_back({target.group,
+                          target.network == nullptr ? "" : target.network->name,
+                          Runner(store, target.group, simulator, binding, target.network, threads),
+                          {},
+                          0,
+                          0});
+    }
+    return networks;
+  }
+
+  const DesignSpace& space() const { return networks_.front().runner.space(); }
+
+  void read_finished() {
+    for (PerNetwork& network : networks_) network.known = store_.finished(network.group);
+    done_ = networks_.front().known;
+    for (std::size_t k = 1; k < networks_.size(); ++k) {
+      std::vector<DesignId> both;
+      std::ranges::set_intersection(done_, networks_[k].known, std::back_inserter(both));
+      done_ = std::move(both);
+    }
+    result_.rows = done_.size();
+  }
+
+  /// Designs that some networks have and others were never tried on.
+  void find_begun() {
+    for (const PerNetwork& network : networks_) {
+      std::vector<DesignId> any;
+      std::ranges::set_union(begun_, network.known, std::back_inserter(any));
+      begun_ = std::move(any);
+    }
+    const auto remove = [&](const std::vector<DesignId>& ids) {
+      std::vector<DesignId> rest;
+      std::ranges::set_difference(begun_, ids, std::back_inserter(rest));
+      begun_ = std::move(rest);
+    };
+    remove(done_);
+    for (const PerNetwork& network : networks_) {
+      // What failed there has its turn in the order of the sweep.
+      std::vector<DesignId> failed;
+      for (const Trial& trial : store_.find(network.group, begun_)) {
+        if (!is_finished(trial.state)) failed.push_back(trial.design);
+      }
+      std::ranges::sort(failed);
+      remove(failed);
+    }
+    begun_in_order_ = begun_;
+    // An order that does not depend on which of them are left, so that an interrupted sweep goes on with the same.
+    std::ranges::sort(begun_in_order_, {}, [&](DesignId id) { return order_.at(id); });
+  }
+
+  std::vector<DesignId> next_batch(std::uint64_t size) {
+    std::vector<DesignId> batch;
+    const auto take = [&](DesignId id) {
+      if (std::ranges::binary_search(done_, id)) return;
+      if (options_.admits) {
+        space().design(id, design_);
+        if (!options_.admits(design_)) return;
+      }
+      batch.push_back(id);
+    };
+    while (batch.size() < size && next_begun_ < begun_in_order_.size()) take(begun_in_order_[next_begun_++]);
+    while (batch.size() < size && position_ < space().size()) {
+      // Where few designs are admitted, looking for them is the long work.
+      if ((position_ & 0xffff) == 0xffff) stop_if_asked();
+      const DesignId id = order_.at(position_++);
+      if (!std::ranges::binary_search(begun_, id)) take(id);
+    }
+    return batch;
+  }
+
+  void simulate(const std::vector<DesignId>& batch) {
+    std::vector<std::size_t> finished_on(batch.size(), 0);
+    std::exception_ptr error;
+    bool whole = true;
+    for (std::size_t k = 0; k < networks_.size() && whole; ++k) {
+      PerNetwork& network = networks_[k];
+      std::vector<DesignId> missing;
+      for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (std::ranges::binary_search(network.known, batch[i])) {
+          ++finished_on[i];
+        } else {
+          missing.push_back(batch[i]);
+        }
+      }
+      const BatchResult done = network.runner.run(missing, monitor_, [&](std::size_t n) {
+        const std::size_t designs = (k * batch.size() + batch.size() - missing.size() + n) / networks_.size();
+        monitor_.progress("sweep", std::min(result_.rows + designs, options_.designs), options_.designs, note_);
+      });
+      store_.record(network.group, done.trials);
+      count(network, done, batch, finished_on);
+      error = done.error;
+      whole = done.trials.size() == missing.size();
+    }
+    if (store_.changed_elsewhere()) {
+      read_finished();
+    } else {
+      result_.rows += static_cast<std::uint64_t>(std::ranges::count(finished_on, networks_.size()));
+    }
+    if (error) std::rethrow_exception(error);
+    if (!whole) stop();
+    for (const PerNetwork& network : networks_) {
+      if ((network.finished == 0 && network.failed >= 100) || network.failed > network.finished + 1000) give_up();
+    }
+    if (finished_ == 0) return;
+    note_ = format_for_people(100 * static_cast<double>(feasible_) / static_cast<double>(finished_), 2);
+    note_ += networks_.size() > 1 ? " % of the simulations feasible" : " % feasible";
+    if (result_.failed > 0) note_ += ", " + count_text(result_.failed) + " failed";
+  }
+
+  void count(PerNetwork& network, const BatchResult& done, const std::vector<DesignId>& batch,
+             std::vector<std::size_t>& finished_on) {
+    // Trials stand in the order of the batch.
+    std::size_t at = 0;
+    for (const Trial& trial : done.trials) {
+      while (batch[at] != trial.design) ++at;
+      finished_on[at] += is_finished(trial.state) ? 1 : 0;
+      network.finished += is_finished(trial.state) ? 1 : 0;
+      network.failed += trial.state == TrialState::failed ? 1 : 0;
+      finished_ += is_finished(trial.state) ? 1 : 0;
+      feasible_ += trial.state == TrialState::complete ? 1 : 0;
+      result_.failed += trial.state == TrialState::failed ? 1 : 0;
+    }
+    result_.simulated += done.trials.size();
+    if (done.last_failure.empty()) return;
+    last_failure_ = networks_.size() > 1 ? network.name + ": " + done.last_failure : done.last_failure;
+  }
+
+  [[noreturn]] void stop() const { interrupted(count_text(result_.rows) + " of " + wanted_ + " rows are stored"); }
+  void stop_if_asked() const {
+    if (monitor_.stop_requested()) stop();
+  }
+  [[noreturn]] void give_up() const {
+    throw Error(ErrorCode::tool_failure,
+                "simulator `" + simulator_.name() + "` failed on " + count_text(result_.failed) + " of " +
+                    count_text(result_.simulated) + (networks_.size() > 1 ? " simulations" : " designs") +
+                    "; the last: " + last_failure_,
+                "try one design with `corbel simulate`; rows stored so far are kept");
+  }
+
+  Store& store_;
+  const Simulator& simulator_;
+  const SweepOptions& options_;
+  Monitor& monitor_;
+  std::vector<PerNetwork> networks_;
+  const Permutation order_{space().size(), options_.seed};
+  const std::string wanted_ = count_text(options_.designs);
+  SweepResult result_;
+  std::vector<DesignId> done_;            // finished on every network, ascending
+  std::vector<DesignId> begun_;           // ascending
+  std::vector<DesignId> begun_in_order_;  // as they are to be simulated
+  std::size_t next_begun_ = 0;
+  std::uint64_t position_ = 0, feasible_ = 0, finished_ = 0;
+  std::string note_, last_failure_;
+  Design design_;
+};
+
 }  // namespace
 
 TrialGroup trial_group(const DesignSpace& space, const Simulator& simulator, const Network* network,
@@ -202,100 +418,15 @@ TrialGroup trial_group(const DesignSpace& space, const Simulator& simulator, con
   return group;
 }
 
+SweepResult sweep(Store& store, std::span<const SweepTarget> targets, const Simulator& simulator,
+                  const HardwareBinding& binding, const SweepOptions& options, Monitor& monitor) {
+  return Sweep(store, targets, simulator, binding, options, monitor).run();
+}
+
 SweepResult sweep(Store& store, Store::GroupId group, const Simulator& simulator, const HardwareBinding& binding,
                   const Network* network, const SweepOptions& options, Monitor& monitor) {
-  const Clock::time_point start = Clock::now();
-  const Runner runner(store, group, simulator, binding, network, options.threads);
-  const DesignSpace& space = runner.space();
-  const Permutation order(space.size(), options.seed);
-  BatchSize batch_size(runner.threads(), std::max<std::size_t>(1, options.batch));
-
-  store.changed_elsewhere();
-  std::vector<DesignId> known = store.finished(group);  // ascending
-  SweepResult result;
-  result.rows = known.size();
-  const std::string wanted = count_text(options.designs);
-  if (result.rows > 0 && result.rows < options.designs) {
-    monitor.message("resuming: " + count_text(result.rows) + " of " + wanted + " rows are there");
-  }
-
-  std::uint64_t position = 0, feasible = 0, finished = 0;
-  std::string note, last_failure;
-  std::vector<DesignId> batch;
-  Design design;
-  const auto stop = [&] { interrupted(count_text(result.rows) + " of " + wanted + " rows are stored"); };
-  const auto stop_if_asked = [&] {
-    if (monitor.stop_requested()) stop();
-  };
-  const auto give_up = [&] {
-    throw Error(ErrorCode::tool_failure,
-                "simulator `" + simulator.name() + "` failed on " + count_text(result.failed) + " of " +
-                    count_text(result.simulated) + " designs; the last: " + last_failure,
-                "try one design with `corbel simulate`; rows stored so far are kept");
-  };
-  while (result.rows < options.designs) {
-    stop_if_asked();
-    const Clock::time_point batch_start = Clock::now();
-    const std::uint64_t missing = options.designs - result.rows;
-    const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(batch_size.next(), missing));
-    batch.clear();
-    while (batch.size() < size && position < space.size()) {
-      // Where few designs are admitted, looking for them is the long work.
-      if ((position & 0xffff) == 0xffff) stop_if_asked();
-      const DesignId id = order.at(position++);
-      if (std::binary_search(known.begin(), known.end(), id)) continue;
-      if (options.admits) {
-        space.design(id, design);
-        if (!options.admits(design)) continue;
-      }
-      batch.push_back(id);
-    }
-    if (batch.empty()) {
-      result.exhausted = true;
-      break;
-    }
-
-    const BatchResult done = runner.run(batch, monitor, [&](std::size_t n) {
-      monitor.progress("sweep", std::min(result.rows + n, options.designs), options.designs, note);
-    });
-    store.record(group, done.trials);
-
-    std::uint64_t new_rows = 0;
-    for (const Trial& trial : done.trials) {
-      new_rows += is_finished(trial.state) ? 1 : 0;
-      feasible += trial.state == TrialState::complete ? 1 : 0;
-      result.failed += trial.state == TrialState::failed ? 1 : 0;
-    }
-    finished += new_rows;
-    result.simulated += done.trials.size();
-    if (store.changed_elsewhere()) {
-      known = store.finished(group);
-      result.rows = known.size();
-    } else {
-      result.rows += new_rows;
-    }
-    if (!done.last_failure.empty()) last_failure = done.last_failure;
-    if (done.error) std::rethrow_exception(done.error);
-    if (done.trials.size() < batch.size()) stop();
-    if ((finished == 0 && result.failed >= 100) || result.failed > finished + 1000) give_up();
-    if (finished > 0) {
-      note = format_for_people(100 * static_cast<double>(feasible) / static_cast<double>(finished), 2) + " % feasible";
-      if (result.failed > 0) note += ", " + count_text(result.failed) + " failed";
-    }
-    batch_size.took(batch.size(), seconds_since(batch_start));
-  }
-  monitor.progress("sweep", std::min(result.rows, options.designs), options.designs, note);
-  if (result.exhausted) {
-    if (result.rows == 0 && result.failed > 0) give_up();
-    monitor.message("every admitted design has been tried: " + count_text(result.rows) + " rows where " + wanted +
-                    " were asked for");
-  }
-  if (result.failed > 0) {
-    monitor.message(count_text(result.failed) +
-                    " designs failed and are tried again next time; the last: " + last_failure);
-  }
-  result.seconds = seconds_since(start);
-  return result;
+  const SweepTarget target{group, network};
+  return sweep(store, std::span(&target, 1), simulator, binding, options, monitor);
 }
 
 std::vector<Trial> simulate_designs(Store& store, Store::GroupId group, const Simulator& simulator,

@@ -30,21 +30,33 @@ struct SweepOptions {
 };
 
 struct SweepResult {
-  std::uint64_t rows = 0;       ///< finished rows in the group now
-  std::uint64_t simulated = 0;  ///< by this call, failed ones included
+  std::uint64_t rows = 0;       ///< designs that are finished now, in every group
+  std::uint64_t simulated = 0;  ///< simulations by this call, failed ones included
   std::uint64_t failed = 0;     ///< by this call: recorded as failed, no rows
   bool exhausted = false;       ///< every admitted design has been tried
   double seconds = 0;
 };
 
-/// Simulates designs drawn uniformly without replacement until the group holds `designs` finished rows. The sequence
-/// depends on the space and the seed alone, so the same call after Ctrl-C or a kill goes on where it stopped and ends
-/// with the same rows; designs that are already finished are not simulated again, failed ones are, once per call.
+/// The group that holds a simulator's trials of a network; the network is null where the simulator needs none.
+struct SweepTarget {
+  Store::GroupId group = 0;
+  const Network* network = nullptr;
+};
+
+/// Simulates designs drawn uniformly without replacement, each on every target's network, until `designs` of them are
+/// finished in every group. Designs that some of the groups already hold come first, and only what is missing of them
+/// is simulated; then the sequence depends on the space and the seed alone. So the same call after Ctrl-C or a kill
+/// goes on where it stopped and ends with the same rows; designs that are already finished are not simulated again,
+/// failed ones are, once per call.
 /// Several processes may fill one group: each sees what the others stored at its next batch. Stops early, saying so to
 /// the monitor, when the space is exhausted.
-/// @throws Error{mismatch} if the group is of another simulator or workload; Error{interrupted} after the current batch
-///         is stored; Error{tool_failure} if the first 100 designs (or all there are) fail, or 1,000 more fail than
-///         finish
+/// @param targets  at least one, of one space
+/// @throws Error{mismatch} if a group is of another simulator or workload; Error{interrupted} after the current batch
+///         is stored; Error{tool_failure} if the first 100 designs (or all there are) fail on one network, or 1,000
+///         more fail than finish
+SweepResult sweep(Store& store, std::span<const SweepTarget> targets, const Simulator& simulator,
+                  const HardwareBinding& binding, const SweepOptions& options, Monitor& monitor);
+/// The same for one group.
 SweepResult sweep(Store& store, Store::GroupId group, const Simulator& simulator, const HardwareBinding& binding,
                   const Network* network, const SweepOptions& options, Monitor& monitor);
 
