@@ -46,6 +46,21 @@ TEST(Constraint, KeepsItsTextAndNames) {
   EXPECT_EQ(Constraint::parse("dataflow == rs").names(), (std::vector<std::string>{"dataflow", "rs"}));
 }
 
+TEST(Constraint, NamesTheMetricsOfSeveralNetworksWithADot) {
+  const Constraint constraint = Constraint::parse("net_v2.latency_ms + 2*b.share<=max(net_v2.latency_ms, pes_x)");
+  EXPECT_EQ(constraint.names(), (std::vector<std::string>{"net_v2.latency_ms", "b.share", "pes_x"}));
+  const std::vector<std::string> dotted = {"latency_ms", "net_v2.latency_ms"};
+  const BoundConstraint limit(Constraint::parse("net_v2.latency_ms <= 500 us"), space(), dotted);
+  EXPECT_EQ(limit.metrics_used(), std::vector<std::size_t>{1});
+  EXPECT_DOUBLE_EQ(limit.margin(design, std::vector<double>{9, 0.4}), 0.2);
+  expect_error([&] { BoundConstraint(Constraint::parse("net_v1.latency_ms <= 1"), space(), dotted); },
+               ErrorCode::invalid_input, "unknown parameter or metric `net_v1.latency_ms`", "`net_v2.latency_ms`");
+  for (const char* text :
+       {"net. latency_ms <= 1", "net .latency_ms <= 1", "net..x <= 1", ".x <= 1", "a.b.c <= 1", "net.2 <= 1", "net."}) {
+    expect_error([&] { Constraint::parse(text); }, ErrorCode::invalid_input, "unexpected");
+  }
+}
+
 TEST(Constraint, ComputesWithTheUsualPrecedence) {
   EXPECT_EQ(left("pes_x * pes_y <= 256"), 32);
   EXPECT_EQ(left("pes_x + pes_y * 2 - 1 <= 1"), 19);

@@ -201,10 +201,19 @@ class Parser {
     out.push_back(std::move(term));
   }
 
+  void word(std::string& out) {
+    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_]))) out += text_[at_++];
+  }
+
   void name(Terms& out) {
     ConstraintTerm term{Kind::name};
     term.column = column();
-    while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_]))) term.text += text_[at_++];
+    word(term.text);
+    // "mobilenet_v2.latency_ms": the metric of one of several networks.
+    if (at_ + 1 < text_.size() && text_[at_] == '.' && is_letter(text_[at_ + 1])) {
+      term.text += text_[at_++];
+      word(term.text);
+    }
     if (peek() == '(') {
       call(out, term);
       return;

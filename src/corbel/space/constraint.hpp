@@ -14,8 +14,9 @@ struct ConstraintData;
 
 /// A limit as people write it: "area_mm2 <= 29", "pes_x * pes_y <= 256", "pe_memory >= 512 KiB", "dataflow == kcp_ws".
 /// Operands: numbers (with an optional unit, converted to the unit of the variable they are compared with), parameter
-/// names, metric names, labels ('quoted' where they are no plain words); + − * / ( ) min max; one comparison
-/// <= < >= > == !=. The language in full: docs/formats/space.md. Immutable, cheap to copy, thread-safe.
+/// names, metric names ("mobilenet_v2.latency_ms" where there are several networks), labels ('quoted' where they are no
+/// plain words); + − * / ( ) min max; one comparison <= < >= > == !=. The language in full: docs/formats/space.md.
+/// Immutable, cheap to copy, thread-safe.
 class Constraint {
  public:
   /// @param place  named in errors
