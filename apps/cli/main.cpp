@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
   add_inspect_command(app, common, exit_code);
   add_simulate_command(app, common, exit_code);
   add_describe_command(app, common, exit_code);
+  add_bench_command(app, common, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

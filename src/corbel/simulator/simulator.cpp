@@ -69,6 +69,10 @@ std::vector<LayerCost> Simulator::layer_costs(const Hardware&, const Network&) c
   return {};
 }
 
+std::uint64_t Simulator::layer_mappings(std::span<const Hardware>, const Network&) const {
+  return 0;
+}
+
 std::span<const SimulatorInfo> simulators() {
   return simulator_table;
 }

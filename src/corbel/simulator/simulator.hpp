@@ -56,6 +56,19 @@ struct LayerCost {
   std::string mapping;  ///< tiling in words
 };
 
+/// What `corbel describe simulator` tells beyond parameters and metrics; any part may be empty.
+struct SimulatorDescription {
+  struct Line {
+    std::string name, text;
+  };
+  std::string diagram;                               ///< the hardware template, at most 100 columns wide
+  std::vector<Line> settings;                        ///< what each of settings() means
+  std::vector<Line> reasons;                         ///< every reason of an infeasible outcome, and what it means
+  std::vector<Line> equations;                       ///< in short
+  std::vector<std::vector<std::string>> technology;  ///< a table; its header first
+  std::string documentation;                         ///< where the whole stands: "docs/simulator.md"
+};
+
 /// Evaluates hardware on a network. Thread-safe, deterministic for any number of threads.
 class Simulator {
  public:
@@ -78,6 +91,9 @@ class Simulator {
   /// Per layer, and what lies outside layers as rows of their own ("host"), so that the times add up to the latency;
   /// empty if the simulator has no such thing, or the design is infeasible.
   virtual std::vector<LayerCost> layer_costs(const Hardware& hardware, const Network& network) const;
+  virtual SimulatorDescription description() const { return {}; }
+  /// Mappings of a layer that simulate() weighs for these designs, for benchmarks; 0 if it maps nothing.
+  virtual std::uint64_t layer_mappings(std::span<const Hardware> hardware, const Network& network) const;
 };
 
 /// Turns designs of a space into a simulator's hardware. Immutable, cheap to copy, thread-safe.
