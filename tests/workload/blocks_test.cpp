@@ -129,7 +129,7 @@ TEST(Stack, InnerInputHidesTheOuterOne) {
   EXPECT_THAT(network.layers[3].inputs, ElementsAre(-1, 2));
 }
 
-// Two networks that the zoo does not hold, to check blocks against published totals.
+// What the zoo holds in another form, to check blocks against published totals.
 
 TEST(PublishedNetworks, BertBaseEncoder) {
   // arXiv 1810.04805: 12 layers, 768 features, 12 heads, 3,072 inner features. The encoder's 85,054,464 parameters are
@@ -155,30 +155,47 @@ TEST(PublishedNetworks, BertBaseEncoder) {
   EXPECT_EQ(network.total_macs(), 12ull * 128u * (4u * 768u * 768u + 2u * 768u * 3072u + 2u * 128u * 768u));
 }
 
-TEST(PublishedNetworks, MobileNetV3Large) {
-  const Network network = parse_layers("[3, 224, 224]", R"(
-  - conv: {out: 16, kernel: 3, stride: 2, activation: hard_swish}
-  - inverted_residual: {out: 16, hidden: 16}
-  - inverted_residual: {out: 24, hidden: 64, stride: 2}
-  - inverted_residual: {out: 24, hidden: 72}
-  - inverted_residual: {out: 40, hidden: 72, kernel: 5, stride: 2, squeeze_excite: 0.25}
-  - inverted_residual: {out: 40, hidden: 120, kernel: 5, squeeze_excite: 0.25, repeat: 2}
-  - inverted_residual: {out: 80, hidden: 240, stride: 2, activation: hard_swish}
-  - inverted_residual: {out: 80, hidden: 200, activation: hard_swish}
-  - inverted_residual: {out: 80, hidden: 184, activation: hard_swish, repeat: 2}
-  - inverted_residual: {out: 112, hidden: 480, squeeze_excite: 0.25, activation: hard_swish}
-  - inverted_residual: {out: 112, hidden: 672, squeeze_excite: 0.25, activation: hard_swish}
-  - inverted_residual: {out: 160, hidden: 672, kernel: 5, stride: 2, squeeze_excite: 0.25, activation: hard_swish}
-  - inverted_residual: {out: 160, hidden: 960, kernel: 5, squeeze_excite: 0.25, activation: hard_swish, repeat: 2}
-  - conv: {out: 960, kernel: 1, activation: hard_swish}
-  - global_pool
-  - fully_connected: {out: 1280, activation: hard_swish}
-  - fully_connected: {out: 1000}
+TEST(Separable, IsDepthwiseAndPointwise) {
+  const Network network =
+      parse_layers("[4, 8, 8]", "  - separable: {name: s, out: 6, stride: 2, repeat: 2, activation: swish}\n");
+  ASSERT_EQ(network.layers.size(), 8u);  // each convolution has its activation
+  EXPECT_EQ(network.layers[0].kind, LayerKind::depthwise);
+  EXPECT_EQ(network.layers[2].macs(), 4u * 6u * 16u);
+  EXPECT_EQ(network.layers[3].name, "s_1.project.activation");
+  EXPECT_EQ(network.layers[4].stride_height, 1);
+  EXPECT_EQ(network.layers[4].out_channels, 6);
+}
+
+TEST(BasicBlock, ProjectsItsShortcutWhereShapesDiffer) {
+  const Network network = parse_layers("[4, 8, 8]", "  - basic_block: {out: 6, stride: 2, repeat: 2}\n");
+  ASSERT_EQ(network.layers.size(), 4u + 3u);
+  EXPECT_EQ(network.layers[0].macs(), 16u * 6u * 4u * 9u);
+  EXPECT_EQ(network.layers[1].macs(), 16u * 6u * 6u * 9u);
+  EXPECT_EQ(network.layers[2].name, "basic_block_1_1.shortcut");
+  EXPECT_EQ(network.layers[2].macs(), 16u * 6u * 4u);
+  EXPECT_THAT(network.layers[3].inputs, ElementsAre(1, 2));
+  EXPECT_THAT(network.layers[6].inputs, ElementsAre(3, 5));
+}
+
+TEST(Branches, ReadTheSameInputAndAreConcatenated) {
+  const Network network = parse_layers("[4, 8, 8]", R"(
+  - conv: {name: stem, out: 5, kernel: 1}
+  - branches:
+      name: module
+      paths:
+        - [conv: {name: left, out: 2, kernel: 1}]
+        - [conv: {out: 3, kernel: 1}, branches: {paths: [[conv: {out: 1, kernel: 3}], [max_pool: {kernel: 3, stride: 1}]]}]
+  - conv: {name: reader, out: 1, kernel: 1}
+  - conv: {name: again, from: module, out: 1, kernel: 1}
+  - conv: {name: tapped, from: left, out: 1, kernel: 1}
 )");
-  // github.com/tensorflow/models, research/slim/nets/mobilenet/README.md: 217 M MACs.
-  EXPECT_NEAR(static_cast<double>(network.total_macs()), 217e6, 0.01 * 217e6);
-  // torchvision's mobilenet_v3_large: 5,483,032 parameters, of which 12,200 scales of batch normalisation fold away.
-  EXPECT_EQ(network.total_parameters(), 5'483'032u - 12'200u);
+  EXPECT_EQ(network.layers[1].name, "module.left");
+  EXPECT_THAT(network.layers[1].inputs, ElementsAre(0));
+  EXPECT_THAT(network.layers[2].inputs, ElementsAre(0));
+  EXPECT_EQ(layer_named(network, "reader").in_channels, 2 + 1 + 3);
+  EXPECT_THAT(layer_named(network, "reader").inputs, ElementsAre(1, 3, 4));
+  EXPECT_THAT(layer_named(network, "again").inputs, ElementsAre(1, 3, 4));
+  EXPECT_THAT(layer_named(network, "tapped").inputs, ElementsAre(1));
 }
 
 }  // namespace

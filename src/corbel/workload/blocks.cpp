@@ -115,6 +115,23 @@ Tensor NetworkBuilder::inverted_residual(const std::string& name, const Tensor& 
   return x;
 }
 
+Tensor NetworkBuilder::add_shortcut(const std::string& name, const Tensor& x, const Tensor& input, std::int64_t stride,
+                                    ActivationCost cost) {
+  Tensor shortcut = input;
+  if (stride != 1 || x.channels != input.channels) {
+    shortcut = convolution(name + ".shortcut", input, {x.channels, square_window(1, stride)});
+  }
+  return activation(name + ".add.activation", elementwise(name + ".add", std::array{x, shortcut}), cost);
+}
+
+Tensor NetworkBuilder::basic_block(const std::string& name, const Tensor& input, const BasicBlock& options) {
+  const Window first = square_window(options.kernel, options.stride);
+  Tensor x = convolution(name + ".convolution_1", input, {options.out_channels, first});
+  x = activation(name + ".convolution_1.activation", x, options.activation);
+  x = convolution(name + ".convolution_2", x, {options.out_channels, square_window(options.kernel)});
+  return add_shortcut(name, x, input, options.stride, options.activation);
+}
+
 Tensor NetworkBuilder::bottleneck(const std::string& name, const Tensor& input, const Bottleneck& options) {
   const auto activate = [&](const std::string& layer, const Tensor& tensor) {
     return activation(layer + ".activation", tensor, options.activation);
@@ -125,11 +142,7 @@ Tensor NetworkBuilder::bottleneck(const std::string& name, const Tensor& input, 
                   {options.hidden_channels, square_window(options.kernel, options.stride), options.groups});
   x = activate(name + ".convolution", x);
   x = convolution(name + ".restore", x, {options.out_channels, square_window(1)});
-  Tensor shortcut = input;
-  if (options.stride != 1 || options.out_channels != input.channels) {
-    shortcut = convolution(name + ".shortcut", input, {options.out_channels, square_window(1, options.stride)});
-  }
-  return activate(name + ".add", elementwise(name + ".add", std::array{x, shortcut}));
+  return add_shortcut(name, x, input, options.stride, options.activation);
 }
 
 }  // namespace corbel

@@ -87,6 +87,13 @@ struct InvertedResidual {
   ActivationCost activation = ActivationCost::folded;
 };
 
+/// Basic block of a residual network, arXiv 1512.03385: two convolutions, the first with the stride.
+struct BasicBlock {
+  std::int64_t out_channels = 1;
+  std::int64_t kernel = 3, stride = 1;
+  ActivationCost activation = ActivationCost::folded;
+};
+
 /// Bottleneck of a residual network, arXiv 1512.03385, with the stride in the spatial convolution ("v1.5").
 struct Bottleneck {
   std::int64_t out_channels = 1, hidden_channels = 1;
@@ -146,6 +153,7 @@ class NetworkBuilder {
 
   Tensor squeeze_excite(const std::string& name, const Tensor& input, std::int64_t squeezed_channels);
   Tensor inverted_residual(const std::string& name, const Tensor& input, const InvertedResidual& options);
+  Tensor basic_block(const std::string& name, const Tensor& input, const BasicBlock& options);
   Tensor bottleneck(const std::string& name, const Tensor& input, const Bottleneck& options);
 
   std::int64_t batch() const { return batch_; }
@@ -163,6 +171,9 @@ class NetworkBuilder {
   std::int64_t recurrent_steps(const std::string& name, const Tensor& input, std::int64_t steps) const;
   Tensor recurrent_matmul(const std::string& name, std::span<const Tensor> operands, std::int64_t out,
                           std::int64_t steps, bool bias);
+  /// x + input, where the input goes through a 1×1 convolution if the shapes differ.
+  Tensor add_shortcut(const std::string& name, const Tensor& x, const Tensor& input, std::int64_t stride,
+                      ActivationCost activation);
   Tensor recurrent_elementwise(const std::string& name, std::span<const Tensor> operands, std::int64_t channels,
                                std::int64_t steps);
   std::vector<int> merged_producers(const std::string& name, std::span<const Tensor> tensors) const;

@@ -37,7 +37,7 @@ std::int64_t rounded_share(std::int64_t channels, double share) {
 }  // namespace
 
 std::span<const WorkloadReader::Kind> WorkloadReader::kinds() {
-  static constexpr std::array<Kind, 29> table{{
+  static constexpr std::array<Kind, 32> table{{
       {"conv", &WorkloadReader::read_convolution},
       {"depthwise", &WorkloadReader::read_depthwise},
       {"transposed_conv", &WorkloadReader::read_transposed_convolution},
@@ -65,7 +65,10 @@ std::span<const WorkloadReader::Kind> WorkloadReader::kinds() {
       {"gru", &WorkloadReader::read_recurrent},
       {"inverted_residual", &WorkloadReader::read_inverted_residual},
       {"fused_inverted_residual", &WorkloadReader::read_inverted_residual},
+      {"separable", &WorkloadReader::read_separable},
+      {"basic_block", &WorkloadReader::read_basic_block},
       {"bottleneck", &WorkloadReader::read_bottleneck},
+      {"branches", &WorkloadReader::read_branches},
       {"stack", &WorkloadReader::read_stack},
   }};
   return table;
@@ -353,6 +356,35 @@ Tensor WorkloadReader::read_inverted_residual(const Entry& entry) {
                                                     : rounded_share(options.hidden_channels, squeeze->number(0.001, 1));
     }
     return builder_.inverted_residual(name, input, options);
+  });
+}
+
+Tensor WorkloadReader::read_separable(const Entry& entry) {
+  entry.allow({"out", "kernel", "stride", "activation", "repeat"});
+  const std::int64_t stride = entry.size("stride", 1);
+  InvertedResidual options;
+  options.out_channels = entry.size("out");
+  options.kernel = entry.size("kernel", 3);
+  options.residual = false;
+  options.activation = entry.activation();
+  return repeat(entry, [&](const std::string& name, const Tensor& input, std::int64_t index) {
+    options.stride = index == 0 ? stride : 1;
+    options.hidden_channels = input.channels;
+    const Tensor x = builder_.inverted_residual(name, input, options);
+    return builder_.activation(name + ".project.activation", x, options.activation);
+  });
+}
+
+Tensor WorkloadReader::read_basic_block(const Entry& entry) {
+  entry.allow({"out", "kernel", "stride", "activation", "repeat"});
+  BasicBlock options;
+  options.out_channels = entry.size("out");
+  options.kernel = entry.size("kernel", 3);
+  options.activation = entry.activation();
+  const std::int64_t stride = entry.size("stride", 1);
+  return repeat(entry, [&](const std::string& name, const Tensor& input, std::int64_t index) {
+    options.stride = index == 0 ? stride : 1;
+    return builder_.basic_block(name, input, options);
   });
 }
 

@@ -68,7 +68,7 @@ Tensor WorkloadReader::read_shape(const Config& node, std::string_view what) {
 }
 
 void WorkloadReader::read_layers(const Config& list) {
-  if (list.items().empty()) throw list.error("`layers` is empty", "list at least one layer");
+  if (list.items().empty()) throw list.error("the list of layers is empty", "list at least one layer");
   for (const Config& node : list.items()) read_entry(node);
 }
 
@@ -131,6 +131,9 @@ void WorkloadReader::collect_names(const Config& list) {
     const Config* name = options.find("name");
     if (name != nullptr && name->is_scalar()) declared_.emplace(name->text(), name->place());
     if (const Config* inner = options.find("layers")) collect_names(*inner);
+    const Config* paths = options.find("paths");
+    if (paths == nullptr || !paths->is_sequence()) continue;
+    for (const Config& path : paths->items()) collect_names(path);
   }
 }
 
@@ -171,6 +174,26 @@ std::vector<Tensor> WorkloadReader::operands(const Entry& entry, bool needed) co
   }
   for (const Config& item : with->items()) tensors.push_back(resolve(item));
   return tensors;
+}
+
+Tensor WorkloadReader::read_branches(const Entry& entry) {
+  entry.allow({"paths"});
+  const Config& paths = entry.at("paths");
+  if (paths.items().empty() || paths.items().size() > max_layer_inputs) {
+    throw paths.error(fmt::format("{} paths", paths.items().size()),
+                      fmt::format("list 1 to {} lists of layers", max_layer_inputs));
+  }
+  const std::string outer_prefix = prefix_;
+  prefix_ = entry.name + ".";
+  std::vector<Tensor> outputs;
+  for (const Config& path : paths.items()) {
+    current_ = entry.input;
+    read_layers(path);
+    outputs.push_back(current_);
+  }
+  prefix_ = outer_prefix;
+  builder_.set_place(entry.node.place());
+  return builder_.concatenate(entry.name, outputs);
 }
 
 Tensor WorkloadReader::read_stack(const Entry& entry) {

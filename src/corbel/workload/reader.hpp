@@ -71,7 +71,10 @@ class WorkloadReader {
   Tensor read_slice(const Entry& entry);
   Tensor read_recurrent(const Entry& entry);
   Tensor read_inverted_residual(const Entry& entry);
+  Tensor read_separable(const Entry& entry);
+  Tensor read_basic_block(const Entry& entry);
   Tensor read_bottleneck(const Entry& entry);
+  Tensor read_branches(const Entry& entry);
   Tensor read_stack(const Entry& entry);
 
   /// Runs `build` `repeat` times, each on what the one before put out, and makes the parts of

@@ -1,0 +1,168 @@
+#include <algorithm>
+
+#include "workload_testing.hpp"
+
+namespace corbel {
+namespace {
+
+/// A network of the zoo beside what its source says of it.
+struct Published {
+  const char* name;
+  double macs;        ///< as published
+  double last_digit;  ///< what one unit of the published figure's last digit is worth; 0 if it is exact
+  double scales;      ///< of batch normalisation, which fold into the convolutions: parameters − scales are left
+  double parameters;
+  const char* source;
+};
+
+void PrintTo(const Published& row, std::ostream* out) {
+  *out << row.name << ", " << row.source;
+}
+
+class PublishedNetwork : public testing::TestWithParam<Published> {
+ protected:
+  static Network load(const std::string& name) { return load_network(CORBEL_SOURCE_DIR "/zoo/" + name + ".yaml"); }
+};
+
+TEST_P(PublishedNetwork, HasThePublishedSize) {
+  const Published& row = GetParam();
+  const Network network = load(row.name);
+  const double tolerance = row.last_digit == 0 ? 0 : 0.01 * row.macs + row.last_digit / 2;
+  EXPECT_NEAR(static_cast<double>(network.total_macs()), row.macs, tolerance);
+  // Published to the last one, but for the detector's 6.807 M.
+  const double rounding = std::string(row.name) == "mobilenet_v1_ssd" ? 500 : 0;
+  EXPECT_NEAR(static_cast<double>(network.total_parameters()), row.parameters - row.scales, rounding);
+}
+
+// torchvision: "num_params" and "GFLOPS" (multiply-accumulates) of the pages docs.pytorch.org/vision/stable/models.
+INSTANTIATE_TEST_SUITE_P(
+    Classifiers, PublishedNetwork,
+    testing::Values(
+        // The sums in its docstring, which leave out the classifier (1,024,000 weights, 1,000 biases) and all biases: one
+        // for each of 10,944 channels is left of batch normalisation.
+        Published{"mobilenet_v1", 567'716'352. + 1'024'000., 0, 0, 3'185'088 + 10'944 + 1'025'000,
+                  "github.com/tensorflow/models, research/slim/nets/mobilenet_v1.py"},
+        Published{"mobilenet_v3", 217e6, 1e6, 12'200, 5'483'032,
+                  "github.com/tensorflow/models, research/slim/nets/mobilenet; torchvision's mobilenet_v3_large"},
+        Published{"resnet18", 1.81e9, 1e7, 4'800, 11'689'512, "torchvision's resnet18"},
+        Published{"vgg16", 15.47e9, 1e7, 0, 138'357'544, "torchvision's vgg16"},
+        Published{"vgg19", 19.63e9, 1e7, 0, 143'667'240, "torchvision's vgg19"},
+        Published{"squeezenet", 0.35e9, 1e7, 0, 1'235'496, "torchvision's squeezenet1_1"},
+        Published{"squeezenet_v1_0", 0.82e9, 1e7, 0, 1'248'424, "torchvision's squeezenet1_0"},
+        Published{"densenet121", 2.83e9, 1e7, 64 + 58 * 128, 7'978'856, "torchvision's densenet121"},
+        // Table 1's column of operations, which rounds to millions; its 34 M for the first convolution should be 118 M:
+        // 112² × 64 × 147. The parameters are those of BVLC's Caffe model.
+        Published{"inception_v1", (118 + 360 + 128 + 304 + 73 + 88 + 100 + 119 + 170 + 54 + 71 + 1) * 1e6, 12e6, 0,
+                  6'998'552, "arXiv 1409.4842, Table 1"},
+        Published{"inception_v1_slim", 1.50e9, 1e7, 7'280, 6'624'904, "torchvision's googlenet"},
+        // Keras's batch normalisation has no scale here; torchvision's network counts an auxiliary classifier.
+        Published{"inception_v3", 5.71e9, 1e7, 0, 23'817'352, "keras.io, trainable; torchvision's inception_v3"},
+        Published{"inception_v4", 24.584e9 / 2, 1e6, 31'584, 42'679'816,
+                  "OpenVINO's Open Model Zoo, googlenet-v4; timm's inception_v4"},
+        Published{"mobilenet_v1_ssd", 2.494e9 / 2, 1e6, 0, 6'807'000,
+                  "OpenVINO's Open Model Zoo, ssd_mobilenet_v1_coco"}));
+
+/// Multiply-accumulates and parameters of a chain of convolutions, written down once more without the library.
+struct Tally {
+  std::uint64_t size, channels;
+  std::uint64_t macs = 0, parameters = 0;
+
+  void convolution(std::uint64_t out, std::uint64_t kernel, std::uint64_t stride, bool depthwise = false) {
+    size = (size + stride - 1) / stride;
+    const std::uint64_t weights = out * kernel * kernel * (depthwise ? 1 : channels);
+    macs += size * size * weights;
+    parameters += weights + out;
+    channels = out;
+  }
+  void inverted_residuals(std::uint64_t repeat, std::uint64_t kernel, std::uint64_t stride, std::uint64_t expand,
+                          std::uint64_t out) {
+    for (std::uint64_t i = 0; i < repeat; ++i) {
+      if (expand > 1) convolution(channels * expand, 1, 1);
+      convolution(channels, kernel, i == 0 ? stride : 1, true);
+      convolution(out, 1, 1);
+    }
+  }
+  void fused_inverted_residuals(std::uint64_t repeat, std::uint64_t stride, std::uint64_t hidden, std::uint64_t out) {
+    for (std::uint64_t i = 0; i < repeat; ++i) {
+      convolution(i == 0 ? hidden : 8 * out, 3, 1);
+      convolution(out, 1, i == 0 ? stride : 1);
+    }
+  }
+  void classifier(std::uint64_t classes) {
+    macs += channels * classes;
+    parameters += channels * classes + classes;
+  }
+};
+
+TEST_F(PublishedNetwork, EfficientNetLite0) {
+  Tally tally{224, 3};
+  tally.convolution(32, 3, 2);
+  tally.inverted_residuals(1, 3, 1, 1, 16);
+  tally.inverted_residuals(2, 3, 2, 6, 24);
+  tally.inverted_residuals(2, 5, 2, 6, 40);
+  tally.inverted_residuals(3, 3, 2, 6, 80);
+  tally.inverted_residuals(3, 5, 1, 6, 112);
+  tally.inverted_residuals(4, 5, 2, 6, 192);
+  tally.inverted_residuals(1, 3, 1, 6, 320);
+  tally.convolution(1280, 1, 1);
+  tally.classifier(1000);
+  const Network network = load("efficientnet_lite0");
+  EXPECT_EQ(network.total_macs(), tally.macs);
+  EXPECT_EQ(network.total_parameters(), tally.parameters);
+  // timm's efficientnet_lite0: 4,652,008 parameters, of which 21,008 scales fold away.
+  EXPECT_EQ(network.total_parameters(), 4'652'008u - 21'008u);
+  // Its page (github.com/tensorflow/tpu, models/official/efficientnet/lite) says 407 M multiply-adds, 6 % more than its
+  // own block list adds up to. That list is EfficientNet-B0's without squeeze-and-excite, whose share is under 1 M:
+  // 0.39 G (arXiv 1905.11946, Table 2).
+  EXPECT_NEAR(static_cast<double>(network.total_macs()), 0.39e9, 0.005e9);
+}
+
+TEST_F(PublishedNetwork, EfficientNetEdgeTpuS) {
+  Tally tally{224, 3};
+  tally.convolution(32, 3, 2);
+  tally.fused_inverted_residuals(1, 1, 4 * 24, 24);
+  tally.fused_inverted_residuals(2, 2, 8 * 24, 32);
+  tally.fused_inverted_residuals(4, 2, 8 * 32, 48);
+  tally.inverted_residuals(5, 5, 2, 8, 96);
+  tally.inverted_residuals(4, 5, 1, 8, 144);
+  tally.inverted_residuals(2, 5, 2, 8, 192);
+  tally.convolution(1280, 1, 1);
+  tally.classifier(1001);
+  const Network network = load("efficientnet_edgetpu_s");
+  EXPECT_EQ(network.total_macs(), tally.macs);
+  EXPECT_EQ(network.total_parameters(), tally.parameters);
+  // 2.35 G multiply-adds and 5.4 M parameters.
+  EXPECT_NEAR(static_cast<double>(network.total_macs()), 2.35e9, 0.01 * 2.35e9);
+  EXPECT_NEAR(static_cast<double>(network.total_parameters()), 5.4e6, 0.01 * 5.4e6);
+}
+
+TEST_F(PublishedNetwork, InceptionV1HasTheMapsOfItsPaper) {
+  const Network network = load("inception_v1");
+  const auto first_of = [&](std::string_view module) -> const Layer& {
+    return *std::ranges::find_if(network.layers, [&](const Layer& layer) { return layer.name.starts_with(module); });
+  };
+  EXPECT_EQ(first_of("inception_3a.").in_channels, 192);
+  EXPECT_EQ(first_of("inception_3a.").out_height, 28);
+  EXPECT_EQ(first_of("inception_4e.").in_channels, 528);
+  EXPECT_EQ(first_of("inception_4e.").out_height, 14);
+  const Layer& classifier = network.layers.back();
+  EXPECT_EQ(classifier.in_channels, 1024);
+  const Layer& last = network.layers[network.layers.size() - 2];
+  EXPECT_EQ(last.in_height, 7);
+  EXPECT_EQ(last.inputs.size(), 4u);
+}
+
+TEST_F(PublishedNetwork, DetectorPredicts1917Boxes) {
+  // arXiv 1512.02325 with the anchors of ssd_mobilenet_v1_coco: 3·19² + 6·(10² + 5² + 3² + 2² + 1).
+  const Network network = load("mobilenet_v1_ssd");
+  std::uint64_t coordinates = 0, classes = 0;
+  for (const Layer& layer : network.layers) {
+    if (layer.name.starts_with("boxes_")) coordinates += layer.output_elements();
+    if (layer.name.starts_with("classes_") && layer.kind == LayerKind::conv) classes += layer.output_elements();
+  }
+  EXPECT_EQ(coordinates, 4u * 1917u);
+  EXPECT_EQ(classes, 91u * 1917u);
+}
+
+}  // namespace
+}  // namespace corbel
