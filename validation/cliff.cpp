@@ -115,7 +115,6 @@ Section validate_cliff(const ValidationOptions& options) {
   const std::size_t resident = metric_index(*simulator, "resident_weight_share");
   constexpr double infinity = std::numeric_limits<double>::infinity();
   for (const std::string& name : file.at("workloads").texts()) {
-    if (!in_zoo(name, section)) continue;
     const Network network = load_network(name);
     const Sample sample = simulate_sample(*simulator, network, options);
     double compile = 0, all_resident = 0, streamed = 0;

@@ -43,13 +43,6 @@ const std::vector<Comparison>& comparisons() {
   return table;
 }
 
-bool in_zoo(const std::string& name, Section& section) {
-  const std::vector<std::string> names = zoo_names();
-  if (std::find(names.begin(), names.end(), name) != names.end()) return true;
-  section.notes.push_back(name + ": not in the zoo yet");
-  return false;
-}
-
 Target target_from(const Config& file, std::string_view key, std::string name, double value) {
   const Config& range = file.at("targets").at(key);
   range.allow_only({"min", "max"});

@@ -38,9 +38,6 @@ const std::vector<Comparison>& comparisons();
 
 // --- Shared by the comparisons
 
-/// Whether the zoo has it; the sections note those that it does not have.
-bool in_zoo(const std::string& name, Section& section);
-
 /// A target with the range that the file gives under `targets:`, as {min: …, max: …}.
 Target target_from(const Config& file, std::string_view key, std::string name, double value);
 /// The map under `hardware:`.

@@ -75,7 +75,6 @@ Section validate_space(const ValidationOptions& options) {
   double least_other = std::numeric_limits<double>::infinity();
   const double threads = static_cast<double>(options.threads == 0 ? available_cores() : options.threads);
   for (const Application& application : applications) {
-    if (!in_zoo(application.workload, section)) continue;
     const Sample sample = simulate_sample(*simulator, load_network(application.workload), options);
     std::vector<double> runtimes;
     std::size_t all_resident = 0;
