@@ -38,8 +38,8 @@ TEST_P(PublishedNetwork, HasThePublishedSize) {
 INSTANTIATE_TEST_SUITE_P(
     Classifiers, PublishedNetwork,
     testing::Values(
-        // The sums in its docstring, which leave out the classifier (1,024,000 weights, 1,000 biases) and all biases: one
-        // for each of 10,944 channels is left of batch normalisation.
+        // The sums in its docstring, which leave out the classifier (1,024,000 weights, 1,000 biases) and all biases:
+        // one for each of 10,944 channels is left of batch normalisation.
         Published{"mobilenet_v1", 567'716'352. + 1'024'000., 0, 0, 3'185'088 + 10'944 + 1'025'000,
                   "github.com/tensorflow/models, research/slim/nets/mobilenet_v1.py"},
         Published{"mobilenet_v3", 217e6, 1e6, 12'200, 5'483'032,
@@ -134,6 +134,60 @@ TEST_F(PublishedNetwork, EfficientNetEdgeTpuS) {
   // 2.35 G multiply-adds and 5.4 M parameters.
   EXPECT_NEAR(static_cast<double>(network.total_macs()), 2.35e9, 0.01 * 2.35e9);
   EXPECT_NEAR(static_cast<double>(network.total_parameters()), 5.4e6, 0.01 * 5.4e6);
+}
+
+struct Width {
+  const char* name;
+  double width;
+  std::uint64_t top;  ///< channels of the last convolution; at 0.75 its source keeps them
+};
+
+class MobileNetEdgeTpuWidth : public testing::TestWithParam<Width> {};
+
+TEST_P(MobileNetEdgeTpuWidth, RoundsChannelsToMultiplesOfEight) {
+  const auto wide = [](std::uint64_t channels) {
+    const double exact = static_cast<double>(channels) * GetParam().width;
+    const std::uint64_t rounded = std::max<std::uint64_t>(8, static_cast<std::uint64_t>(exact + 4) / 8 * 8);
+    return static_cast<double>(rounded) < 0.9 * exact ? rounded + 8 : rounded;
+  };
+  Tally tally{224, 3};
+  const auto fused = [&](std::uint64_t expand, std::uint64_t stride, std::uint64_t out) {
+    tally.convolution(tally.channels * expand, 3, stride);
+    tally.convolution(out, 1, 1);
+  };
+  tally.convolution(wide(32), 3, 2);
+  tally.convolution(wide(16), 1, 1);
+  for (const std::uint64_t channels : {wide(32), wide(48)}) {
+    fused(8, 2, channels);
+    for (int i = 0; i < 3; ++i) fused(4, 1, channels);
+  }
+  tally.inverted_residuals(1, 3, 2, 8, wide(96));
+  tally.inverted_residuals(3, 3, 1, 4, wide(96));
+  tally.inverted_residuals(1, 3, 1, 8, wide(96));
+  tally.inverted_residuals(3, 3, 1, 4, wide(96));
+  tally.inverted_residuals(1, 5, 2, 8, wide(160));
+  tally.inverted_residuals(3, 5, 1, 4, wide(160));
+  tally.inverted_residuals(1, 3, 1, 8, wide(192));
+  tally.convolution(GetParam().top, 1, 1);
+  tally.classifier(1001);
+  const Network network = load_network(std::string(CORBEL_SOURCE_DIR "/zoo/") + GetParam().name + ".yaml");
+  EXPECT_EQ(network.total_macs(), tally.macs);
+  EXPECT_EQ(network.total_parameters(), tally.parameters);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MobileNetEdgeTpuWidth,
+                         testing::Values(Width{"mobilenet_edgetpu_075", 0.75, 1280},
+                                         Width{"mobilenet_edgetpu", 1, 1280},
+                                         Width{"mobilenet_edgetpu_125", 1.25, 1600},
+                                         Width{"mobilenet_edgetpu_150", 1.5, 1920},
+                                         Width{"mobilenet_edgetpu_175", 1.75, 2240}),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(PublishedNetwork, MobileNetEdgeTpu075HasThePublishedSize) {
+  // github.com/tensorflow/models, research/slim/nets/mobilenet: 624 M multiply-accumulates, 2.9 M parameters.
+  const Network network = load("mobilenet_edgetpu_075");
+  EXPECT_NEAR(static_cast<double>(network.total_macs()), 624e6, 0.5e6);
+  EXPECT_NEAR(static_cast<double>(network.total_parameters()), 2.9e6, 0.01 * 2.9e6 + 0.05e6);
 }
 
 TEST_F(PublishedNetwork, InceptionV1HasTheMapsOfItsPaper) {
