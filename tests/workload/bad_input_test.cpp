@@ -209,9 +209,9 @@ TEST(BadNetwork, DamagedFilesLoadOrComplainButNeverCrash) {
   const std::string alphabet = "0123456789-:,[]{}& *\n\t\"'abcekrx\xff";
   Rng rng(7);
   int refused = 0;
-  for (const char* name : {"mobilenet_v2", "resnet50"}) {
+  for (const char* name : {"mobilenet_v2", "resnet50", "densenet121", "mobilenet_v1_ssd", "inception_v4"}) {
     const std::string whole = read_file(std::string(CORBEL_SOURCE_DIR "/zoo/") + name + ".yaml");
-    for (int round = 0; round < 1000; ++round) {
+    for (int round = 0; round < 500; ++round) {
       std::string text = whole.substr(0, round % 10 == 0 ? rng.below(whole.size()) : whole.size());
       for (std::uint64_t edits = rng.below(4); edits > 0 && !text.empty(); --edits) {
         text[rng.below(text.size())] = alphabet[rng.below(alphabet.size())];
@@ -227,7 +227,7 @@ TEST(BadNetwork, DamagedFilesLoadOrComplainButNeverCrash) {
     }
   }
   EXPECT_GT(refused, 400);
-  EXPECT_LT(refused, 1900);
+  EXPECT_LT(refused, 2400);
 }
 
 }  // namespace
