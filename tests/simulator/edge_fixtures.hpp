@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ inline Network chain(std::vector<Layer> layers) {
   network.name = "chain";
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].inputs.empty() && i > 0) layers[i].inputs = {static_cast<int>(i) - 1};
+    if (i == 0) layers[i].network_input_elements = layers[i].input_elements();
   }
   network.layers = std::move(layers);
   return network;
@@ -102,7 +104,7 @@ inline Network random_network(Rng& rng) {
   const std::int64_t count = pick(1, 6);
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t size = pick(1, 40), kernel = pick(0, 2) * 2 + 1, in = pick(1, 300), out = pick(1, 300);
-    switch (rng.below(6)) {
+    switch (rng.below(9)) {
       case 0:
         layers.push_back(conv("conv", in, out, size, kernel));
         break;
@@ -121,10 +123,39 @@ inline Network random_network(Rng& rng) {
         layers.push_back(pool);
         break;
       }
+      case 5: {
+        Layer up = conv("transposed", in, out, size, kernel);
+        up.kind = LayerKind::transposed_conv;
+        up.stride_height = up.stride_width = pick(1, 3);
+        up.out_height = up.out_width =
+            std::max<std::int64_t>(1, (size - 1) * up.stride_width + kernel - 2 * pick(0, 1));
+        layers.push_back(up);
+        continue;
+      }
+      case 6: {
+        Layer resize = conv("resize", in, in, size);
+        resize.kind = LayerKind::resize;
+        resize.out_height = resize.out_width = pick(1, 3 * size);
+        resize.operations = pick(0, 1) * 3 + 1;
+        layers.push_back(resize);
+        continue;
+      }
+      case 7: {
+        Layer table;
+        table.name = "embedding";
+        table.kind = LayerKind::embedding;
+        table.in_channels = pick(1, 30000);
+        table.out_channels = out;
+        table.out_height = pick(1, 128);
+        table.bias = false;
+        layers.push_back(table);
+        continue;
+      }
       default: {
         Layer add = conv("add", in, in, size);
         add.kind = LayerKind::elementwise;
         add.operands = pick(1, 2);
+        add.operations = pick(1, 5);
         layers.push_back(add);
       }
     }

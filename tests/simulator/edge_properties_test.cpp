@@ -66,7 +66,7 @@ TEST(EdgeProperties, MoreMemoryOrBandwidthIsNeverSlower) {
 TEST(EdgeProperties, LatencyIsNeverUnderTheRoofline) {
   const auto simulator = make_edge_simulator({.host_latency_us = 0});
   int compared = 0;
-  for_random_pairs(2, 6000, [&](const Network& network, const Hardware& hardware, Rng&) {
+  for_random_pairs(2, 12000, [&](const Network& network, const Hardware& hardware, Rng&) {
     const Outcome outcome = simulate_one(*simulator, hardware, network);
     if (outcome.state != OutcomeState::complete) return;
     const auto at = [&](std::size_t i) { return std::get<double>(hardware[i]); };

@@ -100,18 +100,20 @@ std::string overflow_detail(const EdgeProgram& program, const EdgeNetworkFacts& 
     case EdgeMemory::parameter:
       return fmt::format("{} entries of parameter memory, there are {}", needs, have);
     case EdgeMemory::instruction:
-      return fmt::format("{} instructions, its part of the memory holds {}", needs, have);
+      return fmt::format("{} instructions, half of the memory holds {}", needs, have);
   }
   return needs;
 }
 
 std::string_view bound_name(const EdgeMapping& mapping, double dram_cycles) {
-  const double on_chip = mapping.cycles - mapping.start_cycles;
   if (dram_cycles > mapping.cycles) return "dram";
-  if (mapping.start_cycles > on_chip) return "start";
-  if (mapping.compute_cycles >= on_chip) return "compute";
-  if (mapping.network_cycles >= on_chip) return "network";
-  return mapping.pe_port_cycles >= on_chip ? "pe_memory" : "core_memory";
+  const double running = mapping.cycles - mapping.start_cycles - mapping.exchange_cycles;
+  if (mapping.start_cycles > std::max(running, mapping.exchange_cycles)) return "start";
+  if (mapping.exchange_cycles > running) return "exchange";
+  if (mapping.compute_cycles >= running) return "compute";
+  if (mapping.dispatch_cycles >= running) return "instructions";
+  if (mapping.network_cycles >= running) return "network";
+  return mapping.pe_port_cycles >= running ? "pe_memory" : "core_memory";
 }
 
 std::string describe_mapping(const EdgeLayerFacts& layer, const EdgeMappingChoice& choice, const EdgeMapping& mapping) {
@@ -211,7 +213,8 @@ class EdgeSimulator final : public Simulator {
       cost.compute_ms = milliseconds(mapping.compute_cycles);
       cost.dram_ms = milliseconds(dram_cycles);
       cost.on_chip_ms =
-          milliseconds(std::max({mapping.pe_port_cycles, mapping.core_port_cycles, mapping.network_cycles}));
+          milliseconds(mapping.exchange_cycles + std::max({mapping.pe_port_cycles, mapping.core_port_cycles,
+                                                           mapping.network_cycles, mapping.dispatch_cycles}));
       cost.energy_mj = 1e-9 * (edge_layer_energy_pj(layer, mapping, table) + cost.dram_bytes * table.dram_byte);
       const double cycles = std::max(mapping.cycles, dram_cycles);
       cost.utilisation = cycles > 0 ? layer.macs / (macs_per_cycle(chip) * cycles) : 0;
@@ -229,7 +232,7 @@ class EdgeSimulator final : public Simulator {
 
  private:
   /// Counts up whenever the same hardware and network can give another result.
-  static constexpr int version = 1;
+  static constexpr int version = 2;
 
   static double macs_per_cycle(const EdgeChip& chip) { return chip.pes * chip.cores * chip.lanes * edge_lane_ways; }
   double milliseconds(double cycles) const { return cycles / (settings_.clock_mhz * 1e3); }

@@ -31,6 +31,17 @@ inline constexpr double edge_memory_port_bytes = 64;
 inline constexpr double edge_vector_lanes = edge_memory_port_bytes;
 /// What a PE receives from the on-chip network per cycle: 256 bits.
 inline constexpr double edge_link_bytes = 32;
+/// Instructions that set up a core for a layer: addresses, strides, extents, requantising factors. Derived: NVDLA takes
+/// 179 registers of 32 bits per layer in its convolution and output units (opendla.h of nvdla.org: 55 CDMA, 24 CSC,
+/// 4 CMAC, 12 CACC, 84 SDP).
+inline constexpr double edge_setup_instructions = 45;
+/// Cycles that one instruction can keep the lanes busy: a repeat count of seven bits, what 128 bits leave beside an
+/// opcode, three addresses of 24 bits, three strides of 12 bits and the flags that order moves and products (choice).
+inline constexpr double edge_run_cycles = 128;
+/// Instructions reach the PEs over the same links as data.
+inline constexpr double edge_instructions_per_cycle = edge_link_bytes / edge_instruction_entry_bytes;
+/// The compiler takes divisions of a layer that use at least this share of the cores that the widest one uses (choice).
+inline constexpr double edge_least_spread = 0.75;
 /// Cycles from the controller to a PE, per hop of the grid, when a layer starts.
 inline constexpr double edge_hop_cycles = 2;
 /// Depth of a core's pipeline: operand fetch, multiply, add tree, accumulate, requantise, write.

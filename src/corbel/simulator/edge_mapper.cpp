@@ -21,6 +21,7 @@ struct Slice {
   double pe_pixels, pe_channels, core_pixels, core_channels;
   double active_pes, active_cores;
   double in_bytes, out_bytes, weight_bytes, second_operand_bytes;
+  double foreign_bytes;  ///< of the inputs, what other PEs computed
   bool cores_channels;
 };
 
@@ -47,6 +48,10 @@ Slice divide(const EdgeLayerFacts& layer, const EdgeChip& chip, const EdgeDivisi
     slice.active_pes = parts(pixels, slice.pe_pixels) * channel_parts;
     slice.in_bytes = slice.pe_pixels * in_channels * layer.operands;
   }
+  // The layer before left an even share of its outputs in every PE.
+  const double input_pixels = layer.windowed ? layer.in_rows * layer.in_columns : layer.rows * layer.columns;
+  const double own_bytes = input_pixels * layer.in_channels * layer.operands / chip.pes;
+  slice.foreign_bytes = layer.fused ? 0 : std::max(0.0, slice.in_bytes - own_bytes);
   slice.cores_channels = division.cores_channels;
   if (division.cores_channels) {
     slice.core_pixels = slice.pe_pixels;
@@ -66,6 +71,7 @@ Slice divide(const EdgeLayerFacts& layer, const EdgeChip& chip, const EdgeDivisi
 
 /// How one core tiles its slice, before an order is chosen.
 struct Tiling {
+  double lanes;              ///< that can be fed
   double channel_tiles;      ///< walks over the pixels
   double input_walks;        ///< times the inputs are read in them
   double tile_weight_bytes;  ///< one tile of channels, all lanes wide
@@ -77,12 +83,13 @@ struct Tiling {
 Tiling tile(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice& slice) {
   Tiling tiling{};
   if (layer.layer_class == EdgeLayerClass::channelwise) {
-    const double lanes = std::min(chip.lanes, edge_vector_lanes);
-    tiling.channel_tiles = parts(slice.core_channels, lanes);
+    tiling.lanes = std::min(chip.lanes, edge_vector_lanes);
+    tiling.channel_tiles = parts(slice.core_channels, tiling.lanes);
     tiling.input_walks = 1;
     tiling.in_channel_bytes = slice.core_channels * layer.in_channels / layer.channels * layer.operands;
-    tiling.operand_entries = std::ceil(lanes / edge_activation_entry_bytes);
+    tiling.operand_entries = std::ceil(tiling.lanes / edge_activation_entry_bytes);
   } else {
+    tiling.lanes = chip.lanes;
     const double groups = parts(slice.core_channels, layer.group_channels);
     const double tiles_per_group = parts(std::min(slice.core_channels, layer.group_channels), chip.lanes);
     tiling.channel_tiles = groups * tiles_per_group;
@@ -90,8 +97,10 @@ Tiling tile(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice& slic
     tiling.in_channel_bytes = groups * layer.group_in_channels;
     tiling.operand_entries = 1;
   }
-  tiling.tile_weight_bytes = layer.words * layer.word_bytes * chip.lanes;
-  tiling.unit_bytes = 2 * layer.unit_words * layer.word_bytes * chip.lanes;
+  tiling.tile_weight_bytes = layer.words * layer.word_bytes * tiling.lanes;
+  // A lane's weights arrive in whole lines.
+  const double unit = layer.unit_words * layer.word_bytes;
+  tiling.unit_bytes = 2 * tiling.lanes * edge_memory_port_bytes * parts(unit, edge_memory_port_bytes);
   return tiling;
 }
 
@@ -103,10 +112,10 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   // Partial sums of the tile in both buffers, and the operands that stream past them.
   const double window_step = tiling.operand_entries * layer.act_step;
   const double window_first = tiling.operand_entries * layer.act_first;
-  double pixel_entries = 2 * (chip.lanes + window_step), first_entries = 2 * window_first;
+  double pixel_entries = 2 * (tiling.lanes + window_step), first_entries = 2 * window_first;
   if (pixels_outside) {
-    pixel_entries = 2 * (chip.lanes + std::ceil(tiling.in_channel_bytes * layer.act_rows * layer.window_columns /
-                                                edge_activation_entry_bytes));
+    pixel_entries = 2 * (tiling.lanes + std::ceil(tiling.in_channel_bytes * layer.act_rows * layer.window_columns /
+                                                  edge_activation_entry_bytes));
     first_entries = 0;
   }
   mapping.needs[static_cast<std::size_t>(EdgeMemory::activation)] = pixel_entries + first_entries;
@@ -145,7 +154,7 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
       input_splits = std::max(1.0, parts(2 * weights, units_at_once * std::max(unit, 1.0)));
       if (pixel_tiles > 1 && input_splits > 1) {
         spilled = (input_splits - 1) * 2 * 4 * slice.core_pixels * slice.core_channels;
-        working_set += 4 * slice.pe_pixels * std::min(slice.pe_channels, chip.lanes * slice.active_cores);
+        working_set += 4 * slice.pe_pixels * std::min(slice.pe_channels, tiling.lanes * slice.active_cores);
       }
       break;
     }
@@ -154,15 +163,13 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   mapping.needs[static_cast<std::size_t>(EdgeMemory::core)] = core_need;
   mapping.needs[static_cast<std::size_t>(EdgeMemory::parameter)] = tiling.unit_bytes;
 
-  // Moves between memories name their PE or core, one instruction each; tiles are broadcast to all cores, and a repeat
-  // count walks the parts of a tile's weights through parameter memory.
-  double instructions = 0;
-  if (!layer.fused) {
-    const double weight_loads = weights > 0 ? slice.active_cores * tiling.channel_tiles * input_splits : 0;
-    const double tiles = tiling.channel_tiles * pixel_tiles * (1 + input_splits);
-    instructions = 4 + slice.active_pes * (2 + weight_loads) + tiles;
-  }
-  mapping.needs[static_cast<std::size_t>(EdgeMemory::instruction)] = instructions;
+  // Every core is set up with addresses of its own; the steps of tiles are the same everywhere, and broadcast: inputs
+  // in, runs of products, outputs out.
+  const double setup = layer.fused ? 0 : slice.active_pes * slice.active_cores * edge_setup_instructions;
+  const double tiles = layer.fused ? 0 : tiling.channel_tiles * pixel_tiles;
+  const double compute_cycles = tiling.channel_tiles * slice.core_pixels * layer.words;
+  const double tile_instructions = 2 * tiles + std::max(tiles * input_splits, parts(compute_cycles, edge_run_cycles));
+  mapping.needs[static_cast<std::size_t>(EdgeMemory::instruction)] = setup + tile_instructions;
 
   const double inputs = slice.core_pixels * tiling.in_channel_bytes * layer.act_rows *
                         (pixels_outside ? layer.window_columns : layer.act_step + layer.act_first / tile_pixels) *
@@ -173,18 +180,24 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   const double pe_bytes = slice.in_bytes + inputs * reads_of_inputs + staged * reads_of_weights +
                           spilled * slice.active_cores + (layer.fused ? 0 : slice.out_bytes);
   const double core_bytes = staged + all_weights * parameter_loads;
-  const double network_bytes = slice.weight_bytes + layer.steps * (slice.in_bytes + slice.second_operand_bytes);
+  // Weights cross the network while the layer runs. Its inputs have to be there first, since the layer before it has
+  // only just ended.
+  const double streamed_bytes = slice.weight_bytes + layer.steps * slice.second_operand_bytes;
+  const double exchanged_bytes = layer.steps * slice.foreign_bytes;
 
-  mapping.compute_cycles = layer.steps * tiling.channel_tiles * slice.core_pixels * layer.words;
+  mapping.compute_cycles = layer.steps * compute_cycles;
   mapping.pe_port_cycles = layer.steps * pe_bytes / edge_memory_port_bytes;
   mapping.core_port_cycles = layer.steps * core_bytes / edge_memory_port_bytes;
-  mapping.network_cycles = network_bytes / edge_link_bytes;
+  mapping.network_cycles = streamed_bytes / edge_link_bytes;
+  mapping.exchange_cycles = exchanged_bytes / edge_link_bytes;
   mapping.start_cycles = layer.fused
                              ? 0
                              : layer.steps * (edge_pipeline_cycles + edge_hop_cycles * (chip.pes_x + chip.pes_y) +
                                               tiling.unit_bytes / 2 / edge_memory_port_bytes);
-  mapping.cycles = mapping.start_cycles + std::max(std::max(mapping.compute_cycles, mapping.pe_port_cycles),
-                                                   std::max(mapping.core_port_cycles, mapping.network_cycles));
+  mapping.dispatch_cycles = (setup + layer.steps * tile_instructions) / edge_instructions_per_cycle;
+  mapping.cycles = mapping.start_cycles + mapping.exchange_cycles +
+                   std::max({mapping.compute_cycles, mapping.pe_port_cycles, mapping.core_port_cycles,
+                             mapping.network_cycles, mapping.dispatch_cycles});
   if constexpr (detail) {
     mapping.active_pes = slice.active_pes;
     mapping.active_cores = slice.active_cores;
@@ -195,13 +208,30 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
     mapping.input_splits = input_splits;
     mapping.pe_bytes = layer.steps * pe_bytes * slice.active_pes;
     mapping.core_bytes = layer.steps * core_bytes * slice.active_pes * slice.active_cores;
-    mapping.network_bytes = network_bytes * slice.active_pes;
+    mapping.network_bytes = (streamed_bytes + exchanged_bytes) * slice.active_pes;
   }
 }
 
-std::array<double, edge_memory_count> capacities(const EdgeLayerFacts& layer, const EdgeChip& chip) {
+std::array<double, edge_memory_count> capacities(const EdgeChip& chip) {
   return {chip.pe_memory, chip.core_memory, chip.activation_entries, chip.parameter_bytes,
-          layer.fused ? chip.instruction_entries : std::floor(layer.instruction_share * chip.instruction_entries)};
+          chip.instruction_entries / 2};  // the other half receives the next layer
+}
+
+using Slices = std::array<Slice, edge_divisions.size()>;
+
+/// The divisions of a layer. Tensors are spread over the array: a division that runs the layer on far fewer cores than
+/// another one is not considered, and has no active PEs here.
+Slices divisions_of(const EdgeLayerFacts& layer, const EdgeChip& chip) {
+  Slices slices;
+  double most = 0;
+  for (std::size_t d = 0; d < slices.size(); ++d) {
+    slices[d] = divide(layer, chip, edge_divisions[d]);
+    most = std::max(most, slices[d].active_pes * slices[d].active_cores);
+  }
+  for (Slice& slice : slices) {
+    if (slice.active_pes * slice.active_cores < edge_least_spread * most) slice.active_pes = 0;
+  }
+  return slices;
 }
 
 bool orders_differ(const EdgeLayerFacts& layer) {
@@ -258,11 +288,13 @@ EdgeMapper::EdgeMapper(const EdgeNetworkFacts& network) : network_(network), bes
 bool EdgeMapper::search(const EdgeLayerFacts& layer, const EdgeChip& chip,
                         std::array<Best, shares.size()>& best) const {
   best.fill({infinity, {}});
-  const std::array<double, edge_memory_count> have = capacities(layer, chip);
+  const std::array<double, edge_memory_count> have = capacities(chip);
   const std::size_t orders = orders_differ(layer) ? edge_order_count : 1;
   EdgeMapping mapping;
-  for (std::size_t d = 0; d < edge_divisions.size(); ++d) {
-    const Slice slice = divide(layer, chip, edge_divisions[d]);
+  const Slices slices = divisions_of(layer, chip);
+  for (std::size_t d = 0; d < slices.size(); ++d) {
+    const Slice& slice = slices[d];
+    if (slice.active_pes == 0) continue;
     const Tiling tiling = tile(layer, chip, slice);
     for (std::size_t o = 0; o < orders; ++o) {
       order_layer<false>(layer, chip, slice, tiling, static_cast<EdgeOrder>(o), mapping);
@@ -281,11 +313,13 @@ bool EdgeMapper::search(const EdgeLayerFacts& layer, const EdgeChip& chip,
 
 void EdgeMapper::explain(std::size_t index, const EdgeChip& chip) {
   const EdgeLayerFacts& layer = network_.layers[index];
-  const std::array<double, edge_memory_count> have = capacities(layer, chip);
+  const std::array<double, edge_memory_count> have = capacities(chip);
   double nearest = infinity;
   program_.fits = false;
   program_.layer = index;
-  for (std::size_t d = 0; d < edge_divisions.size(); ++d) {
+  const Slices slices = divisions_of(layer, chip);
+  for (std::size_t d = 0; d < slices.size(); ++d) {
+    if (slices[d].active_pes == 0) continue;
     for (std::size_t o = 0; o < edge_order_count; ++o) {
       const EdgeMapping mapping =
           map_edge_layer(layer, chip, {static_cast<std::uint8_t>(d), static_cast<EdgeOrder>(o)});

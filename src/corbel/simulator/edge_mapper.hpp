@@ -58,7 +58,8 @@ struct EdgeMappingChoice {
 struct EdgeMapping {
   std::array<double, edge_memory_count> needs{};  ///< bytes, bytes, entries, bytes, entries
   double cycles = 0;                              ///< without DRAM
-  double compute_cycles = 0, pe_port_cycles = 0, core_port_cycles = 0, network_cycles = 0, start_cycles = 0;
+  double compute_cycles = 0, pe_port_cycles = 0, core_port_cycles = 0, network_cycles = 0;
+  double dispatch_cycles = 0, exchange_cycles = 0, start_cycles = 0;
   // What the description and the energy need; not filled while searching.
   double active_pes = 0, active_cores = 0, pixels_per_core = 0, channels_per_core = 0;
   double channel_tiles = 0, pixel_tiles = 0, input_splits = 1;
@@ -93,7 +94,9 @@ class EdgeMapper {
 
  private:
   /// Shares of PE memory that working sets may take; the rest keeps weights between inferences.
-  static constexpr std::array<double, 8> shares = {1, 0.75, 0.5, 0.375, 0.25, 0.125, 0.0625, 0.03125};
+  static constexpr std::array<double, 15> shares = {16. / 16, 15. / 16, 14. / 16, 12. / 16, 10. / 16,
+                                                    8. / 16,  6. / 16,  5. / 16,  4. / 16,  3. / 16,
+                                                    2. / 16,  1.5 / 16, 1. / 16,  0.5 / 16, 0.25 / 16};
   struct Best {
     double cycles;
     EdgeMappingChoice choice;

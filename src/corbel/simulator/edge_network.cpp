@@ -7,6 +7,7 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/simulator/edge_constants.hpp"
+#include "corbel/workload/saturate.hpp"
 
 namespace corbel {
 namespace {
@@ -27,11 +28,19 @@ void check(const Network& network) {
     for (const std::int64_t size :
          {layer.batch, layer.in_channels, layer.in_height, layer.in_width, layer.out_channels, layer.out_height,
           layer.out_width, layer.kernel_height, layer.kernel_width, layer.stride_height, layer.stride_width,
-          layer.dilation, layer.groups, layer.steps, layer.operands}) {
+          layer.dilation, layer.groups, layer.steps, layer.operands, layer.operations}) {
       if (size < 1) {
         throw Error(ErrorCode::invalid_input,
                     fmt::format("network {}: layer {} ({}) has a size of {}", network.name, i, layer.name, size),
                     "every size of a layer is at least 1");
+      }
+    }
+    for (const std::uint64_t count : {layer.macs(), layer.vector_operations(), layer.parameters(),
+                                      layer.input_elements(), layer.output_elements(), layer.network_input_elements}) {
+      if (count >= saturated) {
+        throw Error(ErrorCode::invalid_input,
+                    fmt::format("network {}: the operations or elements of layer {} ({}) need more than 63 bits",
+                                network.name, i, layer.name));
       }
     }
     if (layer.in_channels % layer.groups != 0 || layer.out_channels % layer.groups != 0) {
@@ -68,15 +77,11 @@ Uses uses_of(const Network& network) {
   return uses;
 }
 
-bool reads_network_input(const Layer& layer) {
-  return layer.inputs.empty() || std::find(layer.inputs.begin(), layer.inputs.end(), -1) != layer.inputs.end();
-}
-
 /// An elementwise layer is computed where its operand is requantised if that operand was made by the layer just before
-/// and nobody else needs it.
+/// and nobody else needs it. Softmax and normalisations need a whole row first.
 bool fuses(const Network& network, std::size_t index, const Uses& uses) {
   const Layer& layer = network.layers[index];
-  if (layer.kind != LayerKind::elementwise || index == 0) return false;
+  if (layer.kind != LayerKind::elementwise || layer.operations > 1 || index == 0) return false;
   const auto& inputs = layer.inputs;
   return std::find(inputs.begin(), inputs.end(), static_cast<int>(index - 1)) != inputs.end() &&
          uses.count[index - 1] == 1;
@@ -115,6 +120,7 @@ void describe_window(const Layer& layer, EdgeLayerFacts& facts) {
   facts.act_step = std::min(facts.stride_columns, facts.window_columns);
   facts.act_first = facts.window_columns - facts.act_step;
   facts.act_rows = kernel_rows;
+  const double channel_blocks = std::ceil(facts.group_in_channels / edge_lane_ways);
   switch (layer.kind) {
     case LayerKind::conv:
       // Channels and columns of a kernel row are adjacent in memory, so that few channels still fill the four ways.
@@ -123,21 +129,50 @@ void describe_window(const Layer& layer, EdgeLayerFacts& facts) {
         facts.words = kernel_rows * facts.unit_words;
       } else {
         facts.unit_words = kernel_columns;
-        facts.words = kernel_rows * kernel_columns * std::ceil(facts.group_in_channels / edge_lane_ways);
+        facts.words = kernel_rows * kernel_columns * channel_blocks;
       }
       facts.word_bytes = edge_lane_ways;
       break;
+    case LayerKind::transposed_conv: {
+      // One small convolution per phase of the stride: an output sums the part of the kernel that meets an input.
+      const double rows = std::ceil(kernel_rows / number(layer.stride_height));
+      const double columns = std::ceil(kernel_columns / number(layer.stride_width));
+      // What is cropped was computed, so that small outputs cost more than their share of the kernel.
+      const double computed = number(layer.macs()) / (number(layer.output_elements()) * edge_lane_ways);
+      facts.stride_rows = 1 / number(layer.stride_height);
+      facts.stride_columns = 1 / number(layer.stride_width);
+      facts.window_rows = (rows - 1) * number(layer.dilation) + 1;
+      facts.window_columns = (columns - 1) * number(layer.dilation) + 1;
+      facts.windowed = true;
+      facts.act_rows = rows;
+      facts.act_step = facts.stride_columns;
+      facts.act_first = facts.window_columns - facts.act_step;
+      facts.unit_words = columns;
+      facts.words = std::max(rows * columns * channel_blocks, std::ceil(computed));
+      facts.word_bytes = edge_lane_ways;
+      break;
+    }
     case LayerKind::depthwise:
       facts.layer_class = EdgeLayerClass::channelwise;
       facts.words = kernel_rows * kernel_columns;
       facts.unit_words = kernel_columns;
       facts.word_bytes = 1;
       break;
+    case LayerKind::resize:
+      facts.layer_class = EdgeLayerClass::channelwise;
+      facts.stride_rows = facts.in_rows / facts.rows;
+      facts.stride_columns = facts.in_columns / facts.columns;
+      facts.windowed = true;
+      facts.words = number(layer.operations);
+      facts.act_rows = facts.words;
+      facts.act_step = 1;
+      facts.act_first = 0;
+      break;
     default:
       // A pool reads its window anew for every output: nothing holds a row of it.
       facts.layer_class = EdgeLayerClass::channelwise;
       facts.operands = number(layer.operands);
-      facts.words = kernel_rows * kernel_columns * std::max(1.0, facts.operands - 1);
+      facts.words = kernel_rows * kernel_columns * std::max(number(layer.operations), facts.operands - 1);
       facts.act_rows = kernel_rows * kernel_columns;
       facts.act_step = 1;
       facts.act_first = 0;
@@ -145,11 +180,25 @@ void describe_window(const Layer& layer, EdgeLayerFacts& facts) {
   }
 }
 
+/// Rows of a table that stays in DRAM: nothing but the rows that are looked up comes on chip.
+void describe_embedding(const Layer& layer, EdgeLayerFacts& facts) {
+  facts.layer_class = EdgeLayerClass::channelwise;
+  facts.rows = number(layer.out_height) * number(layer.batch);
+  facts.columns = number(layer.out_width);
+  facts.channels = facts.group_channels = facts.in_channels = facts.group_in_channels = number(layer.out_channels);
+  facts.in_rows = facts.rows;
+  facts.in_columns = facts.columns;
+  facts.operands = 0;
+  facts.words = 0;
+}
+
 EdgeLayerFacts describe(const Network& network, std::size_t index, const Uses& uses) {
   const Layer& layer = network.layers[index];
   EdgeLayerFacts facts;
   if (layer.kind == LayerKind::fully_connected || layer.kind == LayerKind::matmul) {
     describe_product(layer, facts);
+  } else if (layer.kind == LayerKind::embedding) {
+    describe_embedding(layer, facts);
   } else {
     describe_window(layer, facts);
   }
@@ -157,10 +206,12 @@ EdgeLayerFacts describe(const Network& network, std::size_t index, const Uses& u
   facts.macs = number(layer.macs());
   facts.vector_operations = number(layer.vector_operations());
   facts.outputs = number(layer.output_elements());
-  facts.dram_weight_bytes = number(layer.weight_elements()) + 4 * number(layer.parameters() - layer.weight_elements());
-  if (reads_network_input(layer)) {
-    facts.dram_other_bytes +=
-        number(layer.input_elements()) / (layer.kind == LayerKind::elementwise ? facts.operands : 1);
+  facts.dram_other_bytes = number(layer.network_input_elements);
+  if (layer.kind == LayerKind::embedding) {
+    facts.dram_other_bytes += facts.outputs;
+  } else {
+    facts.dram_weight_bytes =
+        number(layer.weight_elements()) + 4 * number(layer.parameters() - layer.weight_elements());
   }
   if (uses.count[index] == 0) facts.dram_other_bytes += facts.outputs;
   facts.fused = fuses(network, index, uses);
@@ -173,26 +224,6 @@ EdgeLayerFacts describe(const Network& network, std::size_t index, const Uses& u
     if (needed_later) facts.parked_bytes += number(network.layers[i].output_elements());
   }
   return facts;
-}
-
-/// A static partition of the instruction memory, like the code segments of a linker: half of it evenly, since every
-/// layer sets up every PE; a quarter each by outputs and by lane cycles, since tiles follow the former and their parts
-/// the latter. It depends on the network alone, so that a larger memory of any kind only gives the mapper more choice.
-void share_instructions(EdgeNetworkFacts& facts) {
-  const auto outputs_of = [](const EdgeLayerFacts& layer) { return layer.rows * layer.columns * layer.channels; };
-  double programs = 0, outputs = 0, cycles = 0;
-  for (std::size_t i = 0; i < facts.layers.size(); ++i) {
-    const EdgeLayerFacts& layer = facts.layers[i];
-    if (layer.fused) continue;
-    programs += facts.counts[i];
-    outputs += facts.counts[i] * outputs_of(layer);
-    cycles += facts.counts[i] * outputs_of(layer) * layer.words;
-  }
-  for (EdgeLayerFacts& layer : facts.layers) {
-    if (layer.fused) continue;
-    layer.instruction_share =
-        0.5 / programs + 0.25 * outputs_of(layer) / outputs + 0.25 * outputs_of(layer) * layer.words / cycles;
-  }
 }
 
 }  // namespace
@@ -215,7 +246,6 @@ EdgeNetworkFacts edge_network_facts(const Network& network) {
     result.counts[index] += 1;
     result.facts_of.push_back(index);
   }
-  share_instructions(result);
   return result;
 }
 

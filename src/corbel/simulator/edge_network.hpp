@@ -37,7 +37,6 @@ struct EdgeLayerFacts {
   double dram_other_bytes = 0;         ///< network inputs and outputs
   double steps = 1;
   double macs = 0, vector_operations = 0, outputs = 0;  ///< over batch and steps
-  double instruction_share = 0;                         ///< of the instruction memory
   bool operator==(const EdgeLayerFacts&) const = default;
 };
 
