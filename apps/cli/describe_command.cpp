@@ -111,6 +111,78 @@ void describe_space(const std::string& name, const Common& common) {
   fmt::print("\n{} designs\n", count(static_cast<double>(space.size())));
 }
 
+json simulator_json(const Simulator& simulator) {
+  const SimulatorDescription description = simulator.description();
+  json result = {{"name", simulator.name()},       {"fingerprint", simulator.fingerprint()},
+                 {"settings", json::object()},     {"hardware_parameters", json::array()},
+                 {"metrics", json::array()},       {"reasons", json::array()},
+                 {"equations", json::array()},     {"technology", json::array()},
+                 {"diagram", description.diagram}, {"documentation", description.documentation}};
+  for (const auto& [setting, value] : simulator.settings()) result["settings"][setting] = value;
+  for (const HardwareParameter& parameter : simulator.hardware_parameters()) {
+    result["hardware_parameters"].push_back(
+        {{"name", parameter.name}, {"unit", parameter.unit}, {"help", parameter.help}});
+  }
+  for (const MetricInfo& metric : simulator.metrics()) {
+    result["metrics"].push_back(
+        {{"name", metric.name}, {"needs_workload", metric.needs_workload}, {"help", metric.help}});
+  }
+  for (const auto& [reason, help] : description.reasons) {
+    result["reasons"].push_back({{"name", reason}, {"help", help}});
+  }
+  for (const auto& [of, equation] : description.equations) {
+    result["equations"].push_back({{"name", of}, {"equation", equation}});
+  }
+  for (std::size_t row = 1; row < description.technology.size(); ++row) {
+    json entry = json::object();
+    for (std::size_t i = 0; i < description.technology[row].size(); ++i) {
+      entry[description.technology.front()[i]] = description.technology[row][i];
+    }
+    result["technology"].push_back(entry);
+  }
+  return result;
+}
+
+void print_simulator(const Simulator& simulator) {
+  const SimulatorDescription description = simulator.description();
+  if (!description.diagram.empty()) fmt::print("{}\n", description.diagram);
+  Table parameters({"hardware parameter", "unit", "meaning"});
+  for (const HardwareParameter& parameter : simulator.hardware_parameters()) {
+    parameters.row({parameter.name, parameter.unit, parameter.help});
+  }
+  parameters.print();
+  fmt::print("\n");
+  Table metrics({"metric", "needs", "meaning"});
+  for (const MetricInfo& metric : simulator.metrics()) {
+    metrics.row({metric.name, metric.needs_workload ? "hardware, workload" : "hardware", metric.help});
+  }
+  metrics.print();
+  fmt::print("\n");
+  Table settings({"setting", "value", "meaning"});
+  for (const auto& [setting, value] : simulator.settings()) {
+    const auto help = std::find_if(description.settings.begin(), description.settings.end(),
+                                   [&](const SimulatorDescription::Line& line) { return line.name == setting; });
+    settings.row({setting, value, help == description.settings.end() ? "" : help->text});
+  }
+  settings.print();
+  const auto print_lines = [](const char* what, const char* is, const std::vector<SimulatorDescription::Line>& lines) {
+    if (lines.empty()) return;
+    fmt::print("\n");
+    Table table({what, is});
+    for (const auto& [name, text] : lines) table.row({name, text});
+    table.print();
+  };
+  print_lines("reason to be infeasible", "meaning", description.reasons);
+  print_lines("quantity", "equation", description.equations);
+  if (!description.technology.empty()) {
+    fmt::print("\n");
+    Table technology(description.technology.front());
+    for (std::size_t row = 1; row < description.technology.size(); ++row) technology.row(description.technology[row]);
+    technology.print();
+  }
+  if (!description.documentation.empty()) fmt::print("\nin full, with sources: {}\n", description.documentation);
+}
+
 void describe_simulator(const std::string& name, const std::vector<std::string>& settings, const std::string& space,
                         const Common& common) {
   if (name.empty()) {
@@ -124,34 +196,8 @@ void describe_simulator(const std::string& name, const std::vector<std::string>&
     return table.print();
   }
   const std::unique_ptr<Simulator> simulator = make_named_simulator(name, settings, space);
-  json result = {{"name", simulator->name()},
-                 {"fingerprint", simulator->fingerprint()},
-                 {"settings", json::object()},
-                 {"hardware_parameters", json::array()},
-                 {"metrics", json::array()}};
-  Table parameters({"hardware parameter", "unit", "meaning"});
-  for (const HardwareParameter& parameter : simulator->hardware_parameters()) {
-    result["hardware_parameters"].push_back(
-        {{"name", parameter.name}, {"unit", parameter.unit}, {"help", parameter.help}});
-    parameters.row({parameter.name, parameter.unit, parameter.help});
-  }
-  Table metrics({"metric", "needs", "meaning"});
-  for (const MetricInfo& metric : simulator->metrics()) {
-    result["metrics"].push_back(
-        {{"name", metric.name}, {"needs_workload", metric.needs_workload}, {"help", metric.help}});
-    metrics.row({metric.name, metric.needs_workload ? "hardware, workload" : "hardware", metric.help});
-  }
-  Table values({"setting", "value"});
-  for (const auto& [setting, value] : simulator->settings()) {
-    result["settings"][setting] = value;
-    values.row({setting, value});
-  }
-  if (common.json()) return print_json(result);
-  parameters.print();
-  fmt::print("\n");
-  metrics.print();
-  fmt::print("\n");
-  values.print();
+  if (common.json()) return print_json(simulator_json(*simulator));
+  print_simulator(*simulator);
 }
 
 void describe_strategy(const std::string& name, const Common& common) {
@@ -209,7 +255,7 @@ void add_describe_command(CLI::App& app, Common& common, int&) {
       ->check(CLI::Range(1, 1 << 20));
   add("space", "Parameters and values of a design space", "edge, or a space file",
       [=, &common] { describe_space(*name, common); });
-  CLI::App* simulator = add("simulator", "Hardware parameters, metrics and settings; without a name, all",
+  CLI::App* simulator = add("simulator", "Template, parameters, metrics, settings, equations; without a name, all",
                             "A simulator", [=, &common] { describe_simulator(*name, *settings, *space, common); });
   simulator->add_option("--set", *settings, "A setting, such as clock_mhz=1066");
   simulator->add_option("--space", *space, "For simulator table: the space file that names its columns");

@@ -32,7 +32,7 @@ struct SimulateArguments {
   std::string design, workload, simulator = "edge", space = "edge";
   std::vector<std::string> settings;
   std::int64_t batch = 0;
-  bool layers = false;
+  bool layers = false, mappings = false;
 };
 
 /// "a=1,b=2", or a JSON or YAML file whose top or whose `design` is such a map.
@@ -64,16 +64,37 @@ NamedValues read_design(const std::string& text) {
   return values;
 }
 
+/// Microseconds and microjoules: of one layer, they are whole numbers with a few decimals.
 void print_layers(const std::vector<LayerCost>& layers) {
-  Table table({"layer", "kind", "latency ms", "bound", "compute ms", "on-chip ms", "dram ms", "energy mJ",
-               "utilisation", "weights", "resident", "mapping"});
+  const auto micro = [](double milli) { return fmt::format("{:.3f}", 1e3 * milli); };
+  const auto bytes = [](double count) { return count > 0 ? format_bytes(count) : std::string("-"); };
+  Table table({"layer", "kind", "latency us", "bound", "compute us", "on-chip us", "dram us", "energy uJ",
+               "utilisation", "weights", "kept on chip", "streamed"});
+  double weights = 0, resident = 0;
+  std::size_t with_weights = 0, streamed = 0;
   for (const LayerCost& layer : layers) {
-    table.row({layer.name, layer.kind, format_for_people(layer.latency_ms), layer.bound,
-               format_for_people(layer.compute_ms), format_for_people(layer.on_chip_ms),
-               format_for_people(layer.dram_ms), format_for_people(layer.energy_mj),
-               fmt::format("{:.1f} %", layer.utilisation * 100), format_bytes(layer.weight_bytes),
-               format_bytes(layer.resident_weight_bytes), layer.mapping});
+    const double missing = layer.weight_bytes - layer.resident_weight_bytes;
+    table.row({layer.name, layer.kind, micro(layer.latency_ms), layer.bound, micro(layer.compute_ms),
+               micro(layer.on_chip_ms), micro(layer.dram_ms), micro(layer.energy_mj),
+               fmt::format("{:.1f} %", layer.utilisation * 100), bytes(layer.weight_bytes),
+               bytes(layer.resident_weight_bytes), bytes(missing)});
+    weights += layer.weight_bytes;
+    resident += layer.resident_weight_bytes;
+    if (layer.weight_bytes > 0) ++with_weights;
+    if (missing > 0) ++streamed;
   }
+  table.print();
+  if (weights <= 0) return;
+  fmt::print(
+      "\nweights: {}, of which {} ({:.1f} %) stay on chip between inferences; {} of {} layers with weights read "
+      "{} from DRAM in every inference\n",
+      format_bytes(weights), format_bytes(resident), 100 * resident / weights, streamed, with_weights,
+      format_bytes(weights - resident));
+}
+
+void print_mappings(const std::vector<LayerCost>& layers) {
+  Table table({"layer", "mapping"});
+  for (const LayerCost& layer : layers) table.row({layer.name, layer.mapping});
   table.print();
 }
 
@@ -110,7 +131,8 @@ void simulate(const SimulateArguments& arguments, const Common& common) {
   const Outcome outcome = simulator->simulate(std::span(&hardware, 1), &network).front();
   const bool complete = outcome.state == OutcomeState::complete;
   std::vector<LayerCost> layers;
-  if (arguments.layers && complete) layers = simulator->layer_costs(hardware, network);
+  const bool wants_layers = arguments.layers || arguments.mappings;
+  if (wants_layers && complete) layers = simulator->layer_costs(hardware, network);
   const auto metrics = simulator->metrics();
   if (common.json()) {
     json result = {{"feasible", complete},
@@ -120,7 +142,7 @@ void simulate(const SimulateArguments& arguments, const Common& common) {
                    {"workload", network.name},
                    {"simulator", {{"name", simulator->name()}, {"fingerprint", simulator->fingerprint()}}}};
     for (std::size_t i = 0; i < metrics.size(); ++i) result[metrics[i].name] = number(outcome.metrics[i]);
-    if (arguments.layers) result["layers"] = layers_json(layers);
+    if (wants_layers) result["layers"] = layers_json(layers);
     print_json(result);
     return;
   }
@@ -134,8 +156,14 @@ void simulate(const SimulateArguments& arguments, const Common& common) {
   }
   table.print();
   if (layers.empty()) return;
-  fmt::print("\n");
-  print_layers(layers);
+  if (arguments.layers) {
+    fmt::print("\n");
+    print_layers(layers);
+  }
+  if (arguments.mappings) {
+    fmt::print("\n");
+    print_mappings(layers);
+  }
 }
 
 }  // namespace
@@ -152,6 +180,7 @@ void add_simulate_command(CLI::App& app, Common& common, int&) {
   command->add_option("--set", arguments->settings, "A setting of the simulator, such as clock_mhz=1066");
   command->add_option("--space", arguments->space, "For simulator table: the space file that names its columns");
   command->add_flag("--layers", arguments->layers, "Where time and energy go, and where weights live");
+  command->add_flag("--mappings", arguments->mappings, "How each layer is divided and ordered");
   add_common(*command, common);
   command->callback([arguments, &common] { simulate(*arguments, common); });
 }

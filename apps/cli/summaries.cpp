@@ -73,6 +73,13 @@ void dataset_lines(const json& results) {
              people(dataset.at("within_limits")), dataset.value("source", ""));
   const json& best = dataset.at("best_logged");
   if (!best.is_null()) fmt::print("           best logged: {}\n", with_unit(best.at("objective"), results));
+  std::string networks;
+  for (const json& workload : dataset.value("workloads", json::array())) {
+    networks +=
+        fmt::format("{}{} {}", networks.empty() ? "" : ", ", workload.at("label").get<std::string>(),
+                    percent(workload.at("feasible").get<double>() / std::max(1.0, dataset.at("rows").get<double>())));
+  }
+  if (!networks.empty()) fmt::print("           feasible on {}\n", networks);
   for (const json& warning : dataset.at("warnings")) fmt::print("           note: {}\n", warning.get<std::string>());
 }
 
@@ -162,6 +169,40 @@ void proposals_table(const json& results, std::size_t most) {
                   [](const json&, const std::string& name, const json&) { return name; }));
 }
 
+/// What a design does on each of several networks, as far as it is known.
+void workloads_table(const json& results, const json& design) {
+  const json workloads = results.at("study").value("workloads", json::array());
+  const json predicted = design.value("predicted_metrics", json::object());
+  const json& known = design.at("metrics");
+  std::vector<std::string> metrics;
+  for (const json& metric : results.at("dataset").at("metrics")) {
+    const std::string name = metric.at("name");
+    for (const json& workload : workloads) {
+      const std::string own = workload.at("label").get<std::string>() + "." + name;
+      if (!known.contains(own) && !predicted.contains(own)) continue;
+      metrics.push_back(name);
+      break;
+    }
+  }
+  if (metrics.empty()) return;
+  std::vector<std::string> header = {"network", "weight"};
+  header.insert(header.end(), metrics.begin(), metrics.end());
+  Table table(header);
+  for (const json& workload : workloads) {
+    const std::string label = workload.at("label");
+    std::vector<std::string> cells = {label, people(workload.at("weight"))};
+    for (const std::string& metric : metrics) {
+      const std::string own = label + "." + metric;
+      cells.push_back(known.contains(own)       ? people(known.at(own))
+                      : predicted.contains(own) ? people(predicted.at(own)) + " (predicted)"
+                                                : "-");
+    }
+    table.row(std::move(cells));
+  }
+  fmt::print("\n");
+  table.print();
+}
+
 void best_lines(const json& results) {
   const json& best = results.at("best");
   if (best.is_null()) {
@@ -188,9 +229,11 @@ void best_lines(const json& results) {
   fmt::print("\n           {}\n", design_text(results, best.at("design")));
   std::string metrics;
   for (const auto& [name, value] : best.at("metrics").items()) {
+    if (name.find('.') != std::string::npos) continue;  // of one of several networks
     metrics += fmt::format("{}{} {}", metrics.empty() ? "" : ", ", name, people(value));
   }
   if (!metrics.empty()) fmt::print("           {}\n", metrics);
+  workloads_table(results, best);
 }
 
 }  // namespace

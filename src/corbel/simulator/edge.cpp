@@ -11,6 +11,7 @@
 #include "corbel/base/hash.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/simulator/edge_cost.hpp"
+#include "corbel/simulator/edge_description.hpp"
 #include "corbel/simulator/edge_mapper.hpp"
 
 namespace corbel {
@@ -165,6 +166,8 @@ class EdgeSimulator final : public Simulator {
             {"technology", settings_.technology},
             {"host_latency_us", format_number(settings_.host_latency_us) + " us"}};
   }
+
+  SimulatorDescription description() const override { return edge_description(); }
 
   std::vector<Outcome> simulate(std::span<const Hardware> hardware, const Network* network) const override {
     if (network == nullptr) {
