@@ -192,6 +192,13 @@ class EdgeSimulator final : public Simulator {
     return values;
   }
 
+  std::uint64_t layer_mappings(std::span<const Hardware> hardware, const Network& network) const override {
+    const EdgeNetworkFacts facts = edge_network_facts(network);
+    EdgeMapper mapper(facts);
+    for (const Hardware& values : hardware) mapper.compile(make_edge_chip(read_hardware(values), settings_.clock_mhz));
+    return mapper.mappings_weighed();
+  }
+
   std::vector<LayerCost> layer_costs(const Hardware& hardware, const Network& network) const override {
     const EdgeNetworkFacts facts = edge_network_facts(network);
     const EdgeChip chip = make_edge_chip(read_hardware(hardware), settings_.clock_mhz);

@@ -285,8 +285,7 @@ EdgeMapper::EdgeMapper(const EdgeNetworkFacts& network) : network_(network), bes
   program_.on_chip_cycles.resize(network.layers.size());
 }
 
-bool EdgeMapper::search(const EdgeLayerFacts& layer, const EdgeChip& chip,
-                        std::array<Best, shares.size()>& best) const {
+bool EdgeMapper::search(const EdgeLayerFacts& layer, const EdgeChip& chip, std::array<Best, shares.size()>& best) {
   best.fill({infinity, {}});
   const std::array<double, edge_memory_count> have = capacities(chip);
   const std::size_t orders = orders_differ(layer) ? edge_order_count : 1;
@@ -296,6 +295,7 @@ bool EdgeMapper::search(const EdgeLayerFacts& layer, const EdgeChip& chip,
     const Slice& slice = slices[d];
     if (slice.active_pes == 0) continue;
     const Tiling tiling = tile(layer, chip, slice);
+    mappings_weighed_ += orders;
     for (std::size_t o = 0; o < orders; ++o) {
       order_layer<false>(layer, chip, slice, tiling, static_cast<EdgeOrder>(o), mapping);
       bool fits = true;
@@ -320,6 +320,7 @@ void EdgeMapper::explain(std::size_t index, const EdgeChip& chip) {
   const Slices slices = divisions_of(layer, chip);
   for (std::size_t d = 0; d < slices.size(); ++d) {
     if (slices[d].active_pes == 0) continue;
+    mappings_weighed_ += edge_order_count;
     for (std::size_t o = 0; o < edge_order_count; ++o) {
       const EdgeMapping mapping =
           map_edge_layer(layer, chip, {static_cast<std::uint8_t>(d), static_cast<EdgeOrder>(o)});

@@ -91,6 +91,8 @@ class EdgeMapper {
   const EdgeProgram& compile(const EdgeChip& chip);
   /// Of the last program: the weight bytes of each distinct layer that stay on chip.
   std::vector<double> resident_bytes_per_layer(const EdgeChip& chip) const;
+  /// Mappings of a layer whose needs and costs were computed, over all programs so far.
+  std::uint64_t mappings_weighed() const { return mappings_weighed_; }
 
  private:
   /// Shares of PE memory that working sets may take; the rest keeps weights between inferences.
@@ -101,12 +103,13 @@ class EdgeMapper {
     double cycles;
     EdgeMappingChoice choice;
   };
-  bool search(const EdgeLayerFacts& layer, const EdgeChip& chip, std::array<Best, shares.size()>& best) const;
+  bool search(const EdgeLayerFacts& layer, const EdgeChip& chip, std::array<Best, shares.size()>& best);
   void explain(std::size_t layer, const EdgeChip& chip);
 
   const EdgeNetworkFacts& network_;
   std::vector<std::array<Best, shares.size()>> best_;
   EdgeProgram program_;
+  std::uint64_t mappings_weighed_ = 0;
 };
 
 }  // namespace corbel
