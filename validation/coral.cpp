@@ -153,7 +153,8 @@ ResultTable compare(const Coral& coral, const Host& host, const std::vector<Meas
 
 Section validate_coral(const ValidationOptions& options) {
   const Config file = Config::load(options.data / "coral.yaml");
-  file.allow_only({"source", "hardware", "clock_mhz", "host_latency_us", "networks", "held_out", "targets"});
+  file.allow_only(
+      {"source", "hardware", "clock_mhz", "host_latency_us", "networks", "held_out", "variants", "targets"});
   Section section;
   const Coral coral(file);
   const std::vector<Measurement> measurements = read_measurements(file.at("networks"), options.data);
@@ -163,13 +164,16 @@ Section validate_coral(const ValidationOptions& options) {
   section.name = "coral";
   section.title = "Coral Edge TPU";
   section.source = file.at("source").text();
-  Errors errors, held_out;
+  Errors errors, held_out, variants;
   section.tables.push_back(compare(coral, host, measurements, errors));
   section.tables.back().key = "networks";
   section.tables.back().title = "The networks that host latency and bandwidth are fitted to:";
   section.tables.push_back(compare(coral, host, read_measurements(file.at("held_out"), options.data), held_out));
   section.tables.back().key = "held_out";
   section.tables.back().title = "Networks that nothing was fitted to:";
+  section.tables.push_back(compare(coral, host, read_measurements(file.at("variants"), options.data), variants));
+  section.tables.back().key = "variants";
+  section.tables.back().title = "Other readings of entries that are fitted to:";
   const bool all_compile = errors.measured.size() == measurements.size();
   constexpr double undetermined = std::numeric_limits<double>::quiet_NaN();
   section.targets = {target_from(file, "median_error_percent", "median of absolute errors %",

@@ -110,7 +110,8 @@ std::string coral_file(double latency_us, double bandwidth_gbs, double written_l
                             factor * outcome.metrics[metric_index(*simulator, "latency_ms")]);
   }
   return fmt::format(
-      "source: the model\nhardware: {}{}}}\nclock_mhz: 500\nhost_latency_us: {}\nnetworks:\n{}held_out: []\n"
+      "source: the model\nhardware: {}{}}}\nclock_mhz: 500\nhost_latency_us: {}\nnetworks:\n{}held_out: []\nvariants: "
+      "[]\n"
       "targets: {{median_error_percent: {{max: 15}}, spearman: {{min: 0.95}}}}\n",
       chip, written_bandwidth_gbs, written_latency_us, networks);
 }
