@@ -51,14 +51,16 @@ std::vector<SimulatorDescription::Line> reasons() {
       {edge_overflow_reason(EdgeMemory::parameter),
        "parameter memory is too small for both buffers of one kernel row for all lanes"},
       {edge_overflow_reason(EdgeMemory::instruction),
-       "the program is too long: large grids and small tiles need more instructions"},
+       "the instructions of a layer do not fit: setting up every core, and many small tiles, take them"},
   };
 }
 
 std::vector<SimulatorDescription::Line> equations() {
   return {
       {"peak", fmt::format("pes_x · pes_y · cores · compute_lanes · {} · 2 · clock", edge_lane_ways)},
-      {"layer on chip", "start + max(compute, PE memory port, core memory port, network)"},
+      {"layer on chip", "start + exchange + max(compute, PE memory port, core memory port, network, instructions)"},
+      {"layer instructions",
+       fmt::format("active PEs · active cores · {} + moves and products of each tile", edge_setup_instructions)},
       {"layer dram", "(weights that are not resident + inputs and outputs of the network) / dram_bandwidth"},
       {"latency", "host_latency + Σ layers max(on chip, dram)"},
       {"energy",
