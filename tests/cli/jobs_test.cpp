@@ -125,6 +125,62 @@ std::string with(std::string text, const std::string& old, const std::string& re
   return text;
 }
 
+TEST(Job, FromSeveralNetworksToADesign) {
+  const TemporaryFolder folder;
+  const auto text = [](const std::string& workloads) {
+    return R"(
+space: edge
+simulator: edge
+objective: latency_ms
+constraints: [area_mm2 <= 60, resnet50.latency_ms <= 20]
+sweep: {designs: 400}
+train: {steps: 40, ensemble: 1, grid: [{alpha: 0.01, beta: 0.03}]}
+search: {method: firefly, budget: 1000, proposals: 8}
+validate: {designs: 4}
+)" + workloads;
+  };
+  const auto run = [&](const std::string& workloads) {
+    const Finished finished = corbel({"run", folder.write("study.yaml", text(workloads)).string(), "--format", "json"});
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    return parse(finished);
+  };
+  const json result = run("workloads: [mobilenet_v2, resnet50]\n");
+  EXPECT_EQ(result["dataset"]["rows"], 400);
+  EXPECT_EQ(result["study"]["workloads"].size(), 2U);
+  const auto feasible = [&](int network) { return result["dataset"]["workloads"][network]["feasible"].get<int>(); };
+  EXPECT_LE(result["dataset"]["feasible"].get<int>(), std::min(feasible(0), feasible(1)));
+  EXPECT_EQ(result["validation"]["simulated"], 4);
+  int complete = 0;
+  for (const json& proposal : result["proposals"]) {
+    EXPECT_TRUE(proposal["predicted_metrics"]["mobilenet_v2.latency_ms"].is_number());
+    if (proposal["simulated"].is_null() || proposal["simulated"]["state"] != "complete") continue;
+    ++complete;
+    const auto value = [&](const char* metric) { return proposal["metrics"][metric].get<double>(); };
+    EXPECT_NEAR(value("latency_ms"), std::sqrt(value("mobilenet_v2.latency_ms") * value("resnet50.latency_ms")), 1e-9);
+    // What one network alone gives is what was combined.
+    const std::string design = (folder / "design.json").string();
+    folder.write("design.json", proposal["design"].dump());
+    const json alone = parse(corbel({"simulate", "--design", design, "--workload", "resnet50", "--format", "json"}));
+    EXPECT_EQ(alone["latency_ms"], value("resnet50.latency_ms"));
+  }
+  EXPECT_GT(complete, 0);
+  EXPECT_NE(read_text(folder / "out/report.html").find("On each network"), std::string::npos);
+  EXPECT_EQ(parse(corbel({"inspect", (folder / "out/trials.db").string(), "--format", "json"}))["groups"].size(), 2U);
+
+  // Other weights: another answer from the same trials, the proposals that were simulated among them.
+  const json weighted = run("workloads: [mobilenet_v2, {name: resnet50, weight: 3}]\ncombine: sum\n");
+  EXPECT_EQ(weighted["dataset"]["rows"], 404);
+  EXPECT_NE(weighted["steps"]["train"]["key"], result["steps"]["train"]["key"]);
+  const json& best = weighted["dataset"]["best_logged"]["metrics"];
+  EXPECT_NEAR(best["latency_ms"].get<double>(),
+              best["mobilenet_v2.latency_ms"].get<double>() + 3 * best["resnet50.latency_ms"].get<double>(), 1e-9);
+  // Nothing of one network is left to do.
+  const Finished swept =
+      corbel({"sweep", folder.write("one.yaml", with(text("workload: resnet50\n"), "resnet50.", "")).string()});
+  EXPECT_EQ(swept.exit_code, 0) << swept.err;
+  EXPECT_EQ(parse(corbel({"inspect", (folder / "out/trials.db").string(), "--format", "json"}))["groups"].size(), 2U);
+}
+
 TEST(Job, RedoesExactlyWhatAChangeOfTheStudyTouches) {
   const TemporaryFolder folder;
   const std::string quick = with(small_study, "steps: 150", "steps: 30");

@@ -135,6 +135,21 @@ TEST(Inspect, DoubtsMetrics) {
   EXPECT_FALSE(warns(with("latency_us", scale(1e4)), "really"));
 }
 
+TEST(Inspect, TellsWhereOneNetworkAloneDecides) {
+  const auto twice = [](const std::string& second) {
+    Dataset data = sound("latency_ms");
+    data.group.metrics = {"latency_ms", second};
+    std::vector<double> both;
+    for (const double value : data.metrics) both.insert(both.end(), {value, value});
+    data.metrics = both;
+    return data;
+  };
+  EXPECT_TRUE(warns(twice("unet.latency_ms"),
+                    "`latency_ms` and `unet.latency_ms` are equal on every feasible row: the "
+                    "other networks play no part in it"));
+  EXPECT_TRUE(warns(twice("time_ms"), "are equal on every feasible row: one column twice?"));
+}
+
 TEST(Inspect, DoubtsCoverage) {
   Dataset data = sound();
   for (std::size_t i = 0; i < 100; ++i) {

@@ -30,6 +30,30 @@ json log_results() {
   return fixture("results_logs_fixture.json");
 }
 
+/// The same study on two networks, with latencies of its own for each that are easy to find.
+json suite_results() {
+  json results = edge_results();
+  results["study"]["workload"] = nullptr;
+  results["study"]["combine"] = "geometric_mean";
+  results["study"]["workloads"] = {
+      {{"label", "small"}, {"name", "small"}, {"title", "Small & <Net>"}, {"batch", 1}, {"weight", 1}, {"macs", 7000}},
+      {{"label", "big"}, {"name", "big"}, {"title", "Big Net"}, {"batch", 4}, {"weight", 2.5}, {"parameters", 9000}}};
+  results["study"]["constraints"] = {"big.latency_ms <= 1"};
+  results["training"]["errors"] = {{"latency_ms", 0.5}, {"big.latency_ms", 0.25}};
+  results["dataset"]["workloads"] = {{{"label", "small"}, {"feasible", 1234}}, {{"label", "big"}, {"feasible", 321}}};
+  for (const char* metric : {"small.latency_ms", "big.latency_ms", "small.power_w", "big.power_w"}) {
+    results["dataset"]["metrics"].push_back({{"name", metric}, {"unit", ""}});
+  }
+  json& proposals = results["proposals"];
+  for (json& proposal : proposals) proposal["predicted_metrics"]["big.latency_ms"] = 0.0777;
+  proposals[0]["metrics"]["small.latency_ms"] = 0.0123;
+  results["best"]["metrics"]["small.latency_ms"] = 0.0456;
+  results["best"]["metrics"]["big.latency_ms"] = 0.0789;
+  results["best"]["margins"] = {
+      {{"constraint", "big.latency_ms <= 1"}, {"left", 0.08}, {"right", 1}, {"margin", 0.92}, {"basis", "predicted"}}};
+  return results;
+}
+
 std::size_t count(const std::string& text, const std::string& part) {
   std::size_t found = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
@@ -44,7 +68,7 @@ void for_each_value(json& node, const std::function<void(json&)>& visit) {
 }
 
 TEST(HtmlReport, IsWellFormedAndSmall) {
-  for (const json& results : {edge_results(), log_results()}) {
+  for (const json& results : {edge_results(), log_results(), suite_results()}) {
     const std::string page = html_report(results);
     EXPECT_EQ(html_fault(page), "");
     EXPECT_LT(page.size(), 1'000'000u);
@@ -255,9 +279,32 @@ TEST(HtmlReport, DrawsEveryFigureOnceWithATitle) {
   }
 }
 
+TEST(HtmlReport, TellsWhatADesignDoesOnEachNetwork) {
+  const std::string page = html_report(suite_results());
+  EXPECT_THAT(page, HasSubstr("Least latency of Small &amp; &lt;Net&gt; and Big Net (geometric mean)"));
+  EXPECT_THAT(page, HasSubstr("<h3>On each network, combined by geometric mean</h3>"));
+  const std::size_t table = page.find("<h3>On each network");
+  const std::string rows = page.substr(table, page.find("</table>", table) - table);
+  EXPECT_THAT(rows, HasSubstr("Small &amp; &lt;Net&gt;"));
+  EXPECT_THAT(rows, HasSubstr("0.04560 ms"));
+  EXPECT_THAT(rows, HasSubstr("0.07890 ms"));
+  EXPECT_THAT(rows, HasSubstr("2.5"));
+  EXPECT_LT(rows.find("latency"), rows.find("power")) << "the objective comes first";
+  // In the ranked table: simulated where it was, else predicted.
+  EXPECT_THAT(page, HasSubstr("small 0.01230 ms · big 0.07770 ms <small>pred.</small><br>"));
+  // Own metrics stand there and nowhere among the combined ones.
+  EXPECT_EQ(count(page, "latency of small"), 0u);
+  EXPECT_THAT(page, HasSubstr("latency of big is off by 25 %"));
+  EXPECT_THAT(page, Not(HasSubstr("latency is off by 50 %,")));
+  EXPECT_THAT(page, HasSubstr("Feasible on each network"));
+  EXPECT_THAT(page, HasSubstr("1,234"));
+  EXPECT_THAT(page, HasSubstr("Big Net, batch 4, weight 2.5, 9,000 parameters"));
+  EXPECT_THAT(html_report(edge_results()), Not(HasSubstr("each network")));
+}
+
 TEST(HtmlReport, EscapesEveryStringAndKey) {
   constexpr const char* evil = "<script>alert('x')</script>\"&";
-  json results = edge_results();
+  json results = suite_results();
   // States and the names that tie the parts together keep their meaning; everything else turns hostile.
   for_each_value(results, [&](json& value) {
     if (value.is_string() && value != "complete" && value != "validated" && value != "failed" &&
@@ -334,7 +381,7 @@ TEST(HtmlReport, KeepsTheLoggedDesignWhenNothingBeatsIt) {
 }
 
 TEST(HtmlReport, SurvivesAnyPartGoneOrOfAnotherType) {
-  json original = edge_results();
+  json original = suite_results();
   // Long arrays of alike rows would only make this slow.
   for (const char* rows :
        {"/plots/logged", "/training/withheld", "/search/history", "/proposals", "/dataset/parameters"}) {
@@ -403,6 +450,16 @@ TEST(DesignExport, HoldsValuesUnitsMetricsAndProvenance) {
   EXPECT_EQ(exported["provenance"]["seed"], 1);
   EXPECT_EQ(exported["provenance"]["space_fingerprint"], "0123456789abcdef0123456789abcdef");
   EXPECT_EQ(exported["provenance"]["model"], "model.safetensors");
+}
+
+TEST(DesignExport, NamesTheNetworksAndHowTheyAreCombined) {
+  const json exported = json::parse(design_json(suite_results()));
+  EXPECT_EQ(exported["metrics"]["big.latency_ms"], 0.0789);
+  EXPECT_FALSE(exported["provenance"].contains("workload"));
+  EXPECT_EQ(exported["provenance"]["combine"], "geometric_mean");
+  EXPECT_EQ(exported["provenance"]["workloads"],
+            json::parse(R"([{"name": "small", "label": "small", "batch": 1, "weight": 1},
+                            {"name": "big", "label": "big", "batch": 4, "weight": 2.5}])"));
 }
 
 TEST(DesignExport, LeavesOutWhatIsNotKnown) {

@@ -206,10 +206,11 @@ void Inspector::equal_metrics() {
       for (std::size_t row = 0; equal && row < data_.rows(); ++row) {
         equal = data_.states[row] != TrialState::complete || data_.metric(row, a) == data_.metric(row, b);
       }
-      if (equal) {
-        warn(ticked(data_.group.metrics[a]) + " and " + ticked(data_.group.metrics[b]) +
-             " are equal on every feasible row: one column twice?");
-      }
+      if (!equal) continue;
+      const std::string &first = data_.group.metrics[a], &second = data_.group.metrics[b];
+      const bool of_one_network = second.ends_with("." + first);
+      warn(ticked(first) + " and " + ticked(second) + " are equal on every feasible row: " +
+           (of_one_network ? "the other networks play no part in it" : "one column twice?"));
     }
   }
 }

@@ -74,6 +74,14 @@ ordered_json exported_design(const json& results) {
   put(provenance, "space", member(results, "study", "space", "name"));
   put(provenance, "space_fingerprint", member(results, "study", "space", "fingerprint"));
   put(provenance, "workload", member(results, "study", "workload", "name"));
+  ordered_json workloads = ordered_json::array();
+  for (const json& workload : items_of(member(results, "study", "workloads"))) {
+    ordered_json entry = ordered_json::object();
+    for (const char* key : {"name", "label", "batch", "weight"}) put(entry, key, member(workload, key));
+    if (!entry.empty()) workloads.push_back(std::move(entry));
+  }
+  if (!workloads.empty()) provenance["workloads"] = std::move(workloads);
+  put(provenance, "combine", member(results, "study", "combine"));
   put(provenance, "simulator", member(results, "study", "simulator", "name"));
   put(provenance, "simulator_fingerprint", member(results, "study", "simulator", "fingerprint"));
   put(provenance, "constraints", member(results, "study", "constraints"));

@@ -269,6 +269,26 @@ std::string design_table(const ReportView& view) {
   return table.html();
 }
 
+/// What the chosen design does on each of several networks.
+std::string workloads_table(const ReportView& view) {
+  const std::vector<std::string> metrics = view.workload_metrics();
+  if (metrics.empty()) return "";
+  std::vector<HtmlTable::Column> columns = {{"network"}, {"weight", HtmlTable::Align::number}};
+  for (const std::string& metric : metrics) {
+    columns.push_back({html_escape(view.metric_label(metric)), HtmlTable::Align::number});
+  }
+  HtmlTable table(columns);
+  for (const ReportWorkload& workload : view.workloads) {
+    std::vector<std::string> cells = {html_escape(workload.title),
+                                      workload.weight ? html_escape(value_with_unit(*workload.weight, "")) : "–"};
+    for (const std::string& metric : metrics) cells.push_back(chosen_metric(view, workload.metric(metric)));
+    table.row(cells);
+  }
+  const std::string rule = view.combine_text();
+  return fmt::format("<h3>On each network{}</h3>", rule.empty() ? "" : ", combined by " + html_escape(rule)) +
+         table.html();
+}
+
 std::string nearest_text(const ReportView& view) {
   const json& nearest = view.of_best("nearest");
   const auto distance = number_of(member(nearest, "distance"));
@@ -305,11 +325,11 @@ std::string headline_section(const ReportView& view) {
   const std::vector<std::string> not_known = unknowns(view);
   return fmt::format(
       "<section><h2>What to build</h2>{}\n<p class=\"verdict\">{}</p>\n<div class=\"columns wide-left\"><div>{}{}{}"
-      "<h3 class=\"block\">What was not known</h3>{}</div><div>{}</div></div></section>\n",
+      "<h3 class=\"block\">What was not known</h3>{}</div><div>{}</div></div>{}</section>\n",
       pill(view), verdict(view), tiles(view), table_text(view) + margins_table(view), nearest_text(view),
       not_known.empty() ? "<p class=\"soft\">Nothing that these results could tell.</p>"
                         : html_list(not_known, "unknowns"),
-      design_table(view));
+      design_table(view), workloads_table(view));
 }
 
 std::string facts_strip(const ReportView& view) {

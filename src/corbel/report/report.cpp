@@ -26,6 +26,17 @@ std::string believe_section(const ReportView& view) {
   return "<section><h2>Why to believe it</h2>\n" + out + "</section>\n";
 }
 
+/// "MobileNetV2 and ResNet-50 (geometric mean)".
+std::string workloads_text(const ReportView& view) {
+  std::string text;
+  for (std::size_t i = 0; i < view.workloads.size(); ++i) {
+    if (i > 0) text += i + 1 == view.workloads.size() ? " and " : ", ";
+    text += html_escape(view.workloads[i].title);
+  }
+  const std::string rule = view.combine_text();
+  return rule.empty() ? text : fmt::format("{} ({})", text, html_escape(rule));
+}
+
 }  // namespace
 
 std::string html_report(const nlohmann::json& results) {
@@ -35,6 +46,7 @@ std::string html_report(const nlohmann::json& results) {
   const std::string workload = text_of(member(results, "study", "workload", "title"));
   std::string goal = fmt::format("Least {}", html_escape(view.metric_label(view.objective)));
   if (!workload.empty()) goal += " of " + html_escape(workload);
+  if (!view.workloads.empty()) goal += " of " + workloads_text(view);
   std::string limits;
   for (const nlohmann::json& constraint : items_of(member(results, "study", "constraints"))) {
     limits += fmt::format("{}<code>{}</code>", limits.empty() ? ", under " : " and ", html_escape(text_of(constraint)));

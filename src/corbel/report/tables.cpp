@@ -55,6 +55,20 @@ const json& tightest_margin(const json& proposal) {
   return tightest ? *tightest : member(json(), "");
 }
 
+/// The objective on each of several networks, true where that is known.
+std::string workloads_line(const ReportView& view, const json& proposal) {
+  std::string out;
+  for (const ReportWorkload& workload : view.workloads) {
+    const std::string metric = workload.metric(view.objective);
+    const auto truth = number_of(member(proposal, "metrics", metric));
+    const auto value = truth ? truth : number_of(member(proposal, "predicted_metrics", metric));
+    if (!value) continue;
+    out += fmt::format("{} {}{} · ", html_escape(workload.label), html_escape(view.metric_text(metric, value)),
+                       truth ? "" : " <small>pred.</small>");
+  }
+  return out.empty() ? "" : out.substr(0, out.size() - std::string_view(" · ").size()) + "<br>";
+}
+
 std::string design_line(const ReportView& view, const json& design, bool is_chosen) {
   std::string out;
   for (const ReportParameter& parameter : view.parameters) {
@@ -121,7 +135,8 @@ std::string ranking_section(const ReportView& view) {
                              : "–");
     const bool is_chosen = &proposal == &view.best_proposal && text_of(member(view.best, "source")) != "logged";
     table.row(cells, is_chosen ? "has-note chosen" : "has-note");
-    table.note(reason_line(proposal) + design_line(view, member(proposal, "design"), is_chosen),
+    table.note(workloads_line(view, proposal) + reason_line(proposal) +
+                   design_line(view, member(proposal, "design"), is_chosen),
                is_chosen ? "chosen" : "");
   }
   std::string out = fmt::format(
@@ -205,6 +220,15 @@ std::string failures_section(const ReportView& view) {
     reasons = infeasible == 0.0 ? "<p>No logged design is infeasible.</p>" : "<p>The log gives no reasons.</p>";
   }
 
+  const auto rows = number_of(member(dataset, "rows"));
+  HtmlTable networks({{"network"}, {"feasible", Align::number}, {"of the log", Align::number}});
+  for (const json& workload : items_of(member(dataset, "workloads"))) {
+    const auto feasible = number_of(member(workload, "feasible"));
+    networks.row({html_escape(text_of(member(workload, "label"))), feasible ? count_text(*feasible) : "–",
+                  feasible && rows && *rows > 0 ? percent_text(*feasible / *rows) : "–"});
+  }
+  if (!networks.empty()) reasons += "<h3 class=\"block\">Feasible on each network</h3>" + networks.html();
+
   std::vector<std::string> failed;
   for (const json& proposal : items_of(member(view.results, "proposals"))) {
     const json& simulated = member(proposal, "simulated");
@@ -277,6 +301,17 @@ std::string provenance_section(const ReportView& view) {
       line += fmt::format(", {} parameters", count_text(*weights));
     row("Workload", line);
   }
+  for (const json& each : items_of(member(study, "workloads"))) {
+    std::string line = text(member(each, "title"));
+    if (const auto batch = number_of(member(each, "batch")); batch && *batch != 1)
+      line += ", batch " + count_text(*batch);
+    line += fmt::format(", weight {}", text(member(each, "weight")));
+    if (const auto macs = number_of(member(each, "macs"))) line += fmt::format(", {} MACs", count_text(*macs));
+    if (const auto weights = number_of(member(each, "parameters")))
+      line += fmt::format(", {} parameters", count_text(*weights));
+    row("Workload " + text_of(member(each, "label")), line);
+  }
+  row("Combined by", html_escape(view.combine_text()));
   row("Data", text(member(view.results, "dataset", "source")));
   const json& simulator = member(study, "simulator");
   row("Simulator", simulator.is_object() ? with_fingerprint(simulator) : "none: the log alone");

@@ -26,7 +26,8 @@ std::optional<double> rows_with(const ReportView& view, const std::string& param
 /// error is known.
 std::string limit_errors(const ReportView& view, const std::string& constraint) {
   const auto is_word = [](char c) {
-    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    // A dot joins the names of a network and of its metric.
+    return c == '_' || c == '.' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   };
   const json& errors = member(view.results, "training", "errors");
   std::string out;

@@ -157,6 +157,12 @@ ReportView::ReportView(const json& all_results)
     add(text_of(member(parameter, "name")), text_of(member(parameter, "unit")));
   }
   for (const std::string& name : keys_of(member(best, "design"))) add(name, "");
+  for (const json& workload : items_of(member(results, "study", "workloads"))) {
+    ReportWorkload known{text_of(member(workload, "label")), text_of(member(workload, "title")),
+                         number_of(member(workload, "weight"))};
+    if (known.title.empty()) known.title = known.label;
+    if (!known.label.empty()) workloads.push_back(std::move(known));
+  }
 }
 
 const json& ReportView::of_best(std::string_view key) const {
@@ -178,6 +184,10 @@ std::string ReportView::metric_unit(std::string_view metric) const {
 }
 
 std::string ReportView::metric_label(std::string_view metric) const {
+  for (const ReportWorkload& workload : workloads) {
+    if (!metric.starts_with(workload.label + ".")) continue;
+    return metric_label(metric.substr(workload.label.size() + 1)) + " of " + workload.label;
+  }
   std::string label(metric);
   const std::string unit = metric_unit(metric);
   const auto lower = [](std::string text) {
@@ -239,7 +249,10 @@ std::string ReportView::truth_source() const {
 std::vector<std::string> ReportView::metrics() const {
   std::vector<std::string> names = {objective};
   const auto add = [&](const std::string& name) {
-    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    const bool is_own = std::any_of(workloads.begin(), workloads.end(), [&](const ReportWorkload& workload) {
+      return name.starts_with(workload.metric(""));
+    });
+    if (!name.empty() && !is_own && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   };
   for (const json& metric : items_of(member(results, "dataset", "metrics"))) add(text_of(member(metric, "name")));
   for (const json* source :
@@ -247,6 +260,26 @@ std::vector<std::string> ReportView::metrics() const {
     for (const std::string& name : keys_of(*source)) add(name);
   }
   return names;
+}
+
+std::vector<std::string> ReportView::workload_metrics() const {
+  std::vector<std::string> names;
+  for (const json& metric : items_of(member(results, "dataset", "metrics"))) {
+    const std::string name = text_of(member(metric, "name"));
+    for (const ReportWorkload& workload : workloads) {
+      if (!name.starts_with(workload.metric(""))) continue;
+      std::string own = name.substr(workload.label.size() + 1);
+      if (std::find(names.begin(), names.end(), own) != names.end()) continue;
+      names.insert(own == objective ? names.begin() : names.end(), std::move(own));
+    }
+  }
+  return names;
+}
+
+std::string ReportView::combine_text() const {
+  std::string text = text_of(member(results, "study", "combine"));
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
 }
 
 std::vector<SimpleLimit> limits_on(const ReportView& view, std::string_view metric) {

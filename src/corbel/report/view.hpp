@@ -50,6 +50,14 @@ struct ReportParameter {
   std::string name, unit;
 };
 
+/// One of several networks that a design is judged on.
+struct ReportWorkload {
+  std::string label, title;
+  std::optional<double> weight;
+  /// The name of its own metric: "mobilenet_v2.latency_ms".
+  std::string metric(std::string_view name) const { return label + "." + std::string(name); }
+};
+
 /// The results, and what every part of the page asks of them.
 struct ReportView {
   explicit ReportView(const nlohmann::json& all_results);
@@ -57,6 +65,7 @@ struct ReportView {
   const nlohmann::json& results;
   std::string objective;                    ///< name of the metric; "objective" if the results do not say
   std::vector<ReportParameter> parameters;  ///< of a design, in the order of the space
+  std::vector<ReportWorkload> workloads;    ///< of a study of several networks, else none
   const nlohmann::json& best;               ///< null if there is no design
   const nlohmann::json& best_proposal;      ///< the proposal `best` came from, or null
 
@@ -64,7 +73,8 @@ struct ReportView {
   const nlohmann::json& of_best(std::string_view key) const;
 
   std::string metric_unit(std::string_view metric) const;
-  std::string metric_label(std::string_view metric) const;  ///< "latency_ms" → "latency"
+  /// "latency_ms" → "latency"; of one of several networks "latency of mobilenet_v2".
+  std::string metric_label(std::string_view metric) const;
   std::string metric_text(std::string_view metric, const std::optional<double>& value) const;  ///< "0.412 ms" or "–"
   std::string objective_text(const std::optional<double>& value) const { return metric_text(objective, value); }
   /// A parameter's value: "256 KiB", "kcp_ws".
@@ -78,8 +88,12 @@ struct ReportView {
   bool is_only_predicted() const;    ///< the best design, neither simulated nor logged
   bool is_from_table() const;        ///< true values were looked up in a recorded table
   std::string truth_source() const;  ///< what "true" means: "the simulator edge"; plain text
-  /// Names of all metrics known, the objective first.
+  /// Names of all metrics known, the objective first; those of one of several networks are left out.
   std::vector<std::string> metrics() const;
+  /// The names that own metrics of the networks have, such as "latency_ms", the objective first; none for one network.
+  std::vector<std::string> workload_metrics() const;
+  /// How the networks' metrics become one: "geometric mean".
+  std::string combine_text() const;
 };
 
 /// A limit on one metric alone, such as "area_mm2 <= 29".

@@ -109,10 +109,6 @@ void WorkloadSuite::add(Member member) {
   const auto refuse = [](const std::string& what, const std::string& hint) {
     throw Error(ErrorCode::invalid_input, what, hint);
   };
-  if (!is_word(member.label)) {
-    refuse(fmt::format("{} cannot stand in the name of a metric", in_quotes(member.label)),
-           "call the network by a word of letters, digits and _, not starting with a digit");
-  }
   if (!(member.weight > 0 && std::isfinite(member.weight))) {
     refuse(fmt::format("the weight of {} is {}", member.label, format_number(member.weight)),
            "a weight is positive; leave the network out if it does not count");
@@ -125,7 +121,15 @@ void WorkloadSuite::add(Member member) {
              "name a network once; its weight says how much it counts");
     }
     if (other.label == member.label) {
-      refuse(fmt::format("two networks are called {}", member.label), "call one of them by another word");
+      refuse(fmt::format("two networks are called {}", member.label),
+             "call one of them by another word: `as: WORD` in a study");
+    }
+  }
+  if (!members_.empty()) {  // one network alone is never named in a metric
+    for (const std::string& label : {members_.front().label, member.label}) {
+      if (is_word(label)) continue;
+      refuse(fmt::format("{} cannot stand in the name of a metric", in_quotes(label)),
+             "call the network by a word of letters, digits and _: `as: WORD` in a study");
     }
   }
   members_.push_back(std::move(member));

@@ -29,8 +29,8 @@ class WorkloadSuite {
   WorkloadSuite() = default;
   explicit WorkloadSuite(CombineRule rule) : rule_(rule) {}
 
-  /// @throws Error{invalid_input} if the label is not made of letters, digits and _, or another member has it, or the
-  ///         network itself; if the weight is not positive and finite
+  /// @throws Error{invalid_input} if the weight is not positive and finite, or another member has the label or is the
+  ///         same network; of several, if a label is not made of letters, digits and _
   void add(Member member);
 
   const std::vector<Member>& members() const { return members_; }

@@ -108,6 +108,25 @@ std::optional<std::size_t> second_axis(const StudyFile& study, const Dataset& da
   return std::nullopt;
 }
 
+/// How many of the rows are feasible on each network.
+json workload_rows(const StudyFile& study, const Dataset& dataset) {
+  json workloads = json::array();
+  for (const WorkloadSuite::Member& member : study.workloads.members()) {
+    std::vector<std::size_t> own;
+    for (std::size_t m = 0; m < dataset.group.metrics.size(); ++m) {
+      if (dataset.group.metrics[m].starts_with(member.label + ".")) own.push_back(m);
+    }
+    std::uint64_t feasible = 0;
+    for (std::size_t row = 0; row < dataset.rows(); ++row) {
+      // Only a complete trial has metrics of its network.
+      feasible +=
+          std::any_of(own.begin(), own.end(), [&](std::size_t m) { return !std::isnan(dataset.metric(row, m)); });
+    }
+    workloads.push_back({{"label", member.label}, {"feasible", feasible}});
+  }
+  return workloads;
+}
+
 }  // namespace
 
 LoggedLimits::LoggedLimits(const StudyFile& study, const Dataset& dataset)
@@ -147,11 +166,24 @@ json study_section(const StudyFile& study, const DesignSpace& space) {
                   {"objective", {{"metric", study.objective}, {"unit", unit_of_metric(study.objective)}}},
                   {"constraints", json::array()}};
   for (const Constraint& constraint : study.constraints) section["constraints"].push_back(constraint.text());
-  if (study.network) {
-    section["workload"] = {{"name", study.network->name},
-                           {"title", study.network->title},
-                           {"macs", study.network->total_macs()},
-                           {"parameters", study.network->total_parameters()}};
+  const auto described = [](const Network& network) {
+    return json{{"name", network.name},
+                {"title", network.title},
+                {"macs", network.total_macs()},
+                {"parameters", network.total_parameters()}};
+  };
+  const std::vector<WorkloadSuite::Member>& members = study.workloads.members();
+  if (members.size() == 1) section["workload"] = described(members.front().network);
+  if (study.workloads.has_several()) {
+    section["combine"] = to_string(study.workloads.rule());
+    section["workloads"] = json::array();
+    for (const WorkloadSuite::Member& member : members) {
+      json workload = described(member.network);
+      workload["label"] = member.label;
+      workload["batch"] = member.network.batch;
+      workload["weight"] = member.weight;
+      section["workloads"].push_back(std::move(workload));
+    }
   }
   if (study.simulator) {
     json settings = json::object();
@@ -176,6 +208,7 @@ json dataset_section(const StudyFile& study, const Dataset& dataset, const std::
   }
   section["source"] = source;
   section["within_limits"] = within;
+  if (study.workloads.has_several()) section["workloads"] = workload_rows(study, dataset);
   section["best_logged"] = nullptr;
   if (best) {
     const Design design = dataset.group.space.design(dataset.designs[*best]);

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -17,10 +15,10 @@
 #include "corbel/base/hash.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/units.hpp"
-#include "corbel/dataset/sweep.hpp"
 #include "corbel/search/optimise.hpp"
-#include "corbel/simulator/table.hpp"
 #include "corbel/study/findings.hpp"
+#include "corbel/study/recorded_table.hpp"
+#include "corbel/study/study_trials.hpp"
 #include "corbel/study/surrogate_objective.hpp"
 #include "corbel/version.hpp"
 
@@ -31,8 +29,6 @@ using nlohmann::json;
 
 /// A whole space up to this size is scanned by "auto": it takes seconds and the result is exact.
 constexpr std::uint64_t auto_scan_limit = 2'000'000;
-/// A recorded table of more designs is not looked through for its optimum.
-constexpr std::uint64_t table_limit = 100'000'000;
 
 class Stopwatch {
  public:
@@ -108,10 +104,6 @@ Store& Pipeline::store() {
   return *store_;
 }
 
-const Network* Pipeline::network() const {
-  return study_.network ? &*study_.network : nullptr;
-}
-
 std::string Pipeline::recorded(const char* step, const char* key) const {
   const json& steps = results_->contains("steps") ? (*results_)["steps"] : *results_;
   return steps.contains(step) ? steps[step].value(key, "") : "";
@@ -121,8 +113,8 @@ std::string Pipeline::model_fingerprint() const {
   return std::filesystem::exists(study_.model_file()) ? file_fingerprint(study_.model_file()) : "";
 }
 
-void Pipeline::import_log() {
-  if (const std::optional<Store::GroupId> known = find_group(store())) return load_dataset(store(), *known);
+Dataset Pipeline::import_log() {
+  if (std::optional<Dataset> known = read_trials(store())) return std::move(*known);
   // Each content of a log has trials of its own: what was corrected in it must not live on.
   ImportSpec spec = *study_.import;
   spec.identity = keys().log();
@@ -134,11 +126,18 @@ void Pipeline::import_log() {
     monitor_.message(fmt::format("refused: {} more rows", result.refused - result.refusals.size()));
   }
   store().set_note("import " + keys().log(), std::to_string(group));
-  load_dataset(store(), group);
+  return store().read(group);
 }
 
-void Pipeline::load_dataset(const Store& store, Store::GroupId group) {
-  dataset_ = store.read(group);
+std::optional<Dataset> Pipeline::read_trials(const Store& store) {
+  if (!study_.import) return StudyTrials(study_).read(store);
+  const std::string known = store.note("import " + keys().log());
+  if (known.empty() || known.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  return store.read(std::stoll(known));
+}
+
+void Pipeline::use(Dataset trials) {
+  dataset_ = std::move(trials);
   std::unordered_set<DesignId> validated;
   for (const json& id : results_->value("validated", json::array())) validated.insert(id.get<DesignId>());
   log_ = validated.empty() ? *dataset_ : without(*dataset_, validated);
@@ -153,16 +152,11 @@ void Pipeline::collect() {
   // For another question nothing was learnt yet, so that every trial is part of the log.
   if (recorded("collect", "question") != keys().question()) results_->erase("validated");
   if (study_.import) {
-    import_log();
+    use(import_log());
   } else {
-    const Store::GroupId group = store().group(simulator_group(study_));
-    SweepOptions options;
-    options.designs = std::min<std::uint64_t>(study_.sweep_designs, study_.space->size());
-    options.seed = study_.seed;
-    options.threads = study_.threads;
-    const HardwareBinding binding(*study_.simulator, *study_.space, study_.fixed);
-    sweep(store(), group, *study_.simulator, binding, network(), options, monitor_);
-    load_dataset(store(), group);
+    const StudyTrials trials(study_);
+    trials.sweep(store(), monitor_);
+    use(trials.read(store()).value());
   }
   if (dataset_->rows() == 0) {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_file().string()),
@@ -177,8 +171,9 @@ void Pipeline::collect() {
 }
 
 void Pipeline::describe_log() {
-  const std::string source =
+  std::string source =
       study_.import ? study_.import->file.filename().string() : "sweep with simulator " + study_.simulator->name();
+  if (study_.workloads.has_several()) source += fmt::format(" on {} networks", study_.workloads.members().size());
   json& results = *results_;
   results["corbel"] = version;
   results["study"] = study_section(study_, log_->group.space);
@@ -208,33 +203,17 @@ const Dataset& Pipeline::dataset() {
   const auto nothing = [&] {
     return Error(ErrorCode::not_found,
                  fmt::format("{}: no trials of this study's {} yet", study_.store_file().string(),
-                             study_.import ? "log" : "space, simulator and workload"),
+                             study_.import                    ? "log"
+                             : study_.workloads.has_several() ? "space, simulator and workloads"
+                                                              : "space, simulator and workload"),
                  fmt::format("first: corbel {} {}", study_.import ? "import" : "sweep", study_.file.string()));
   };
   if (!std::filesystem::exists(study_.store_file())) throw nothing();
   const Store reader(study_.store_file(), Store::Mode::read_only);
-  const std::optional<Store::GroupId> group = find_group(reader);
-  if (!group) throw nothing();
-  load_dataset(reader, *group);
-  if (dataset_->rows() == 0) throw nothing();
+  std::optional<Dataset> trials = read_trials(reader);
+  if (!trials || trials->rows() == 0) throw nothing();
+  use(std::move(*trials));
   return *dataset_;
-}
-
-std::optional<Store::GroupId> Pipeline::find_group(const Store& store) {
-  if (study_.import) {
-    const std::string known = store.note("import " + keys().log());
-    if (known.empty() || known.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-    return std::stoll(known);
-  }
-  const TrialGroup wanted = simulator_group(study_);
-  for (const Store::GroupSummary& summary : store.groups()) {
-    const TrialGroup& group = summary.group;
-    if (group.space == wanted.space && group.simulator_fingerprint == wanted.simulator_fingerprint &&
-        group.workload_fingerprint == wanted.workload_fingerprint) {
-      return summary.id;
-    }
-  }
-  return std::nullopt;
 }
 
 bool Pipeline::answers_the_study() {
@@ -280,6 +259,14 @@ void Pipeline::train() {
     }
     if (bound.needs_only_parameters()) by_parameters.push_back(std::move(bound));
   }
+  // So that the table of proposals tells what the combined objective is made of.
+  if (study_.workloads.has_several()) {
+    for (const WorkloadSuite::Member& member : study_.workloads.members()) {
+      const std::string own = WorkloadSuite::metric_of(member, study_.objective);
+      const auto& names = data.group.metrics;
+      if (std::find(names.begin(), names.end(), own) != names.end()) task.also_predict.push_back(own);
+    }
+  }
   if (!by_parameters.empty()) {
     task.admits = [by_parameters](const Design& design) {
       return std::all_of(by_parameters.begin(), by_parameters.end(),
@@ -317,7 +304,7 @@ SurrogateObjective Pipeline::make_objective() {
   std::optional<HardwareBinding> binding;
   if (study_.simulator) binding.emplace(*study_.simulator, space, study_.fixed);
   std::vector<float> context;
-  if (study_.network) context = context_vector(*study_.network);
+  if (study_.workloads.members().size() == 1) context = context_vector(study_.workloads.members().front().network);
   std::map<std::string, double> reserve;
   const json errors = (*results_)["training"].value("errors", json::object());
   for (const auto& [metric, error] : errors.items()) {
@@ -413,104 +400,50 @@ void Pipeline::validate() {
   const DesignSpace& space = *study_.space;
   const std::vector<Design> designs = proposed_designs((*results_)["proposals"], space, study_.validate_designs);
   const SurrogateObjective objective = make_objective();
-  const HardwareBinding binding(*study_.simulator, space, study_.fixed);
-  const Store::GroupId group = store().group(simulator_group(study_));
   // Noted before they are simulated: however this ends, the model's log stays what it was.
   std::set<DesignId> validated;
   for (const json& id : results_->value("validated", json::array())) validated.insert(id.get<DesignId>());
   for (const Design& design : designs) validated.insert(space.id(design));
   (*results_)["validated"] = validated;
   save();
-  const std::vector<Trial> trials =
-      simulate_designs(store(), group, *study_.simulator, binding, network(), designs, study_.threads, monitor_);
+  const std::vector<Outcome> outcomes = StudyTrials(study_).simulate(store(), designs, monitor_);
   reset_proposals(objective);
-  for (std::size_t i = 0; i < trials.size(); ++i) {
-    Outcome outcome;
-    outcome.state = trials[i].state == TrialState::complete     ? OutcomeState::complete
-                    : trials[i].state == TrialState::infeasible ? OutcomeState::infeasible
-                                                                : OutcomeState::failed;
-    outcome.reason = trials[i].reason;
-    outcome.metrics = trials[i].metrics;
-    record_outcome((*results_)["proposals"][i], outcome, study_.simulator->metrics(), objective,
-                   (*results_)["dataset"]["best_logged"]);
+  const std::vector<MetricInfo> metrics = study_.simulated_metrics();
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    record_outcome((*results_)["proposals"][i], outcomes[i], metrics, objective, (*results_)["dataset"]["best_logged"]);
   }
   (*results_)["validation"] = validation_section(*results_);
   (*results_)["steps"]["validate"] = {{"key", keys().validation(model_fingerprint())}};
   conclude();
 }
 
-void Pipeline::validate_with_table(const std::filesystem::path& table) {
+void Pipeline::validate_with_table(const std::filesystem::path& file) {
   lock();
   const DesignSpace& space = dataset().group.space;
   require_proposals();
-  if (space.size() > table_limit) {
-    throw Error(ErrorCode::unsupported,
-                fmt::format("a space of {} designs is too large for a whole table",
-                            format_for_people(static_cast<double>(space.size()), 18)),
-                "validate with a simulator instead");
-  }
-  const std::unique_ptr<Simulator> recorded = make_table_simulator(table, space);
-  const HardwareBinding binding(*recorded, space);
+  const RecordedTable table(file, study_, space, monitor_);
   const SurrogateObjective objective = make_objective();
-  std::vector<std::string> metrics;
-  for (const MetricInfo& metric : recorded->metrics()) metrics.push_back(metric.name);
-  const auto found = std::find(metrics.begin(), metrics.end(), study_.objective);
-  if (found == metrics.end()) throw unknown_name("metric", study_.objective, metrics, table.string());
-  const auto objective_metric = static_cast<std::size_t>(found - metrics.begin());
-  std::vector<BoundConstraint> limits;
-  for (const Constraint& constraint : study_.constraints) limits.emplace_back(constraint, space, metrics);
-
-  double optimum = std::numeric_limits<double>::infinity();
-  std::uint64_t recorded_designs = 0;
-  constexpr std::uint64_t batch = 4096;
-  std::vector<Design> designs;
-  std::vector<Hardware> hardware;
-  for (DesignId first = 0; first < space.size(); first += batch) {
-    monitor_.check();
-    designs.clear();
-    hardware.clear();
-    for (DesignId id = first; id < std::min<DesignId>(space.size(), first + batch); ++id) {
-      designs.push_back(space.design(id));
-      hardware.push_back(binding.hardware(designs.back()));
-    }
-    const std::vector<Outcome> outcomes = recorded->simulate(hardware, nullptr);
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
-      if (outcomes[i].state == OutcomeState::failed) continue;
-      ++recorded_designs;
-      if (outcomes[i].state != OutcomeState::complete) continue;
-      const bool within = std::all_of(limits.begin(), limits.end(), [&](const BoundConstraint& limit) {
-        return limit.satisfied(designs[i], outcomes[i].metrics);
-      });
-      if (within) optimum = std::min(optimum, outcomes[i].metrics[objective_metric]);
-    }
-    monitor_.progress("table", first, space.size(), "");
-  }
-
   reset_proposals(objective);
   (*results_)["steps"].erase("validate");
-  const std::vector<Design> proposed =
-      proposed_designs((*results_)["proposals"], space, (*results_)["proposals"].size());
-  for (std::size_t i = 0; i < proposed.size(); ++i) {
-    const Hardware one = binding.hardware(proposed[i]);
-    record_outcome((*results_)["proposals"][i], recorded->simulate(std::span(&one, 1), nullptr).front(),
-                   recorded->metrics(), objective, (*results_)["dataset"]["best_logged"]);
+  const json& best_logged = (*results_)["dataset"]["best_logged"];
+  for (json& proposal : (*results_)["proposals"]) {
+    record_outcome(proposal, table.outcome(space.design(proposal.at("id").get<DesignId>())), table.metrics(), objective,
+                   best_logged);
   }
   (*results_)["validation"] = validation_section(*results_);
   json& validation = (*results_)["validation"];
   const json first =
       (*results_)["proposals"].empty() ? json(nullptr) : true_objective((*results_)["proposals"][0], study_.objective);
   const auto over_optimum = [&](const json& value) {
-    return value.is_number() && std::isfinite(optimum) ? json(value.get<double>() / optimum) : json(nullptr);
+    return value.is_number() && table.optimum() ? json(value.get<double>() / *table.optimum()) : json(nullptr);
   };
   validation["table"] = {
-      {"file", table.filename().string()},
-      {"designs", recorded_designs},
-      {"optimum", std::isfinite(optimum) ? json(optimum) : json(nullptr)},
+      {"file", file.filename().string()},
+      {"designs", table.designs()},
+      {"optimum", table.optimum() ? json(*table.optimum()) : json(nullptr)},
       {"first_over_optimum", over_optimum(first)},
       {"best_over_optimum", over_optimum(validation["best"])},
-      {"best_logged_over_optimum", (*results_)["dataset"]["best_logged"].is_null()
-                                       ? json(nullptr)
-                                       : over_optimum((*results_)["dataset"]["best_logged"]["objective"])}};
+      {"best_logged_over_optimum", best_logged.is_null() ? json(nullptr) : over_optimum(best_logged["objective"])}};
   conclude();
 }
 

@@ -37,7 +37,7 @@ class Pipeline {
   void validate();
   /// Looks every proposal up in a whole recorded table instead, and tells how far they are from its optimum. The
   /// table's rows do not join the dataset.
-  void validate_with_table(const std::filesystem::path& table);
+  void validate_with_table(const std::filesystem::path& file);
 
   /// results.json as it stands.
   const nlohmann::json& results() const { return *results_; }
@@ -52,10 +52,11 @@ class Pipeline {
   void read_results();
   const StudyKeys& keys();
   Store& store();
-  const Network* network() const;
-  void import_log();
-  std::optional<Store::GroupId> find_group(const Store& store);
-  void load_dataset(const Store& store, Store::GroupId group);
+  Dataset import_log();
+  /// The study's trials; nothing if none were ever collected.
+  std::optional<Dataset> read_trials(const Store& store);
+  /// Makes them the dataset, and the log of those that were not validated since the last training.
+  void use(Dataset trials);
   SurrogateObjective make_objective();
   void describe_log();
   void reset_proposals(const SurrogateObjective& objective);

@@ -6,6 +6,7 @@
 
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/workload/network.hpp"
 
 namespace corbel {
 namespace {
@@ -19,6 +20,56 @@ Network read_workload(const Config& node) {
   }
   if (node.is_map()) return network_from_config(node);
   return load_network(node.text(), folder);
+}
+
+/// An entry of `workloads:`: as `workload:`, with a weight and a name of its own.
+void add_workload(WorkloadSuite& suite, const Config& node) {
+  WorkloadSuite::Member member;
+  if (node.is_map() && !node.has("layers")) {
+    node.allow_only({"name", "batch", "weight", "as"});
+    const std::int64_t batch = node.has("batch") ? node.at("batch").integer(1, 1 << 20) : 0;
+    member.network = load_network(node.at("name").text(), std::filesystem::path(node.file()).parent_path(), batch);
+    if (const Config* weight = node.find("weight")) member.weight = weight->number();
+  } else {
+    member.network = read_workload(node);
+  }
+  const Config* label = node.is_map() ? node.find("as") : nullptr;
+  member.label = label ? label->text() : member.network.name;
+  try {
+    suite.add(std::move(member));
+  } catch (const Error& error) {
+    throw node.error(error.what(), error.hint());
+  }
+}
+
+WorkloadSuite read_workloads(const Config& root) {
+  const Config* one = root.find("workload");
+  const Config* several = root.find("workloads");
+  const Config* combine = root.find("combine");
+  if (one && several) throw several->error("`workload` and `workloads` exclude each other", "keep one of them");
+  if (combine && !several) {
+    throw combine->error("`combine` needs several `workloads:`", "list them, or remove it");
+  }
+  if (one && one->is_sequence()) {
+    throw one->error("`workload` names one network, and this is a list", "for several, write `workloads:`");
+  }
+  CombineRule rule = CombineRule::geometric_mean;
+  if (combine) {
+    const std::string& name = combine->choice({"geometric_mean", "sum", "maximum"});
+    for (const CombineRule each : {CombineRule::sum, CombineRule::maximum}) {
+      if (name == to_string(each)) rule = each;
+    }
+  }
+  WorkloadSuite suite(rule);
+  if (one) {
+    const Network network = read_workload(*one);
+    suite.add({network, network.name, 1});
+  }
+  if (several) {
+    if (several->items().empty()) throw several->error("`workloads` is empty", "list networks, such as mobilenet_v2");
+    for (const Config& item : several->items()) add_workload(suite, item);
+  }
+  return suite;
 }
 
 SearchSettings read_search(const Config& node) {
@@ -66,28 +117,44 @@ std::vector<std::pair<std::string, std::string>> read_fixed(const Config& node) 
   return fixed;
 }
 
-void check_objective(const StudyFile& study, const Config& objective) {
-  std::vector<std::string> names;
-  for (const MetricInfo& metric : study.simulator->metrics()) names.push_back(metric.name);
-  if (std::find(names.begin(), names.end(), study.objective) == names.end()) {
-    throw unknown_name(fmt::format("metric of simulator {}", study.simulator->name()), study.objective, names,
+void check_objective(const StudyFile& study, const std::vector<std::string>& metrics, const Config& objective) {
+  if (std::find(metrics.begin(), metrics.end(), study.objective) == metrics.end()) {
+    throw unknown_name(fmt::format("metric of simulator {}", study.simulator->name()), study.objective, metrics,
                        objective.place());
+  }
+  const auto& members = study.workloads.members();
+  const bool equal = std::all_of(members.begin(), members.end(),
+                                 [&](const auto& member) { return member.weight == members.front().weight; });
+  if (study.workloads.has_several() && !equal && study.objective.find('.') == std::string::npos &&
+      !study.workloads.weighs(study.objective)) {
+    throw objective.error(
+        fmt::format("the weights have no effect on {}: its maximum is the greatest of the networks' own",
+                    study.objective),
+        "remove the weights, or combine by sum or geometric_mean");
   }
 }
 
-/// Binding here finds misspelt names before hours of simulation; a log's metrics are only known once it is read.
-void check_constraints(const StudyFile& study) {
-  std::vector<std::string> names;
-  for (const MetricInfo& metric : study.simulator->metrics()) names.push_back(metric.name);
-  for (const Constraint& constraint : study.constraints) BoundConstraint(constraint, *study.space, names);
+/// Several networks' results are told apart by their groups of trials, which only a simulation of them has.
+void check_workloads(const StudyFile& study, const Config& root) {
+  if (!study.workloads.has_several()) return;
+  const Config& workloads = root.at("workloads");
+  if (study.import) {
+    throw workloads.error("several `workloads:` need a simulator's own trials, and the study imports a log",
+                          "name the one `workload:` that the log is of, or sweep instead of `import:`");
+  }
+  if (study.simulator && !study.simulator->needs_workload()) {
+    throw workloads.error(
+        fmt::format("simulator {} runs no network, so that several would all be the same", study.simulator->name()),
+        "remove `workloads:`, or name a simulator that runs networks, such as edge");
+  }
 }
 
 }  // namespace
 
 StudyFile StudyFile::load(const std::filesystem::path& file) {
   const Config root = Config::load(file);
-  root.allow_only({"name", "space", "workload", "simulator", "fixed", "objective", "constraints", "seed", "threads",
-                   "sweep", "import", "train", "search", "validate", "output"});
+  root.allow_only({"name", "space", "workload", "workloads", "combine", "simulator", "fixed", "objective",
+                   "constraints", "seed", "threads", "sweep", "import", "train", "search", "validate", "output"});
   StudyFile study;
   study.file = file;
   study.name = root.has("name") ? root.at("name").text() : file.stem().string();
@@ -95,7 +162,7 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
     study.space = DesignSpace::from_config(*space);
     if (space->is_scalar()) study.space_name = space->text();
   }
-  if (const Config* workload = root.find("workload")) study.network = read_workload(*workload);
+  study.workloads = read_workloads(root);
   if (const Config* import = root.find("import")) study.import = import_spec_from_config(*import);
   if (const Config* fixed = root.find("fixed")) study.fixed = read_fixed(*fixed);
   for (const char* key : {"fixed", "validate"}) {
@@ -118,13 +185,14 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
       throw simulator->error("a study with a simulator must say its `space`", "add `space: edge` or your parameters");
     }
     study.simulator = make_simulator(*simulator, *study.space);
-    if (study.simulator->needs_workload() && !study.network) {
+    if (study.simulator->needs_workload() && study.workloads.is_empty()) {
       throw root.error(
           fmt::format("`workload` is missing: simulator {} runs a neural network", study.simulator->name()),
           "add `workload: mobilenet_v2`, or the path of a workload file");
     }
     HardwareBinding(*study.simulator, *study.space, study.fixed);
   }
+  check_workloads(study, root);
 
   const Config& objective = root.at("objective");
   study.objective = objective.text();
@@ -134,8 +202,15 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
       study.constraints.push_back(Constraint::parse(item.text(), item.place()));
     }
   }
-  if (study.simulator) check_objective(study, objective);
-  if (study.simulator && !study.import) check_constraints(study);
+  if (study.simulator) {
+    std::vector<std::string> metrics;
+    for (const MetricInfo& metric : study.simulated_metrics()) metrics.push_back(metric.name);
+    check_objective(study, metrics, objective);
+    // Binding finds misspelt names before hours of simulation; a log's metrics are only known once it is read.
+    for (const Constraint& constraint : study.constraints) {
+      if (!study.import) BoundConstraint(constraint, *study.space, metrics);
+    }
+  }
 
   if (const Config* seed = root.find("seed")) {
     study.seed = static_cast<std::uint64_t>(seed->integer(0, std::int64_t{1} << 62));
@@ -170,6 +245,10 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
     }
   }
   return study;
+}
+
+std::vector<MetricInfo> StudyFile::simulated_metrics() const {
+  return simulator ? workloads.metrics(simulator->metrics()) : std::vector<MetricInfo>{};
 }
 
 }  // namespace corbel

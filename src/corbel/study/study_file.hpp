@@ -13,10 +13,10 @@
 #include "corbel/dataset/import.hpp"
 #include "corbel/search/strategy.hpp"
 #include "corbel/simulator/simulator.hpp"
+#include "corbel/simulator/suite.hpp"
 #include "corbel/space/constraint.hpp"
 #include "corbel/space/design_space.hpp"
 #include "corbel/surrogate/trainer.hpp"
-#include "corbel/workload/network.hpp"
 
 namespace corbel {
 
@@ -35,9 +35,9 @@ struct SearchSettings {
 struct StudyFile {
   std::filesystem::path file;
   std::string name;
-  std::string space_name;            ///< "edge", a file, or "" when written in place
-  std::optional<DesignSpace> space;  ///< empty: inferred from the log
-  std::optional<Network> network;
+  std::string space_name;                                  ///< "edge", a file, or "" when written in place
+  std::optional<DesignSpace> space;                        ///< empty: inferred from the log
+  WorkloadSuite workloads;                                 ///< empty: none is named
   std::shared_ptr<const Simulator> simulator;              ///< may be null when there is a log
   std::vector<std::pair<std::string, std::string>> fixed;  ///< hardware parameters the space does not vary
   std::string objective;
@@ -54,6 +54,9 @@ struct StudyFile {
 
   /// @throws Error naming file, line and column, with the near miss for unknown keys and names
   static StudyFile load(const std::filesystem::path& file);
+
+  /// What its own simulations give; empty without a simulator. With several workloads, also each one's own.
+  std::vector<MetricInfo> simulated_metrics() const;
 
   std::filesystem::path store_file() const { return output / "trials.db"; }
   std::filesystem::path model_file() const { return output / "model.safetensors"; }

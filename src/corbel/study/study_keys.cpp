@@ -7,7 +7,7 @@
 #include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/units.hpp"
-#include "corbel/dataset/sweep.hpp"
+#include "corbel/study/study_trials.hpp"
 
 namespace corbel {
 namespace {
@@ -31,18 +31,15 @@ std::string log_key(const StudyFile& study) {
 
 }  // namespace
 
-TrialGroup simulator_group(const StudyFile& study) {
-  return trial_group(*study.space, *study.simulator, study.network ? &*study.network : nullptr, study.fixed);
-}
-
 StudyKeys::StudyKeys(const StudyFile& study) : study_(study) {
   if (study.import) log_ = log_key(study);
+  const std::string workloads = study.workloads.fingerprint();
   std::string simulated;
   if (study.simulator) {
-    const TrialGroup group = simulator_group(study);
-    simulated = fingerprint_of({group.space.fingerprint(), group.simulator_fingerprint, group.workload_fingerprint});
+    const TrialGroup group = StudyTrials(study).groups().front();
+    simulated = fingerprint_of({group.space.fingerprint(), group.simulator_fingerprint, workloads});
   }
-  source_ = fingerprint_of({log_, simulated, study.network ? study.network->fingerprint() : "", study.objective});
+  source_ = fingerprint_of({log_, simulated, workloads, study.objective});
   for (const Constraint& constraint : study.constraints) limits_ += fingerprint_of({constraint.text()});
 }
 

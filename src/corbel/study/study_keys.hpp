@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "corbel/dataset/dataset.hpp"
 #include "corbel/study/study_file.hpp"
 
 namespace corbel {
@@ -32,8 +31,5 @@ class StudyKeys {
   const StudyFile& study_;
   std::string log_, source_, limits_;
 };
-
-/// The key of the study's simulated trials. @throws nothing; needs a simulator
-TrialGroup simulator_group(const StudyFile& study);
 
 }  // namespace corbel

@@ -49,6 +49,8 @@ space: edge                     # built in; or a file; or a map of parameters, s
 #     dataflow: {{values: [ws, os, rs]}}
 
 workload: mobilenet_v2          # of the zoo (corbel describe workload), or a workload file
+# workloads: [mobilenet_v2, {{name: resnet50, weight: 2}}]   # instead: one design for several, with
+# combine: geometric_mean       # or sum, or maximum, of their metrics
 
 simulator:                      # corbel describe simulator edge
   name: edge

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "corbel/dataset/store.hpp"
+#include "corbel/dataset/sweep.hpp"
+#include "corbel/study/study_file.hpp"
+
+namespace corbel {
+
+/// A study's own simulations. Each of a design on one network is a trial of its own, in that network's group, so that
+/// studies of other weights or of one of the networks share them; what the study asks about is made of them here.
+class StudyTrials {
+ public:
+  /// @param study  with a simulator; must outlive this
+  explicit StudyTrials(const StudyFile& study) : study_(study) {}
+
+  /// One per workload, in their order; one where the simulator needs none.
+  std::vector<TrialGroup> groups() const;
+  /// Simulates until the study's number of designs is finished on every network.
+  void sweep(Store& store, Monitor& monitor) const;
+  /// Every design that is finished on all networks; nothing if a group was never begun.
+  std::optional<Dataset> read(const Store& store) const;
+  /// What these designs come to, with StudyFile::simulated_metrics(); those not yet in the store are simulated.
+  std::vector<Outcome> simulate(Store& store, std::span<const Design> designs, Monitor& monitor) const;
+
+ private:
+  std::vector<SweepTarget> targets(Store& store) const;
+  const StudyFile& study_;
+};
+
+}  // namespace corbel
