@@ -12,6 +12,7 @@
 #include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/simulator/simulator.hpp"
+#include "corbel/simulator/suite.hpp"
 #include "corbel/workload/network.hpp"
 #include "simulator_option.hpp"
 #include "summaries.hpp"
@@ -29,8 +30,9 @@ json number(double value) {
 }
 
 struct SimulateArguments {
-  std::string design, workload, simulator = "edge", space = "edge";
-  std::vector<std::string> settings;
+  std::string design, simulator = "edge", space = "edge", combine = "geometric_mean";
+  std::vector<std::string> workloads, settings;
+  std::vector<double> weights;
   std::int64_t batch = 0;
   bool layers = false, mappings = false;
 };
@@ -118,16 +120,118 @@ json layers_json(const std::vector<LayerCost>& layers) {
   return list;
 }
 
+WorkloadSuite load_workloads(const SimulateArguments& arguments) {
+  CombineRule rule = CombineRule::geometric_mean;
+  for (const CombineRule each : {CombineRule::sum, CombineRule::maximum}) {
+    if (arguments.combine == to_string(each)) rule = each;
+  }
+  if (!arguments.weights.empty() && arguments.weights.size() != arguments.workloads.size()) {
+    throw Error(ErrorCode::usage,
+                fmt::format("{} weights for {} workloads", arguments.weights.size(), arguments.workloads.size()),
+                "give --weights one for each --workload, in their order, or none");
+  }
+  WorkloadSuite suite(rule);
+  for (std::size_t i = 0; i < arguments.workloads.size(); ++i) {
+    Network network = load_network(arguments.workloads[i], {}, arguments.batch);
+    const std::string label = network.name;
+    suite.add({std::move(network), label, arguments.weights.empty() ? 1 : arguments.weights[i]});
+  }
+  return suite;
+}
+
+std::string verdict(const Outcome& outcome) {
+  return outcome.state == OutcomeState::complete ? "feasible"
+                                                 : fmt::format("{}: {}", to_string(outcome.state), outcome.reason);
+}
+
+std::string metric_text(const Outcome& outcome, std::size_t metric) {
+  const bool known = metric < outcome.metrics.size() && std::isfinite(outcome.metrics[metric]);
+  return known ? format_for_people(outcome.metrics[metric]) : "-";
+}
+
+json outcome_json(const Outcome& outcome, std::span<const MetricInfo> metrics) {
+  json result = {{"feasible", outcome.state == OutcomeState::complete},
+                 {"state", to_string(outcome.state)},
+                 {"reason", outcome.reason},
+                 {"detail", outcome.detail}};
+  for (std::size_t i = 0; i < metrics.size() && i < outcome.metrics.size(); ++i) {
+    result[metrics[i].name] = number(outcome.metrics[i]);
+  }
+  return result;
+}
+
+/// One design on several networks: the combined metrics, and each network's own.
+void simulate_suite(const SimulateArguments& arguments, const Simulator& simulator, const Hardware& hardware,
+                    const WorkloadSuite& suite, const Common& common) {
+  const auto metrics = simulator.metrics();
+  std::vector<Outcome> outcomes;
+  for (const WorkloadSuite::Member& member : suite.members()) {
+    outcomes.push_back(simulator.simulate(std::span(&hardware, 1), &member.network).front());
+  }
+  const Outcome combined = suite.combine(metrics, outcomes);
+  const bool wants_layers = arguments.layers || arguments.mappings;
+  const auto layers_of = [&](std::size_t i) {
+    const bool has_layers = wants_layers && outcomes[i].state == OutcomeState::complete;
+    return has_layers ? simulator.layer_costs(hardware, suite.members()[i].network) : std::vector<LayerCost>{};
+  };
+  if (common.json()) {
+    json result = outcome_json(combined, metrics);
+    result["combine"] = to_string(suite.rule());
+    result["simulator"] = {{"name", simulator.name()}, {"fingerprint", simulator.fingerprint()}};
+    result["workloads"] = json::array();
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      json own = outcome_json(outcomes[i], metrics);
+      own["workload"] = suite.members()[i].label;
+      own["weight"] = suite.members()[i].weight;
+      if (wants_layers) own["layers"] = layers_json(layers_of(i));
+      result["workloads"].push_back(std::move(own));
+    }
+    print_json(result);
+    return;
+  }
+  fmt::print("{} on simulator {}: {}\n", suite.name(), simulator.name(), verdict(combined));
+  if (combined.state != OutcomeState::complete) fmt::print("{}\n", combined.detail);
+  std::vector<std::string> header = {"metric", std::string(to_string(suite.rule()))};
+  for (const WorkloadSuite::Member& member : suite.members()) {
+    header.push_back(fmt::format("{} (weight {})", member.label, format_number(member.weight)));
+  }
+  header.emplace_back("meaning");
+  Table table(header);
+  for (std::size_t m = 0; m < metrics.size(); ++m) {
+    std::vector<std::string> cells = {metrics[m].name, metric_text(combined, m)};
+    for (const Outcome& outcome : outcomes) cells.push_back(metric_text(outcome, m));
+    cells.push_back(metrics[m].help);
+    table.row(std::move(cells));
+  }
+  table.print();
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const std::vector<LayerCost> layers = layers_of(i);
+    if (layers.empty()) continue;
+    fmt::print("\n== {}\n", suite.members()[i].network.title);
+    if (arguments.layers) print_layers(layers);
+    if (arguments.mappings) print_mappings(layers);
+  }
+}
+
 void simulate(const SimulateArguments& arguments, const Common& common) {
   const std::unique_ptr<Simulator> simulator =
       make_named_simulator(arguments.simulator, arguments.settings, arguments.space);
   const Hardware hardware = parse_hardware(*simulator, read_design(arguments.design), "--design");
-  if (simulator->needs_workload() && arguments.workload.empty()) {
+  if (simulator->needs_workload() && arguments.workloads.empty()) {
     throw Error(ErrorCode::usage, fmt::format("simulator {} needs a workload", simulator->name()),
                 "give --workload, such as mobilenet_v2");
   }
+  const WorkloadSuite suite = load_workloads(arguments);
+  if (suite.has_several()) {
+    if (!simulator->needs_workload()) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("simulator {} runs no network: several would all be the same", simulator->name()),
+                  "leave --workload out");
+    }
+    return simulate_suite(arguments, *simulator, hardware, suite, common);
+  }
   Network network;
-  if (!arguments.workload.empty()) network = load_network(arguments.workload, {}, arguments.batch);
+  if (!suite.is_empty()) network = suite.members().front().network;
   const Outcome outcome = simulator->simulate(std::span(&hardware, 1), &network).front();
   const bool complete = outcome.state == OutcomeState::complete;
   std::vector<LayerCost> layers;
@@ -135,24 +239,19 @@ void simulate(const SimulateArguments& arguments, const Common& common) {
   if (wants_layers && complete) layers = simulator->layer_costs(hardware, network);
   const auto metrics = simulator->metrics();
   if (common.json()) {
-    json result = {{"feasible", complete},
-                   {"state", to_string(outcome.state)},
-                   {"reason", outcome.reason},
-                   {"detail", outcome.detail},
-                   {"workload", network.name},
-                   {"simulator", {{"name", simulator->name()}, {"fingerprint", simulator->fingerprint()}}}};
-    for (std::size_t i = 0; i < metrics.size(); ++i) result[metrics[i].name] = number(outcome.metrics[i]);
+    json result = outcome_json(outcome, metrics);
+    result["workload"] = network.name;
+    result["simulator"] = {{"name", simulator->name()}, {"fingerprint", simulator->fingerprint()}};
     if (wants_layers) result["layers"] = layers_json(layers);
     print_json(result);
     return;
   }
   fmt::print("{} on simulator {}: {}\n", network.title.empty() ? network.name : network.title, simulator->name(),
-             complete ? "feasible" : fmt::format("{}: {}", to_string(outcome.state), outcome.reason));
+             verdict(outcome));
   if (!complete) fmt::print("{}\n", outcome.detail);
   Table table({"metric", "value", "meaning"});
   for (std::size_t i = 0; i < metrics.size(); ++i) {
-    table.row({metrics[i].name, std::isfinite(outcome.metrics[i]) ? format_for_people(outcome.metrics[i]) : "-",
-               metrics[i].help});
+    table.row({metrics[i].name, metric_text(outcome, i), metrics[i].help});
   }
   table.print();
   if (layers.empty()) return;
@@ -170,10 +269,15 @@ void simulate(const SimulateArguments& arguments, const Common& common) {
 
 void add_simulate_command(CLI::App& app, Common& common, int&) {
   const auto arguments = std::make_shared<SimulateArguments>();
-  CLI::App* command = app.add_subcommand("simulate", "Simulate one design on one network");
+  CLI::App* command = app.add_subcommand("simulate", "Simulate one design on one network or several");
   command->add_option("--design", arguments->design, "NAME=VALUE,… or a .json or .yaml file, as export writes it")
       ->required();
-  command->add_option("--workload", arguments->workload, "A network of the zoo, or a workload file");
+  command->add_option("--workload", arguments->workloads,
+                      "A network of the zoo, or a workload file; several are also combined");
+  command->add_option("--weights", arguments->weights, "Of several workloads, in their order; 1 each if not given");
+  command->add_option("--combine", arguments->combine, "How the metrics of several workloads become one")
+      ->check(CLI::IsMember({"geometric_mean", "sum", "maximum"}))
+      ->capture_default_str();
   command->add_option("--batch", arguments->batch, "Inference batch size instead of the workload's")
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--simulator", arguments->simulator, "Which simulator")->capture_default_str();

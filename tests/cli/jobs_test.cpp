@@ -75,6 +75,33 @@ TEST(Simulate, SaysWhyADesignDoesNotCompile) {
   EXPECT_GT(result["area_mm2"].get<double>(), 0);
 }
 
+TEST(Simulate, CombinesSeveralNetworks) {
+  const auto simulate = [](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"simulate", "--design", v1_design, "--format", "json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished finished = corbel(arguments);
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    return parse(finished);
+  };
+  const json first = simulate({"--workload", "mobilenet_v2"}), second = simulate({"--workload", "resnet50"});
+  const double a = first["latency_ms"], b = second["latency_ms"];
+  const json mean = simulate({"--workload", "mobilenet_v2", "resnet50"});
+  EXPECT_DOUBLE_EQ(mean["latency_ms"].get<double>(), std::sqrt(a * b));
+  EXPECT_EQ(mean["workloads"][1]["latency_ms"], b);
+  EXPECT_EQ(mean["area_mm2"], first["area_mm2"]);
+  const json sum = simulate(
+      {"--workload", "mobilenet_v2", "--workload", "resnet50", "--weights", "3", "1", "--combine", "sum", "--layers"});
+  EXPECT_DOUBLE_EQ(sum["latency_ms"].get<double>(), 3 * a + b);
+  EXPECT_GT(sum["workloads"][0]["layers"].size(), 10U);
+  EXPECT_EQ(corbel({"simulate", "--design", v1_design, "--workload", "mobilenet_v2", "--weights", "1", "2"}).exit_code,
+            2);
+  EXPECT_EQ(corbel({"simulate", "--design", v1_design, "--workload", "mobilenet_v2", "--combine", "mean"}).exit_code,
+            2);
+  const Finished twice = corbel({"simulate", "--design", v1_design, "--workload", "resnet50", "resnet50"});
+  EXPECT_EQ(twice.exit_code, 1);
+  EXPECT_NE(twice.err.find("resnet50 is named twice"), std::string::npos) << twice.err;
+}
+
 TEST(Describe, WorkloadTotals) {
   const json result = parse(corbel({"describe", "workload", "mobilenet_v2", "--format", "json"}));
   EXPECT_NEAR(result["total_macs"].get<double>(), 300.8e6, 3e6);
