@@ -46,7 +46,7 @@ std::string text(const Hardware& hardware) {
 TEST(EdgeProperties, MoreMemoryOrBandwidthIsNeverSlower) {
   const auto simulator = make_edge_simulator();
   int compared = 0;
-  for_random_pairs(1, 6000, [&](const Network& network, const Hardware& hardware, Rng& rng) {
+  for_random_pairs(1, 9000, [&](const Network& network, const Hardware& hardware, Rng& rng) {
     const Outcome before = simulate_one(*simulator, hardware, network);
     for (const std::size_t parameter :
          {pe_memory, core_memory, activation_memory, instruction_memory, parameter_memory, dram_bandwidth}) {

@@ -35,17 +35,20 @@ inline constexpr double edge_link_bytes = 32;
 /// 179 registers of 32 bits per layer in its convolution and output units (opendla.h of nvdla.org: 55 CDMA, 24 CSC,
 /// 4 CMAC, 12 CACC, 84 SDP).
 inline constexpr double edge_setup_instructions = 45;
-/// Cycles that one instruction can keep the lanes busy: a repeat count of seven bits, what 128 bits leave beside an
-/// opcode, three addresses of 24 bits, three strides of 12 bits and the flags that order moves and products (choice).
-inline constexpr double edge_run_cycles = 128;
+/// Products that one instruction makes in every lane: a repeat count of six bits, what 128 bits leave beside an opcode,
+/// three addresses of 24 bits, three strides of 12 bits and the flags that order moves and products (choice).
+inline constexpr double edge_run_cycles = 64;
 /// Instructions reach the PEs over the same links as data.
 inline constexpr double edge_instructions_per_cycle = edge_link_bytes / edge_instruction_entry_bytes;
 /// The compiler takes divisions of a layer that use at least this share of the cores that the widest one uses (choice).
 inline constexpr double edge_least_spread = 0.75;
 /// Cycles from the controller to a PE, per hop of the grid, when a layer starts.
 inline constexpr double edge_hop_cycles = 2;
-/// Depth of a core's pipeline: operand fetch, multiply, add tree, accumulate, requantise, write.
-inline constexpr double edge_pipeline_cycles = 32;
+/// Depth of a core's pipeline: operand fetch, multiply, add tree, accumulate, requantise, write. Runs do not
+/// overlap in it. Chosen in sight of the Coral Edge TPU's compute-bound networks (validation/).
+inline constexpr double edge_pipeline_cycles = 48;
+/// Cycles in which a lane hands over a sum and clears it, through the port that otherwise adds to it (choice).
+inline constexpr double edge_drain_cycles = 2;
 
 /// Time of an inference before and after the accelerator runs. Derived: the fastest runs of three networks that differ
 /// five-fold in operations and fifty-fold in weights all take 127.8 to 128.1 µs in the data set published with PRIME

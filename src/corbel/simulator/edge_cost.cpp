@@ -32,7 +32,7 @@ double edge_layer_energy_pj(const EdgeLayerFacts& layer, const EdgeMapping& mapp
   // A convolution reads one word per core and cycle for all lanes; channelwise layers read an operand per operation.
   const double activation_bytes =
       layer.layer_class == EdgeLayerClass::dense
-          ? mapping.compute_cycles * edge_lane_ways * mapping.active_pes * mapping.active_cores
+          ? mapping.product_cycles * edge_lane_ways * mapping.active_pes * mapping.active_cores
           : layer.macs + layer.vector_operations * layer.operands;
   const double requantised = layer.macs > 0 ? layer.outputs : 0;
   return layer.macs * (table.mac + (layer.word_bytes > 0 ? table.parameter_byte : 0)) + requantised * table.requantise +

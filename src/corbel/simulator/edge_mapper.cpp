@@ -167,8 +167,12 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   // in, runs of products, outputs out.
   const double setup = layer.fused ? 0 : slice.active_pes * slice.active_cores * edge_setup_instructions;
   const double tiles = layer.fused ? 0 : tiling.channel_tiles * pixel_tiles;
-  const double compute_cycles = tiling.channel_tiles * slice.core_pixels * layer.words;
-  const double tile_instructions = 2 * tiles + std::max(tiles * input_splits, parts(compute_cycles, edge_run_cycles));
+  const double product_cycles = tiling.channel_tiles * slice.core_pixels * layer.words;
+  const double runs = layer.fused ? 0 : std::max(tiles * input_splits, parts(product_cycles, edge_run_cycles));
+  const double drain_cycles = layer.fused ? 0 : edge_drain_cycles * tiling.channel_tiles * slice.core_pixels;
+  const double compute_cycles = product_cycles + drain_cycles + runs * edge_pipeline_cycles;
+  // Per tile, a move for every row of its window and one for its outputs.
+  const double tile_instructions = (layer.window_rows + 1) * tiles + runs;
   mapping.needs[static_cast<std::size_t>(EdgeMemory::instruction)] = setup + tile_instructions;
 
   const double inputs = slice.core_pixels * tiling.in_channel_bytes * layer.act_rows *
@@ -190,16 +194,16 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   mapping.core_port_cycles = layer.steps * core_bytes / edge_memory_port_bytes;
   mapping.network_cycles = streamed_bytes / edge_link_bytes;
   mapping.exchange_cycles = exchanged_bytes / edge_link_bytes;
-  mapping.start_cycles = layer.fused
-                             ? 0
-                             : layer.steps * (edge_pipeline_cycles + edge_hop_cycles * (chip.pes_x + chip.pes_y) +
-                                              tiling.unit_bytes / 2 / edge_memory_port_bytes);
+  const double first_weights = std::min(layer.words, edge_run_cycles) * layer.word_bytes * tiling.lanes;
+  mapping.start_cycles =
+      layer.fused ? 0 : layer.steps * (edge_hop_cycles * (chip.pes_x + chip.pes_y) + first_weights / edge_link_bytes);
   mapping.dispatch_cycles = (setup + layer.steps * tile_instructions) / edge_instructions_per_cycle;
   mapping.cycles = mapping.start_cycles + mapping.exchange_cycles +
                    std::max({mapping.compute_cycles, mapping.pe_port_cycles, mapping.core_port_cycles,
                              mapping.network_cycles, mapping.dispatch_cycles});
   if constexpr (detail) {
     mapping.active_pes = slice.active_pes;
+    mapping.product_cycles = layer.steps * product_cycles;
     mapping.active_cores = slice.active_cores;
     mapping.pixels_per_core = slice.core_pixels;
     mapping.channels_per_core = slice.core_channels;
