@@ -41,26 +41,34 @@ std::string diagram() {
 }
 
 std::vector<SimulatorDescription::Line> reasons() {
+  const double line = edge_memory_port_bytes;
   return {
       {edge_overflow_reason(EdgeMemory::pe),
        "a layer's tensors do not fit into the PE memories, even divided over all PEs; activations stay on chip"},
       {edge_overflow_reason(EdgeMemory::core),
-       "core memory is too small for both buffers of one kernel row of weights"},
+       fmt::format("core memory is too small for both buffers of the least weights that lanes get: a kernel row, in "
+                   "lines of {} bytes",
+                   line)},
       {edge_overflow_reason(EdgeMemory::activation),
        "activation memory is too small for both buffers of a partial sum per lane and of their operands"},
       {edge_overflow_reason(EdgeMemory::parameter),
-       "parameter memory is too small for both buffers of one kernel row for all lanes"},
+       fmt::format("parameter memory is too small for both buffers of a kernel row for all lanes, in lines of {} bytes",
+                   line)},
       {edge_overflow_reason(EdgeMemory::instruction),
-       "the instructions of a layer do not fit: setting up every core, and many small tiles, take them"},
+       fmt::format("a layer's program does not fit into half of the memory: {} instructions set up a core, the others "
+                   "move and multiply tiles",
+                   edge_setup_instructions)},
   };
 }
 
 std::vector<SimulatorDescription::Line> equations() {
   return {
       {"peak", fmt::format("pes_x · pes_y · cores · compute_lanes · {} · 2 · clock", edge_lane_ways)},
+      {"compute", fmt::format("products + {} per sum + {} per run of {} products", edge_drain_cycles,
+                              edge_pipeline_cycles, edge_run_cycles)},
+      {"instructions", fmt::format("active cores · {} + tiles · (window rows + 1) + runs; {} reach the PEs in a cycle",
+                                   edge_setup_instructions, edge_instructions_per_cycle)},
       {"layer on chip", "start + exchange + max(compute, PE memory port, core memory port, network, instructions)"},
-      {"layer instructions",
-       fmt::format("active PEs · active cores · {} + moves and products of each tile", edge_setup_instructions)},
       {"layer dram", "(weights that are not resident + inputs and outputs of the network) / dram_bandwidth"},
       {"latency", "host_latency + Σ layers max(on chip, dram)"},
       {"energy",
