@@ -156,6 +156,9 @@ class NetworkBuilder {
   Tensor basic_block(const std::string& name, const Tensor& input, const BasicBlock& options);
   Tensor bottleneck(const std::string& name, const Tensor& input, const Bottleneck& options);
 
+  /// Any other layer, which reads `inputs`; its batch is multiplied by that of the network.
+  Tensor append(Layer layer, std::span<const Tensor> inputs);
+
   std::int64_t batch() const { return batch_; }
   const std::vector<Layer>& layers() const { return layers_; }
   std::vector<Layer> take_layers() { return std::move(layers_); }
@@ -177,9 +180,6 @@ class NetworkBuilder {
   Tensor recurrent_elementwise(const std::string& name, std::span<const Tensor> operands, std::int64_t channels,
                                std::int64_t steps);
   std::vector<int> merged_producers(const std::string& name, std::span<const Tensor> tensors) const;
-  /// Appends the layer, which reads `inputs`.
-  Tensor append(Layer layer, std::span<const Tensor> inputs);
-
   std::int64_t batch_;
   std::string place_;
   std::vector<Layer> layers_;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,14 +90,21 @@ std::vector<std::string> zoo_names();
 /// Folder of the zoo: $CORBEL_ZOO, else beside the program's installation, else the source tree's.
 std::filesystem::path zoo_folder();
 
-/// A zoo name ("mobilenet_v2") or a path of a workload YAML file; docs/formats/workload.md.
+/// What can be chosen of a network when it is loaded.
+struct NetworkOptions {
+  std::int64_t batch = 0;                          ///< inference batch size; 0: as the file says
+  std::map<std::string, std::int64_t> dimensions;  ///< sizes of an ONNX file's open dimensions; docs/formats/onnx.md
+};
+
+/// A zoo name ("mobilenet_v2"), or a path of a workload YAML file (docs/formats/workload.md) or of an ONNX file
+/// (".onnx"; docs/formats/onnx.md).
 /// @param relative_to  folder from which a relative path starts
-/// @param batch  inference batch size; 0: as the file says
 /// @throws Error{not_found} with the near misses for an unknown name;
-///         Error{invalid_input} naming file, line and column; also for sizes that overflow 63 bits or shapes that do
-///         not fit
+///         Error{invalid_input} naming file, line and column, or node; also for sizes that overflow 63 bits or shapes
+///         that do not fit; Error{unsupported} for operators of an ONNX file that cannot become layers
 Network load_network(std::string_view name_or_path, const std::filesystem::path& relative_to = {},
-                     std::int64_t batch = 0);
+                     const NetworkOptions& options = {});
+Network load_network(std::string_view name_or_path, const std::filesystem::path& relative_to, std::int64_t batch);
 Network network_from_config(const Config& config, std::int64_t batch = 0);
 
 /// The numbers a surrogate sees of a network, so that one model can serve several: logarithms of totals and shares of

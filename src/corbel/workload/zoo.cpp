@@ -6,7 +6,9 @@
 
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/file.hpp"
 #include "corbel/workload/network.hpp"
+#include "corbel/workload/onnx.hpp"
 #include "corbel/workload/reader.hpp"
 
 namespace corbel {
@@ -14,7 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view extension = ".yaml";
+constexpr std::string_view extension = ".yaml", onnx_extension = ".onnx";
+/// What protocol buffers, the format of ONNX files, can hold.
+constexpr std::uint64_t max_onnx_bytes = (std::uint64_t{1} << 31) - 1;
 
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
@@ -22,7 +26,8 @@ bool is_folder(const fs::path& path) {
 }
 
 bool is_path(std::string_view name) {
-  return name.find('/') != std::string_view::npos || name.ends_with(extension) || name.ends_with(".yml");
+  return name.find('/') != std::string_view::npos || name.ends_with(extension) || name.ends_with(".yml") ||
+         name.ends_with(onnx_extension);
 }
 
 }  // namespace
@@ -61,16 +66,28 @@ std::vector<std::string> zoo_names() {
   return names;
 }
 
-Network load_network(std::string_view name_or_path, const fs::path& relative_to, std::int64_t batch) {
-  if (is_path(name_or_path)) {
-    // An absolute path replaces what it is appended to.
-    return network_from_config(Config::load(relative_to / fs::path(name_or_path)), batch);
+Network load_network(std::string_view name_or_path, const fs::path& relative_to, const NetworkOptions& options) {
+  // An absolute path replaces what it is appended to.
+  const fs::path path = relative_to / fs::path(name_or_path);
+  if (name_or_path.ends_with(onnx_extension)) {
+    return network_from_onnx(read_file(path, max_onnx_bytes), path.string(), options);
   }
+  if (!options.dimensions.empty()) {
+    throw Error(ErrorCode::invalid_input,
+                fmt::format("workload {}: dimension {} is given, but only ONNX files have open dimensions",
+                            in_quotes(name_or_path), in_quotes(options.dimensions.begin()->first)),
+                "leave the dimensions out, or name a file that ends in .onnx");
+  }
+  if (is_path(name_or_path)) return network_from_config(Config::load(path), options.batch);
   const std::vector<std::string> names = zoo_names();
   if (!std::ranges::binary_search(names, name_or_path)) {
     throw unknown_name("workload", name_or_path, names, "", ErrorCode::not_found);
   }
-  return network_from_config(Config::load(zoo_folder() / fmt::format("{}{}", name_or_path, extension)), batch);
+  return network_from_config(Config::load(zoo_folder() / fmt::format("{}{}", name_or_path, extension)), options.batch);
+}
+
+Network load_network(std::string_view name_or_path, const fs::path& relative_to, std::int64_t batch) {
+  return load_network(name_or_path, relative_to, NetworkOptions{.batch = batch, .dimensions = {}});
 }
 
 Network network_from_config(const Config& config, std::int64_t batch) {
