@@ -26,9 +26,18 @@ inline std::string integers(const std::string& name, const std::vector<std::int6
   return name + " = Constant <value = int64[" + std::to_string(values.size()) + "] {" + joined(values) + "}> ()\n";
 }
 
-/// Nodes that write `name`, a float constant of this shape.
+/// Nodes that write `name`, a float constant of this shape, as operator sets from 9 on can.
 inline std::string weights(const std::string& name, const std::vector<std::int64_t>& shape) {
   return integers(name + "_shape", shape) + name + " = ConstantOfShape (" + name + "_shape)\n";
+}
+
+/// The same with all of its values, for every operator set.
+inline std::string written_weights(const std::string& name, const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) count *= size;
+  std::string values = "0.5";
+  for (std::int64_t i = 1; i < count; ++i) values += ", 0.5";
+  return name + " = Constant <value = float[" + joined(shape) + "] {" + values + "}> ()\n";
 }
 
 /// The bytes of a model in the text form of the ONNX library: `inputs` such as "float[1, 3, 8, 8] x"; its output is
