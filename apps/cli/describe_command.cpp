@@ -13,6 +13,7 @@
 #include "corbel/search/strategy.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/workload/network.hpp"
+#include "network_options.hpp"
 #include "simulator_option.hpp"
 #include "summaries.hpp"
 #include "terminal.hpp"
@@ -26,12 +27,12 @@ std::string count(double value) {
   return format_for_people(value, 18);
 }
 
-void describe_workload(const std::string& name, std::int64_t batch, const Common& common) {
+void describe_workload(const std::string& name, const NetworkOptions& options, const Common& common) {
   if (name.empty()) {
     Table table({"workload", "title", "MACs", "parameters"});
     json list = json::array();
     for (const std::string& each : zoo_names()) {
-      const Network network = load_network(each, {}, batch);
+      const Network network = load_network(each, {}, options);
       list.push_back({{"name", network.name},
                       {"title", network.title},
                       {"total_macs", network.total_macs()},
@@ -42,7 +43,7 @@ void describe_workload(const std::string& name, std::int64_t batch, const Common
     if (common.json()) return print_json({{"workloads", list}});
     return table.print();
   }
-  const Network network = load_network(name, {}, batch);
+  const Network network = load_network(name, {}, options);
   const auto shape = [](std::int64_t channels, std::int64_t height, std::int64_t width) {
     return fmt::format("{}x{}x{}", channels, height, width);
   };
@@ -240,7 +241,7 @@ void add_describe_command(CLI::App& app, Common& common, int&) {
   describe->require_subcommand(1);
   const auto name = std::make_shared<std::string>();
   const auto settings = std::make_shared<std::vector<std::string>>();
-  const auto batch = std::make_shared<std::int64_t>(0);
+  const auto options = std::make_shared<NetworkOptions>();
   const auto space = std::make_shared<std::string>("edge");
   const auto add = [&](const char* what, const char* help, const char* of, std::function<void()> action) {
     CLI::App* command = describe->add_subcommand(what, help);
@@ -249,10 +250,10 @@ void add_describe_command(CLI::App& app, Common& common, int&) {
     command->callback(std::move(action));
     return command;
   };
-  add("workload", "Layers and totals of a network; without a name, the zoo", "A network of the zoo, or a workload file",
-      [=, &common] { describe_workload(*name, *batch, common); })
-      ->add_option("--batch", *batch, "Inference batch size instead of the workload's")
-      ->check(CLI::Range(1, 1 << 20));
+  CLI::App* workload = add("workload", "Layers and totals of a network; without a name, the zoo",
+                           "A network of the zoo, a workload file or an ONNX file",
+                           [=, &common] { describe_workload(*name, *options, common); });
+  add_network_options(*workload, *options);
   add("space", "Parameters and values of a design space", "edge, or a space file",
       [=, &common] { describe_space(*name, common); });
   CLI::App* simulator = add("simulator", "Template, parameters, metrics, settings, equations; without a name, all",
