@@ -59,7 +59,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"pair", "[3, 8, 8]", "  - conv: {out: 8, kernel: [3, 3, 3]}\n", "net.yaml:4:28", "a pair has two sizes"},
         Bad{"long_name", "[3]",
             "  - activation: {name: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}\n",
-            "net.yaml:4:24", "1 to 64 characters"},
+            "net.yaml:4:24", "1 to 64 bytes"},
+        Bad{"control_character", "[3]", "  - activation: {name: \"a\\nb\"}\n", "net.yaml:4:24", "control character",
+            "one line"},
+        Bad{"ceil_of_same", "[3, 8, 8]", "  - max_pool: {kernel: 2, ceil: true}\n", "net.yaml:4:33",
+            "no meaning with `padding: same`"},
         Bad{"both_expand_and_hidden", "[8, 8, 8]", "  - inverted_residual: {out: 8, expand: 6, hidden: 9}\n",
             "net.yaml:4:5", "needs either `expand` or `hidden`"},
         Bad{"matmul_of_nothing", "[8]", "  - matmul\n", "net.yaml:4:5", "`matmul` needs `out` or `with`"},
@@ -130,6 +134,12 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"taken_name", "[8]", "  - activation: {name: a}\n  - activation: {name: a}\n", "net.yaml:5:24",
             "the name `a` is taken"},
         Bad{"reserved_name", "[8]", "  - activation: {name: input}\n", "net.yaml:4:24", "the name `input` is taken"},
+        Bad{"part_named_like_a_layer", "[8]",
+            "  - stack: {name: a, layers: [{activation: {name: b}}]}\n  - activation: {name: a.b}\n", "net.yaml:5:24",
+            "two layers get the name `a.b`", "dot"},
+        Bad{"unnamed_part_named_like_a_layer", "[8]",
+            "  - activation: {name: matmul_1.activation}\n  - matmul: {out: 8, activation: gelu}\n", "net.yaml:5:5",
+            "two layers get the name `matmul_1.activation`"},
         Bad{"residual", "[8, 8, 8]", "  - conv: {out: 4, kernel: 1}\n  - add: {with: input}\n", "net.yaml:5:5",
             "operands of shape [4, 8, 8] and [8, 8, 8] do not match", "1×1 convolution"},
         Bad{"broadcast_add", "[8, 8, 8]", "  - global_pool: {name: g}\n  - add: {from: input, with: g}\n",
@@ -149,6 +159,7 @@ TEST(BadNetwork, MissingAndUnknownKeys) {
   EXPECT_THAT(complaint("name: t\nlayers: [global_pool]\n").first, HasSubstr("`input` is missing"));
   EXPECT_THAT(complaint("name: t\ninput: [3]\n").first, HasSubstr("`layers` is missing"));
   EXPECT_THAT(complaint("input: [3]\nlayers: [activation]\n").first, HasSubstr("`name` is missing"));
+  EXPECT_THAT(complaint("name: ''\ninput: [3]\nlayers: [activation]\n").first, StartsWith("net.yaml:1:7: a name has"));
   const auto [message, hint] = complaint("name: t\ninput: [3]\nlayer: [activation]\n");
   EXPECT_THAT(message, StartsWith("net.yaml:3:"));
   EXPECT_THAT(hint, HasSubstr("`layers`"));

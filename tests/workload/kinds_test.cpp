@@ -239,7 +239,7 @@ INSTANTIATE_TEST_SUITE_P(
             "does not fit in 63 bits"},
         Bad{"negative_side", "conv: {out: 2, kernel: 3, padding: [0, 0, -1, 0]}", "-1"},
         Bad{"three_sides", "conv: {out: 2, kernel: 3, padding: [0, 1, 1]}", "a pair has two sizes"},
-        Bad{"side", "conv: {out: 2, kernel: 3, padding: [0, 0, 3, 0]}", "padding 3 is not smaller than the kernel's"},
+        Bad{"side", "max_pool: {kernel: 3, padding: [0, 0, 3, 0]}", "padding 3 is not smaller than the kernel's"},
         Bad{"upsample_of_nothing", "upsample", "needs either `factor` or `size`"},
         Bad{"upsample_of_both", "upsample: {factor: 2, size: 20}", "needs either `factor` or `size`"},
         Bad{"upsample_zero", "upsample: {factor: 0}", "0"},
@@ -291,6 +291,7 @@ TEST(NetworkBuilder, RefusesSizesThatAreNone) {
   refuses([&] { builder.fully_connected("y", x, 0); }, "an output size of 0");
   refuses([&] { builder.matmul("y", x, -4); }, "an output size of -4");
   refuses([&] { builder.matmul("y", x, x, true, 0); }, "number of heads 0");
+  refuses([&] { builder.gru("y", builder.input("i", 3, 1, 1), 4, -2, true, true); }, "number of steps -2");
   refuses([&] { builder.resize("y", x, 0, 5, false); }, "an output size of 0");
   refuses([&] { builder.embedding("y", builder.input("i", 1, 3, 1), 0, 5); }, "an input size of 0");
   refuses([&] { builder.reshape("y", x, -4, -6, 5); }, "a size of -4");

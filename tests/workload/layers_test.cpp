@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Padding{"kernel: 3", 10, 9}, Padding{"kernel: 3, padding: same, stride: 2", 5, 5},
                     Padding{"kernel: 3, padding: valid", 8, 7}, Padding{"kernel: 3, padding: valid, stride: 2", 4, 4},
                     Padding{"kernel: 3, padding: 1, stride: 2", 5, 5},
-                    Padding{"kernel: 3, padding: 0, stride: 3", 3, 3},
+                    Padding{"kernel: 3, padding: 0, stride: 3", 3, 3}, Padding{"kernel: 1, padding: 1", 12, 11},
                     Padding{"kernel: 3, padding: valid, dilation: 3", 4, 3}, Padding{"kernel: 3, dilation: 4", 10, 9},
                     Padding{"kernel: [5, 1], padding: [2, 0]", 10, 9}, Padding{"kernel: [10, 9], padding: valid", 1, 1},
                     Padding{"kernel: [1, 4], stride: [2, 1], padding: valid", 5, 6}));

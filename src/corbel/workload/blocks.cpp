@@ -9,6 +9,7 @@ namespace corbel {
 std::int64_t NetworkBuilder::recurrent_steps(const std::string& name, const Tensor& input, std::int64_t steps) const {
   const std::int64_t rows = size_product(name, "rows", input.height, input.width);
   if (steps == 0 || steps == rows) return rows;
+  check_size(name, "number of steps", steps);
   if (rows == 1) return steps;
   throw error(name, fmt::format("{} steps over an input of {} rows", steps, rows),
               fmt::format("leave out `steps`, or write {}", rows));

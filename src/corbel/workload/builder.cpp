@@ -120,7 +120,8 @@ void NetworkBuilder::apply_window(Layer& layer, const Tensor& input, const Windo
     if (window.same) return (in + stride - 1) / stride;
     const std::int64_t extent = window.dilation * (kernel - 1) + 1;
     const std::int64_t padding = std::max(before, after);
-    if (padding >= extent) {
+    // A convolution's would be its bias, so networks exist that have them; a pool's would be nothing.
+    if (padding >= extent && layer.kind == LayerKind::pool) {
       throw error(layer.name, fmt::format("padding {} is not smaller than the kernel's {} {}", padding, axis, extent),
                   "outputs would be made of padding alone; write `same`, `valid` or a smaller padding");
     }
@@ -420,7 +421,7 @@ Tensor NetworkBuilder::reshape(const std::string& name, const Tensor& input, std
   Tensor output{channels, height, width, input.producers, input.network_elements};
   if (elements_of(output) != elements_of(input) || elements_of(output) >= saturated) {
     throw error(name, fmt::format("{} cannot become {}", to_string(input), to_string(output)),
-                "both shapes must have the same number of elements");
+                "both [channels, height, width] must have the same number of elements, below 2^63");
   }
   return output;
 }

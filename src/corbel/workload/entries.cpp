@@ -36,6 +36,9 @@ std::int64_t rounded_share(std::int64_t channels, double share) {
 
 }  // namespace
 
+// One more kind of entry is a row here, a method that reads its options, and a row in docs/formats/workload.md; a layer
+// that none of NetworkBuilder's methods makes is one more of these. A new LayerKind also has its counts in layer.cpp,
+// its share in context.cpp and its cost in the simulators.
 std::span<const WorkloadReader::Kind> WorkloadReader::kinds() {
   static constexpr std::array<Kind, 32> table{{
       {"conv", &WorkloadReader::read_convolution},
@@ -141,11 +144,16 @@ Axis WorkloadReader::Entry::axis() const {
   return word == "channels" ? Axis::channels : word == "rows" ? Axis::height : Axis::width;
 }
 
+/// What the entry's `activation` makes of its output.
+Tensor WorkloadReader::activate(const Entry& entry, const Tensor& x) {
+  return builder_.activation(entry.name + ".activation", x, entry.activation());
+}
+
 Tensor WorkloadReader::read_convolution(const Entry& entry) {
   entry.allow({"out", "kernel", "stride", "padding", "dilation", "groups", "bias", "activation"});
   const Convolution options{entry.size("out"), entry.window(1), entry.size("groups", 1), entry.flag("bias", true)};
   const Tensor x = builder_.convolution(entry.name, entry.input, options);
-  return builder_.activation(entry.name + ".activation", x, entry.activation());
+  return activate(entry, x);
 }
 
 Tensor WorkloadReader::read_depthwise(const Entry& entry) {
@@ -158,7 +166,7 @@ Tensor WorkloadReader::read_depthwise(const Entry& entry) {
   }
   const Convolution options{channels * multiplier, entry.window(1), channels, entry.flag("bias", true)};
   const Tensor x = builder_.convolution(entry.name, entry.input, options);
-  return builder_.activation(entry.name + ".activation", x, entry.activation());
+  return activate(entry, x);
 }
 
 Tensor WorkloadReader::read_transposed_convolution(const Entry& entry) {
@@ -175,13 +183,17 @@ Tensor WorkloadReader::read_transposed_convolution(const Entry& entry) {
   options.groups = entry.size("groups", 1);
   options.bias = entry.flag("bias", true);
   const Tensor x = builder_.transposed_convolution(entry.name, entry.input, options);
-  return builder_.activation(entry.name + ".activation", x, entry.activation());
+  return activate(entry, x);
 }
 
 Tensor WorkloadReader::read_pool(const Entry& entry) {
   entry.allow({"kernel", "stride", "padding", "ceil"});
   Window window = entry.window(0);
   window.ceil = entry.flag("ceil", false);
+  if (window.ceil && window.same) {
+    throw entry.at("ceil").error("`ceil` has no meaning with `padding: same`",
+                                 "write the padding as a number or `valid`");
+  }
   return builder_.pool(entry.name, entry.input, window);
 }
 
@@ -193,7 +205,7 @@ Tensor WorkloadReader::read_global_pool(const Entry& entry) {
 Tensor WorkloadReader::read_fully_connected(const Entry& entry) {
   entry.allow({"out", "bias", "activation"});
   const Tensor x = builder_.fully_connected(entry.name, entry.input, entry.size("out"), entry.flag("bias", true));
-  return builder_.activation(entry.name + ".activation", x, entry.activation());
+  return activate(entry, x);
 }
 
 Tensor WorkloadReader::read_matmul(const Entry& entry) {
@@ -210,13 +222,13 @@ Tensor WorkloadReader::read_matmul(const Entry& entry) {
     }
     x = builder_.matmul(entry.name, entry.input, entry.size("out"), entry.flag("bias", true));
   }
-  return builder_.activation(entry.name + ".activation", x, entry.activation());
+  return activate(entry, x);
 }
 
 Tensor WorkloadReader::read_add(const Entry& entry) {
   entry.allow({"with", "activation"});
   const Tensor x = builder_.elementwise(entry.name, operands(entry, true));
-  return builder_.activation(entry.name + ".activation", x, entry.activation());
+  return activate(entry, x);
 }
 
 Tensor WorkloadReader::read_elementwise(const Entry& entry) {

@@ -11,6 +11,17 @@ constexpr std::string_view network_input = "input";
 constexpr std::string_view stack_input = "stack_input";
 constexpr std::size_t max_name_length = 64;
 
+/// Names stand in tables and messages of one line.
+void check_name(const Config& node) {
+  const std::string& name = node.text();
+  if (name.empty() || name.size() > max_name_length) {
+    throw node.error(fmt::format("a name has 1 to {} bytes", max_name_length), "choose another name");
+  }
+  if (std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    throw node.error("a name has a control character", "write it in one line, without tabs");
+  }
+}
+
 std::string optional_text(const Config& config, std::string_view key) {
   const Config* node = config.find(key);
   return node == nullptr ? "" : node->text();
@@ -32,8 +43,8 @@ WorkloadReader::WorkloadReader(const Config& config, std::int64_t batch)
 Network WorkloadReader::read() {
   config_.allow_only({"name", "title", "source", "domain", "batch", "input", "layers"});
   Network network;
+  check_name(config_.at("name"));
   network.name = config_.at("name").text();
-  if (network.name.empty()) throw config_.at("name").error("`name` is empty", "name the workload");
   network.title = optional_text(config_, "title");
   if (network.title.empty()) network.title = network.name;
   network.source = optional_text(config_, "source");
@@ -99,10 +110,8 @@ void WorkloadReader::read_entry(const Config& node) {
   Entry entry{node, kind, options, "", "", current_};
   const Config* name = is_map ? options->find("name") : nullptr;
   if (name != nullptr) {
+    check_name(*name);
     entry.given_name = name->text();
-    if (entry.given_name.empty() || entry.given_name.size() > max_name_length) {
-      throw name->error(fmt::format("a layer's name has 1 to {} characters", max_name_length), "choose another name");
-    }
     entry.name = prefix_ + entry.given_name;
   } else {
     entry.name = prefix_ + unique_name(kind);
@@ -112,6 +121,17 @@ void WorkloadReader::read_entry(const Config& node) {
   builder_.set_place(node.place());
   current_ = (this->*row->read)(entry);
   if (name != nullptr) make_known(entry.given_name, *name, current_);
+  check_new_layers(name != nullptr ? *name : node);
+}
+
+void WorkloadReader::check_new_layers(const Config& node) {
+  const std::vector<Layer>& layers = builder_.layers();
+  for (; checked_layers_ < layers.size(); ++checked_layers_) {
+    const std::string& name = layers[checked_layers_].name;
+    if (layer_names_.insert(name).second) continue;
+    throw node.error(fmt::format("two layers get the name `{}`", name),
+                     "a dot joins the name of a stack or block and that of a part; choose another name");
+  }
 }
 
 std::string WorkloadReader::unique_name(const std::string& kind) {

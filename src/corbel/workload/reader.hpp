@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -77,8 +78,7 @@ class WorkloadReader {
   Tensor read_branches(const Entry& entry);
   Tensor read_stack(const Entry& entry);
 
-  /// Runs `build` `repeat` times, each on what the one before put out, and makes the parts of
-  /// a named block known.
+  /// Runs `build` `repeat` times, each on what the one before put out, and makes the parts of a named block known.
   Tensor repeat(const Entry& entry,
                 const std::function<Tensor(const std::string& name, const Tensor& input, std::int64_t index)>& build);
 
@@ -86,6 +86,9 @@ class WorkloadReader {
   void collect_names(const Config& list);
   std::string unique_name(const std::string& kind);
   void make_known(const std::string& name, const Config& node, Tensor tensor);
+  /// Refuses a layer, among those since the last call, that is named like another.
+  void check_new_layers(const Config& node);
+  Tensor activate(const Entry& entry, const Tensor& x);
   /// [channels, height, width], [rows, features] of a sequence, or [features].
   static Tensor read_shape(const Config& node, std::string_view what);
   /// The tensor that a `from:` or `with:` names.
@@ -102,6 +105,8 @@ class WorkloadReader {
   std::vector<std::pair<std::string, std::vector<Tensor>>> hidden_;
   std::map<std::string, std::string, std::less<>> declared_;  ///< name → place
   std::map<std::string, int, std::less<>> counters_;
+  std::unordered_set<std::string> layer_names_;  ///< of the first checked_layers_
+  std::size_t checked_layers_ = 0;
   std::size_t entries_ = 0;
 };
 
