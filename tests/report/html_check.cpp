@@ -32,13 +32,9 @@ std::size_t skip_attributes(std::string_view html, std::size_t at, std::string& 
   return std::string_view::npos;
 }
 
-}  // namespace
-
-std::string html_fault(std::string_view html) {
-  constexpr std::string_view doctype = "<!DOCTYPE html>";
-  if (!html.starts_with(doctype)) return "no doctype";
+std::string markup_fault(std::string_view html, bool is_xml) {
   std::vector<std::string> open;
-  std::size_t at = doctype.size();
+  std::size_t at = 0;
   while (at < html.size()) {
     if (html[at] == '&') {
       const std::size_t end = html.find(';', at);
@@ -68,14 +64,26 @@ std::string html_fault(std::string_view html) {
     if (end == std::string_view::npos) return fault;
     const bool closed = html[end] == '/';
     at = end + (closed ? 2 : 1);
-    if (closed || std::find(void_elements.begin(), void_elements.end(), name) != void_elements.end()) continue;
+    const bool is_void = !is_xml && std::find(void_elements.begin(), void_elements.end(), name) != void_elements.end();
+    if (closed || is_void) continue;
     open.push_back(name);
-    if (name == "script" || name == "style") {
+    if (!is_xml && (name == "script" || name == "style")) {
       at = html.find("</" + name + ">", at);
       if (at == std::string_view::npos) return name + " is not closed";
     }
   }
   return open.empty() ? "" : "not closed: " + open.back();
+}
+
+}  // namespace
+
+std::string html_fault(std::string_view html) {
+  constexpr std::string_view doctype = "<!DOCTYPE html>";
+  return html.starts_with(doctype) ? markup_fault(html.substr(doctype.size()), false) : "no doctype";
+}
+
+std::string xml_fault(std::string_view xml) {
+  return xml.starts_with('<') ? markup_fault(xml, true) : "no element";
 }
 
 }  // namespace corbel

@@ -77,6 +77,10 @@ AxisScale AxisScale::linear(double low, double high) {
   return {low, high, false};
 }
 
+AxisScale AxisScale::logarithmic(double low, double high) {
+  return {low, high, true};
+}
+
 AxisScale AxisScale::around(std::span<const double> values, bool never_logarithmic) {
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const double value : values) {

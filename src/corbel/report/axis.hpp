@@ -22,6 +22,7 @@ class AxisScale {
   /// out.
   static AxisScale around(std::span<const double> values, bool never_logarithmic = false);
   static AxisScale linear(double low, double high);
+  static AxisScale logarithmic(double low, double high);  ///< needs 0 < low < high
 
   bool logarithmic() const { return logarithmic_; }
   double low() const { return low_; }

@@ -85,6 +85,16 @@ std::string shorten(std::string_view text, std::size_t characters) {
   return std::string(text.substr(0, end)) + "…";
 }
 
+double label_width(std::string_view label) {
+  return 7.7 * static_cast<double>(text_length(label));
+}
+
+std::string px(double value) {
+  std::string text = fmt::format("{:.1f}", value);
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return text == "-0" ? "0" : text;
+}
+
 HtmlTable::HtmlTable(std::vector<Column> columns, std::string css_class)
     : columns_(std::move(columns)), css_class_(std::move(css_class)) {}
 

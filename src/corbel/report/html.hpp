@@ -19,6 +19,12 @@ std::string shorten(std::string_view text, std::size_t characters);
 /// Code points of valid UTF-8.
 std::size_t text_length(std::string_view text);
 
+/// Upper bound of a label's width at the style's 12 px, for the widest common interface fonts.
+double label_width(std::string_view label);
+
+/// A coordinate to a tenth of a pixel, without the digits nobody sees.
+std::string px(double value);
+
 /// A table; cells and headings are HTML already.
 class HtmlTable {
  public:

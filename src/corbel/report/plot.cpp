@@ -14,16 +14,8 @@ namespace {
 
 using Kind = ChartSeries::Kind;
 
-/// Upper bound of a label's width at the style's 12 px, for the widest common interface fonts.
-double label_width(std::string_view label) {
-  return 7.7 * static_cast<double>(text_length(label));
-}
-
-/// A coordinate to a tenth of a pixel, without the digits nobody sees.
-std::string px(double value) {
-  std::string text = fmt::format("{:.1f}", value);
-  if (text.ends_with(".0")) text.resize(text.size() - 2);
-  return text == "-0" ? "0" : text;
+bool is_mark(Kind kind) {
+  return kind == Kind::circles || kind == Kind::diamonds || kind == Kind::stars;
 }
 
 bool is_finite(const ChartPoint& point) {
@@ -63,10 +55,15 @@ std::string mark_svg(Kind kind, double x, double y) {
   }
 }
 
+/// The style's class for how a series is drawn.
+const char* role_of(Kind kind) {
+  return kind == Kind::cloud ? "cloud" : kind == Kind::area ? "area" : is_mark(kind) ? "mark" : "line";
+}
+
 std::string series_svg(const ChartSeries& series, const Frame& frame, const std::string& clip) {
   std::string out;
   std::vector<const ChartPoint*> points;
-  const bool is_line = series.kind == Kind::line || series.kind == Kind::steps || series.kind == Kind::links;
+  const bool is_line = series.kind != Kind::cloud && !is_mark(series.kind);
   for (const ChartPoint& point : series.points) {
     if (is_line ? is_finite(point) : frame.shows(point)) points.push_back(&point);
   }
@@ -85,6 +82,7 @@ std::string series_svg(const ChartSeries& series, const Frame& frame, const std:
       break;
     }
     case Kind::line:
+    case Kind::area:
     case Kind::steps: {
       if (points.empty()) break;
       out += "<path d=\"";
@@ -117,7 +115,7 @@ std::string series_svg(const ChartSeries& series, const Frame& frame, const std:
                            mark_svg(series.kind, frame.to_x((*it)->x), frame.to_y((*it)->y)), html_escape((*it)->tip));
       }
   }
-  const char* role = is_line ? "line" : series.kind == Kind::cloud ? "cloud" : "mark";
+  const char* role = role_of(series.kind);
   return fmt::format("<g class=\"s {} {}\"{}>{}</g>\n", series.css_class, role,
                      is_line ? fmt::format(" clip-path=\"url(#{})\"", clip) : "", out);
 }
@@ -160,6 +158,106 @@ std::string guide_svg(const ChartGuide& guide, const Frame& frame, bool label_ab
   return out;
 }
 
+struct Box {
+  double left, top, right, bottom;
+  bool holds(double x, double y) const { return left < x && x < right && top < y && y < bottom; }
+  bool meets(const Box& other) const {
+    return left < other.right && other.left < right && top < other.bottom && other.top < bottom;
+  }
+};
+
+/// Where a mark's name may stand: beside it, then ever farther above and below, on both sides.
+struct LabelPlace {
+  double x, base;  ///< of the label's near end, from the mark
+  bool is_left;
+};
+const std::vector<LabelPlace>& label_places() {
+  static const std::vector<LabelPlace> places = [] {
+    std::vector<LabelPlace> list;
+    for (const double drop : {0.0, 17.0, 32.0, 47.0, 62.0, 77.0, 92.0}) {
+      const double side = 9 + 0.4 * drop;
+      for (const double sign : {1.0, -1.0}) {
+        list.push_back({side, 4 + sign * drop, false});
+        list.push_back({-side, 4 - sign * drop, true});
+      }
+    }
+    return list;
+  }();
+  return places;
+}
+
+/// Names beside their marks, each at the first place that is free; one away from its mark is tied to it by a thin line,
+/// and one without a place is left to the tip. Dots are covered only where nothing else is free.
+std::string point_labels_svg(const Chart& chart, const Frame& frame) {
+  struct Mark {
+    double x, y, half;
+    const std::string* label;
+  };
+  constexpr double ascent = 10, descent = 4;
+  std::vector<Mark> marks;
+  std::vector<Box> taken, dots;
+  for (const ChartSeries& series : chart.series) {
+    if (!is_mark(series.kind) && series.kind != Kind::cloud) continue;
+    const double half = series.kind == Kind::cloud ? 2 : series.kind == Kind::stars ? 9 : 5;
+    for (const ChartPoint& point : series.points) {
+      if (!frame.shows(point)) continue;
+      const double x = frame.to_x(point.x), y = frame.to_y(point.y);
+      (series.kind == Kind::cloud ? dots : taken).push_back({x - half, y - half, x + half, y + half});
+      if (!point.label.empty()) marks.push_back({x, y, half, &point.label});
+    }
+  }
+  std::string out;
+  for (const Mark& mark : marks) {
+    const double width = 0.9 * label_width(*mark.label);
+    struct Placed {
+      double x, base;
+      Box box;
+      double tie_x, tie_y, end_y;  ///< the tie, from a little outside of the mark to (x, end_y)
+    };
+    const auto placed = [&](const LabelPlace& place) {
+      const double x = mark.x + place.x, base = mark.y + place.base, left = x - (place.is_left ? width : 0);
+      const double end_y = place.base > 4 ? base - ascent : base + 2;
+      const double from = 1.5 * mark.half / std::hypot(x - mark.x, end_y - mark.y);
+      return Placed{x,
+                    base,
+                    {left, base - ascent, left + width, base + descent},
+                    mark.x + from * (x - mark.x),
+                    mark.y + from * (end_y - mark.y),
+                    end_y};
+    };
+    const auto is_free = [&](const LabelPlace& place, bool of_dots) {
+      const Placed at = placed(place);
+      const auto meets = [&](const Box& other) {
+        if (at.box.meets(other)) return true;
+        for (double along = 0; place.base != 4 && along <= 1; along += 0.1) {
+          if (other.holds(at.tie_x + along * (at.x - at.tie_x), at.tie_y + along * (at.end_y - at.tie_y))) return true;
+        }
+        return false;
+      };
+      const auto covers = [&](const Box& dot) { return at.box.meets(dot); };
+      return at.box.left >= frame.left && at.box.right <= frame.right && at.box.top >= frame.top &&
+             at.box.bottom <= frame.bottom && std::none_of(taken.begin(), taken.end(), meets) &&
+             !(of_dots && std::any_of(dots.begin(), dots.end(), covers));
+    };
+    const std::vector<LabelPlace>& places = label_places();
+    auto place =
+        std::find_if(places.begin(), places.end(), [&](const LabelPlace& each) { return is_free(each, true); });
+    if (place == places.end()) {
+      place = std::find_if(places.begin(), places.end(), [&](const LabelPlace& each) { return is_free(each, false); });
+    }
+    if (place == places.end()) continue;
+    const Placed at = placed(*place);
+    taken.push_back(at.box);
+    if (place->base != 4) {
+      out +=
+          fmt::format("<path class=\"tie\" d=\"M{} {}L{} {}\"/>", px(at.tie_x), px(at.tie_y), px(at.x), px(at.end_y));
+    }
+    out += fmt::format("<text class=\"halo\" text-anchor=\"{}\" x=\"{}\" y=\"{}\">{}</text>\n",
+                       place->is_left ? "end" : "start", px(at.x), px(at.base), html_escape(*mark.label));
+  }
+  return out;
+}
+
 std::string axis_title(const ChartAxis& axis, int exponent) {
   const std::string unit = scaled_unit(exponent, axis.unit);
   return html_escape(unit.empty() ? axis.title : fmt::format("{} ({})", axis.title, unit));
@@ -168,6 +266,7 @@ std::string axis_title(const ChartAxis& axis, int exponent) {
 Frame make_frame(const Chart& chart) {
   std::vector<double> xs, ys;
   for (const ChartSeries& series : chart.series) {
+    if (series.kind == Kind::area) continue;
     for (const ChartPoint& point : series.points) {
       if (!is_finite(point)) continue;
       xs.push_back(point.x);
@@ -178,11 +277,12 @@ Frame make_frame(const Chart& chart) {
   Frame frame;
   const auto scale = [](const ChartAxis& axis, const std::vector<double>& values) {
     if (!axis.low || !axis.high || !(*axis.low < *axis.high)) return AxisScale::around(values, axis.linear);
-    return AxisScale::linear(*axis.low, *axis.high);
+    const bool logarithmic = axis.logarithmic && *axis.low > 0;
+    return logarithmic ? AxisScale::logarithmic(*axis.low, *axis.high) : AxisScale::linear(*axis.low, *axis.high);
   };
   if (chart.identity) {
     xs.insert(xs.end(), ys.begin(), ys.end());
-    frame.x = frame.y = AxisScale::around(xs);
+    frame.x = frame.y = scale(chart.x, xs);
     return frame;
   }
   frame.x = scale(chart.x, xs);
@@ -251,21 +351,25 @@ std::string chart_svg(const Chart& chart) {
   out += fmt::format("<clipPath id=\"{}\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/></clipPath>\n", clip,
                      px(frame.left), px(frame.top), px(frame.right - frame.left), px(frame.bottom - frame.top));
   for (const ChartSeries& series : chart.series) out += series_svg(series, frame, clip);
+  out += point_labels_svg(chart, frame);
   out += fmt::format("<path class=\"frame\" d=\"M{} {}V{}H{}\"/></svg>\n", px(frame.left), px(frame.top),
                      px(frame.bottom), px(frame.right));
   return out;
 }
 
-std::string chart_legend(const Chart& chart) {
-  std::string items;
+std::vector<LegendItem> legend_items(const Chart& chart) {
+  std::vector<LegendItem> items;
   for (const ChartSeries& series : chart.series) {
     const bool any = std::any_of(series.points.begin(), series.points.end(), is_finite);
     if (series.label.empty() || !any) continue;
-    std::string swatch, role = "line";
+    std::string swatch, role = role_of(series.kind);
     switch (series.kind) {
       case Kind::cloud:
         swatch = "<path d=\"M6 5h0M13 11h0M18 5h0\"/>";
         role = "cloud solid";
+        break;
+      case Kind::area:
+        swatch = "<path d=\"M1 2H23V14H1z\"/>";
         break;
       case Kind::circles:
       case Kind::diamonds:
@@ -279,19 +383,21 @@ std::string chart_legend(const Chart& chart) {
       default:
         swatch = "<path d=\"M1 8H23\"/>";
     }
-    items += fmt::format("<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\"><g class=\"s {} {}\">{}</g></svg>{}</li>",
-                         series.css_class, role, swatch, html_escape(series.label));
+    items.push_back({fmt::format("<g class=\"s {} {}\">{}</g>", series.css_class, role, swatch), series.label});
   }
   for (const ChartGuide& guide : chart.guides) {
     if (is_labelled_above(chart, guide)) continue;
-    items += fmt::format(
-        "<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\"><path class=\"guide\" d=\"M1 8H23\"/></svg>{}</li>",
-        html_escape(guide.label));
+    items.push_back({"<path class=\"guide\" d=\"M1 8H23\"/>", guide.label});
   }
-  if (chart.identity) {
-    items +=
-        "<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\"><path class=\"identity\" d=\"M1 15L23 "
-        "1\"/></svg>predicted = true</li>";
+  if (chart.identity) items.push_back({"<path class=\"identity\" d=\"M1 15L23 1\"/>", chart.identity_label});
+  return items;
+}
+
+std::string chart_legend(const Chart& chart) {
+  std::string items;
+  for (const LegendItem& item : legend_items(chart)) {
+    items += fmt::format("<li><svg viewBox=\"0 0 24 16\" aria-hidden=\"true\">{}</svg>{}</li>", item.swatch,
+                         html_escape(item.label));
   }
   return items.empty() ? "" : fmt::format("<ul class=\"legend\">{}</ul>\n", items);
 }

@@ -8,7 +8,8 @@ namespace corbel {
 
 struct ChartPoint {
   double x = 0, y = 0;
-  std::string tip;  ///< shown on hover; plain text
+  std::string tip;         ///< shown on hover; plain text
+  std::string label = {};  ///< of a mark: written beside it where that is free
 };
 
 struct ChartSeries {
@@ -20,6 +21,7 @@ struct ChartSeries {
     line,
     steps,  ///< a line that holds its value until the next point
     links,  ///< separate segments: points 0–1, 2–3, …
+    area,   ///< a filled polygon, cut at the frame, which it does not widen
   };
   Kind kind = Kind::cloud;
   std::string css_class;  ///< one of the style's series classes
@@ -37,8 +39,10 @@ struct ChartGuide {
 
 struct ChartAxis {
   std::string title = {}, unit = {};
-  bool linear = false;              ///< never logarithmic
-  std::optional<double> low, high;  ///< a fixed range; marks outside it are left out, lines are cut
+  bool linear = false;       ///< never logarithmic
+  bool logarithmic = false;  ///< a fixed range of positive numbers is logarithmic
+  /// A fixed range; marks outside it are left out, lines are cut.
+  std::optional<double> low = {}, high = {};
 };
 
 /// What to draw; `chart_svg` chooses scales and ticks. All text is plain and gets escaped.
@@ -50,12 +54,19 @@ struct Chart {
   ChartAxis x, y;
   std::vector<ChartSeries> series;
   std::vector<ChartGuide> guides;
-  bool identity = false;  ///< both axes alike, with the line y = x
+  bool identity = false;  ///< both axes are alike, as x says, with the line y = x
+  std::string identity_label = "predicted = true";
 };
 
 /// Whether there is any finite point to draw.
 bool has_points(const Chart& chart);
 std::string chart_svg(const Chart& chart);
+
+struct LegendItem {
+  std::string swatch;  ///< SVG, 24 × 16
+  std::string label;   ///< plain text
+};
+std::vector<LegendItem> legend_items(const Chart& chart);
 /// The legend as HTML, which wraps where an SVG would not; "" if no series has a label.
 std::string chart_legend(const Chart& chart);
 

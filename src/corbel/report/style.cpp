@@ -92,7 +92,10 @@ align-content:start}}
 .legend li{display:flex;align-items:center;gap:6px;margin:0}
 .legend svg{width:24px;height:16px;flex:none}
 .chart{display:block;width:100%;height:auto;overflow:visible}
-.chart text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink);
+)";
+
+constexpr std::string_view chart_rules =
+    R"(.chart text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink);
 font-variant-numeric:tabular-nums}
 .chart .axis text,.chart text.soft{fill:var(--soft)}
 .chart .axis .name{fill:var(--ink)}
@@ -116,10 +119,15 @@ font-variant-numeric:tabular-nums}
 .s.mark{fill:var(--c);stroke:var(--paper);stroke-width:1}
 .s.predicted.mark,.s.loser.mark{fill:var(--paper);stroke:var(--c);stroke-width:1.7}
 .s.chosen.mark{stroke-width:1.4}
+.s.band{--c:var(--true)}
+.s.area{fill:var(--c);fill-opacity:.13}
+.tie{stroke:var(--soft);stroke-width:.8;fill:none}
 .bars .track{fill:var(--track)}.bars .bar{fill:var(--bar)}
 .bars .marked text{font-weight:700}.bars .pointer{fill:var(--chosen)}
 .bars .guide{stroke:var(--soft);stroke-dasharray:2 3}
-details{margin-top:12px}
+)";
+
+constexpr std::string_view more_rules = R"(details{margin-top:12px}
 summary{cursor:pointer;color:var(--accent);font-size:14px;margin-bottom:8px}
 dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:5px 18px;margin:0;font-size:14px}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
@@ -137,9 +145,18 @@ button{display:none}figure,tr,.tiles,.facts{break-inside:avoid}h2,h3,h4{break-af
 table{font-size:10.5px}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 )";
 
-}  // namespace
+constexpr std::string_view figure_rules = R"(svg{overflow:visible}
+.ground{fill:var(--paper);stroke:var(--line)}
+.chart .heading{font-size:16px;font-weight:650}
+.chart .panel-heading{font-size:13px;font-weight:600}
+.part{stroke:var(--paper)}
+.chart .part-label{fill:#111;font-size:11px}
+.p0{fill:#009e73}.p1{fill:#e69f00}.p2{fill:#56b4e9}.p3{fill:#cc79a7}.p4{fill:#f0e442}.p5{fill:#d55e00}.p6{fill:#8b9bad}
+.reference{stroke:var(--ink);stroke-width:2.6;fill:none}
+.reference-ground{stroke:var(--paper);stroke-width:5;fill:none}
+)";
 
-std::string report_style() {
+std::string variables() {
   std::string style;
   const auto add = [&](std::string_view selector, std::string_view variables, std::string_view after) {
     style.append(selector).append("{").append(variables).append("}").append(after).append("\n");
@@ -147,8 +164,17 @@ std::string report_style() {
   add(":root", light, "");
   add("@media screen and (prefers-color-scheme:dark){:root:not([data-theme=light])", dark, "}");
   add("@media screen{:root[data-theme=dark]", dark, "}");
-  style.append(rules);
   return style;
+}
+
+}  // namespace
+
+std::string report_style() {
+  return variables().append(rules).append(chart_rules).append(more_rules);
+}
+
+std::string figure_style() {
+  return variables().append(chart_rules).append(figure_rules);
 }
 
 std::string report_script() {

@@ -9,6 +9,9 @@ namespace corbel {
 /// with any colour vision, and every series also differs in shape.
 std::string report_style();
 
+/// The style sheet of a figure in a file of its own, in the same colours.
+std::string figure_style();
+
 /// The script of the report: the light/dark switch and quick tooltips. The page is whole without it.
 std::string report_script();
 
