@@ -2,7 +2,7 @@
 # Every other build: cmake --list-presets.
 PRESET := $(if $(filter true,$(CI)),ci,release)
 
-.PHONY: run test validation
+.PHONY: run test validation validation-figures
 
 run:
 	tools/install-deps
@@ -21,3 +21,9 @@ validation:
 	cmake --preset release
 	cmake --build --preset release --target corbel_validation
 	build/release/bin/corbel_validation
+
+validation-figures:
+	tools/install-deps
+	cmake --preset release
+	cmake --build --preset release --target corbel_validation
+	build/release/bin/corbel_validation --figures docs/images

@@ -11,6 +11,7 @@
 #include "corbel/base/parallel.hpp"
 #include "corbel/search/optimise.hpp"
 #include "corbel/simulator/edge.hpp"
+#include "figures.hpp"
 
 namespace corbel {
 namespace {
@@ -113,14 +114,21 @@ Section validate_cliff(const ValidationOptions& options) {
                       {}};
   const auto simulator = make_edge_simulator();
   const std::size_t resident = metric_index(*simulator, "resident_weight_share");
+  const std::size_t latency = metric_index(*simulator, "latency_ms");
+  const std::size_t area = metric_index(*simulator, "area_mm2");
+  std::vector<Cliff> cliffs;
   constexpr double infinity = std::numeric_limits<double>::infinity();
   for (const std::string& name : file.at("workloads").texts()) {
     const Network network = load_network(name);
     const Sample sample = simulate_sample(*simulator, network, options);
     double compile = 0, all_resident = 0, streamed = 0;
+    Cliff cliff{name, {}, {}};
     for (const Outcome& outcome : sample.outcomes) {
       if (outcome.state != OutcomeState::complete) continue;
       ++compile;
+      if (outcome.metrics[area] <= area_limit) {
+        cliff.designs.push_back({outcome.metrics[resident], 1e3 * outcome.metrics[latency]});
+      }
       if (outcome.metrics[resident] >= resident_share) ++all_resident;
       if (outcome.metrics[resident] < streamed_share) ++streamed;
     }
@@ -139,7 +147,11 @@ Section validate_cliff(const ValidationOptions& options) {
                               {"weights", sides[i].name},
                               {"latency_us", best_us[i]},
                               {"design", objective.space().design_text(best.design)}});
+      const Hardware hardware = HardwareBinding(*simulator, objective.space()).hardware(best.design);
+      const double share = simulator->simulate(std::span(&hardware, 1), &network).front().metrics[resident];
+      cliff.best.push_back({share, best_us[i], fmt::format("best {}: {:.0f} µs", sides[i].name, best_us[i])});
     }
+    cliffs.push_back(std::move(cliff));
     const double ratio = best_us[1] / best_us[0];
     latencies.rows.push_back({{"workload", name},
                               {"resident_us", best_us[0]},
@@ -150,6 +162,7 @@ Section validate_cliff(const ValidationOptions& options) {
     section.targets.push_back(target_from(file, "streamed_over_resident", name + ": streamed over on chip", ratio));
   }
   section.tables = {latencies, designs};
+  section.figures = {cliff_figure(cliffs, area_limit, options.designs)};
   return section;
 }
 

@@ -10,6 +10,7 @@
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/simulator/edge.hpp"
+#include "figures.hpp"
 
 namespace corbel {
 namespace {
@@ -189,6 +190,7 @@ Section validate_coral(const ValidationOptions& options) {
       fmt::format("Median of absolute errors of the {} networks that compile and that nothing was fitted "
                   "to: {:.1f} %.",
                   held_out.measured.size(), median(held_out.absolute_percent)));
+  section.figures = {coral_figure(section.tables[0], section.tables[1], section.tables[2], section.targets[0].max)};
   return section;
 }
 

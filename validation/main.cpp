@@ -6,6 +6,7 @@
 
 #include "comparisons.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/file.hpp"
 
 namespace {
 
@@ -32,6 +33,8 @@ int run(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Of the random designs and the searches")->capture_default_str();
   app.add_option("--data", options.data, "Folder of the published figures")->check(CLI::ExistingDirectory);
   app.add_flag("--fit", options.fit, "coral: fit host latency and bandwidth to the measured times again");
+  std::filesystem::path figures;
+  app.add_option("--figures", figures, "Folder to write the figures of these tables to, as SVG");
   app.add_option("--format", format, "markdown for people, json for programs")
       ->check(CLI::IsMember({"markdown", "json"}))
       ->capture_default_str();
@@ -43,6 +46,9 @@ int run(int argc, char** argv) {
     if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), each.name) == wanted.end()) continue;
     const Section section = each.run(options);
     met = met && all_met(section);
+    if (!figures.empty()) {
+      for (const Figure& figure : section.figures) write_file(figures / figure.file, figure.svg);
+    }
     if (format == "json") {
       result[section.name] = to_json(section);
     } else {

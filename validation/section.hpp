@@ -26,12 +26,19 @@ struct Target {
   bool met() const { return value >= min && value <= max; }
 };
 
+/// An SVG image in a file of its own.
+struct Figure {
+  std::string file;  ///< "edge_coral.svg"
+  std::string svg;
+};
+
 /// What one comparison found.
 struct Section {
   std::string name, title, source;
   std::vector<ResultTable> tables;
   std::vector<Target> targets;
   std::vector<std::string> notes;
+  std::vector<Figure> figures = {};
 };
 
 /// Markdown, ready to be pasted.

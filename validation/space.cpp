@@ -10,6 +10,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/parallel.hpp"
 #include "corbel/simulator/edge.hpp"
+#include "figures.hpp"
 
 namespace corbel {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 struct Application {
   std::string workload;
   bool recurrent;
-  double published_percent, published_min_us, published_mean_us;
+  double published_percent, published_min_us, published_mean_us, published_max_us;
 };
 
 std::vector<Application> read_applications(const Config& list) {
@@ -28,7 +29,8 @@ std::vector<Application> read_applications(const Config& list) {
     const std::vector<Config>& runtimes = item.at("runtime_us").items();
     if (runtimes.size() != 3) throw item.at("runtime_us").error("runtime_us is not [min, mean, max]");
     applications.push_back({item.at("workload").text(), item.has("recurrent") && item.at("recurrent").boolean(),
-                            100 * feasible / (feasible + infeasible), runtimes[0].number(), runtimes[1].number()});
+                            100 * feasible / (feasible + infeasible), runtimes[0].number(), runtimes[1].number(),
+                            runtimes[2].number()});
   }
   return applications;
 }
@@ -66,6 +68,7 @@ Section validate_space(const ValidationOptions& options) {
                      {}};
   ResultTable reasons{"reasons", "Why the others do not compile, % of all designs:", {{"workload", "network"}}, {}};
   std::set<std::string> reasons_seen;
+  std::vector<LatencyDistribution> distributions;
 
   const auto simulator = make_edge_simulator();
   const std::size_t latency = metric_index(*simulator, "latency_ms");
@@ -108,6 +111,10 @@ Section validate_space(const ValidationOptions& options) {
       row["max_us"] = *max;
     }
     shares.rows.push_back(row);
+    distributions.push_back(
+        {application.workload,
+         runtimes,
+         {application.published_min_us, application.published_mean_us, application.published_max_us}});
     nlohmann::json why = {{"workload", application.workload}};
     for (const auto& [reason, count] : counts) {
       why[reason] = percent(count, sample.outcomes.size());
@@ -129,6 +136,7 @@ Section validate_space(const ValidationOptions& options) {
       {fmt::format("{} compiles least often: % below the next", least_expected), least_other - least_percent, 0, 100});
   for (const std::string& reason : reasons_seen) reasons.columns.push_back({reason, reason, 1});
   section.tables = {shares, reasons};
+  section.figures = {space_figure(distributions, options.designs), failures_figure(shares, reasons, options.designs)};
   return section;
 }
 
