@@ -195,6 +195,9 @@ TEST(Inspect, NoticesOneColumnTwice) {
   for (const double value : data.metrics) twice.insert(twice.end(), 2, value);
   data.metrics = twice;
   EXPECT_TRUE(warns(data, "`latency_ms` and `runtime_ms` are equal on every feasible row"));
+  std::ranges::fill(data.metrics, 3.0);
+  EXPECT_TRUE(warns(data, "`runtime_ms` is 3 on every feasible row"));
+  EXPECT_FALSE(warns(data, "are equal")) << "two constants are not one column twice";
 }
 
 TEST(Inspect, ListsOnlyLoggedValuesOfAVeryLargeParameter) {

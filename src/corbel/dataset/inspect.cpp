@@ -9,6 +9,7 @@
 #include <numeric>
 #include <string_view>
 
+#include "corbel/base/json.hpp"
 #include "corbel/base/units.hpp"
 
 namespace corbel {
@@ -201,6 +202,8 @@ void Inspector::equal_metrics() {
   const std::size_t width = data_.group.metrics.size();
   if (result_.feasible < 2) return;
   for (std::size_t a = 0; a < width; ++a) {
+    // Constants have a warning of their own.
+    if (result_.metrics[a].min == result_.metrics[a].max) continue;
     for (std::size_t b = a + 1; b < width; ++b) {
       bool equal = true;
       for (std::size_t row = 0; equal && row < data_.rows(); ++row) {
@@ -260,10 +263,6 @@ void Inspector::warn_of_coverage(const ParameterCoverage& parameter, std::uint64
   }
 }
 
-nlohmann::json number(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
-
 }  // namespace
 
 Inspection inspect(const Dataset& dataset) {
@@ -289,10 +288,10 @@ nlohmann::json to_json(const Inspection& inspection) {
     json["metrics"].push_back({{"name", metric.name},
                                {"unit", metric.unit},
                                {"count", metric.count},
-                               {"min", number(metric.min)},
-                               {"median", number(metric.median)},
-                               {"mean", number(metric.mean)},
-                               {"max", number(metric.max)}});
+                               {"min", number_or_null(metric.min)},
+                               {"median", number_or_null(metric.median)},
+                               {"mean", number_or_null(metric.mean)},
+                               {"max", number_or_null(metric.max)}});
   }
   for (const ParameterCoverage& parameter : inspection.parameters) {
     nlohmann::json values = nlohmann::json::array();

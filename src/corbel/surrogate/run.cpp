@@ -10,6 +10,7 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
+#include "corbel/base/json.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/random.hpp"
 #include "corbel/scorer/model.hpp"
@@ -291,10 +292,6 @@ void from_json(const nlohmann::json& json, TrainingPoint& point) {
   point.infeasible_auc = number_or_nan(json.at("infeasible_auc"));
   point.score = number_or_nan(json.at("score"));
   for (const auto& [name, term] : loss_terms) point.losses.*term = number_or_nan(json.at(name));
-}
-
-nlohmann::json number_or_null(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
 }
 
 nlohmann::json model_metadata(const DesignSpace& space, const TrainingData& data, const NetworkSpec& spec,

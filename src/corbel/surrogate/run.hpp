@@ -71,7 +71,4 @@ RunResult run_training(const RunSettings& settings, RunProgress& progress);
 nlohmann::json model_metadata(const DesignSpace& space, const TrainingData& data, const NetworkSpec& spec,
                               const std::vector<float>& context, std::int64_t members);
 
-/// A number, or null where it is not finite.
-nlohmann::json number_or_null(double value);
-
 }  // namespace corbel

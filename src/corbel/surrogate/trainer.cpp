@@ -9,6 +9,7 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/hash.hpp"
+#include "corbel/base/json.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/parallel.hpp"
 #include "corbel/scorer/model.hpp"
