@@ -194,12 +194,27 @@ TEST(WorkloadSuite, RefusesWhatCannotBeToldApartOrWeighed) {
   refused({network("net", 1), "net", 1}, "net is named twice", "weight");
   refused({network("other", 1), "other", 1}, "net and other are the same network", "weight");
   refused({network("net", 2), "net", 1}, "two networks are called net", "another word");
-  refused({network("my net", 2), "my net", 1}, "`my net` cannot stand in the name of a metric", "letters");
-  refused({network("2d", 2), "2d", 1}, "`2d` cannot stand", "digit");
-  for (const double weight : {0.0, -1.0, nan, std::numeric_limits<double>::infinity()}) {
-    refused({network("b", 2), "b", weight}, "the weight of b is", "positive");
+  for (const double weight : {0.0, -1.0, nan, std::numeric_limits<double>::infinity(), 1e-320, 1e308}) {
+    refused({network("b", 2), "b", weight}, "the weight of b is", "from 1e-09 to 1e+09");
   }
   EXPECT_EQ(suite.members().size(), 1U);
+}
+
+TEST(WorkloadSuite, StaysFiniteAtTheGreatestWeights) {
+  for (const CombineRule rule : {CombineRule::geometric_mean, CombineRule::sum, CombineRule::maximum}) {
+    const auto metrics = combined(rule, {WorkloadSuite::most_weight, WorkloadSuite::least_weight},
+                                  {complete(1e6, 1e6), complete(1e-6, 1e-6)});
+    for (const double metric : metrics) EXPECT_TRUE(std::isfinite(metric)) << to_string(rule);
+    EXPECT_NEAR(metrics[power], 1, 1e-9) << to_string(rule);
+  }
+}
+
+TEST(WorkloadSuite, IsCalledByTheLabelsOfSeveral) {
+  WorkloadSuite suite;
+  suite.add({network("net", 1), "small", 1});
+  EXPECT_EQ(suite.name(), "net");
+  suite.add({network("net", 2), "large", 1});
+  EXPECT_EQ(suite.name(), "small + large") << "the same network in two batches has one name";
 }
 
 }  // namespace

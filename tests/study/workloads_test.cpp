@@ -83,19 +83,25 @@ TEST_F(Workloads, AreRefusedWithPlaceAndRemedy) {
   refused("workload: a.yaml\nworkloads: [a.yaml, b.yaml]\n", "study.yaml:13:12: `workload` and `workloads` exclude",
           "keep one");
   refused("workloads: []\n", "study.yaml:12:12: `workloads` is empty", "mobilenet_v2");
+  refused("workloads: a.yaml\n", "study.yaml:12:12: `workloads` is a list", "such as [");
+  refused("workloads: {a.yaml: 1}\n", "study.yaml:12:12: `workloads` is a list", "such as [");
   refused("workload: [a.yaml, b.yaml]\n", "study.yaml:12:11: `workload` names one", "`workloads:`");
   refused("workload: a.yaml\ncombine: sum\n", "study.yaml:13:10: `combine` needs several", "remove");
   refused("workloads: [a.yaml, b.yaml]\ncombine: geometric\n", "study.yaml:13:10", "geometric_mean");
   refused("workloads: [a.yaml, {name: b.yaml, wieght: 2}]\n", "study.yaml:12:36", "weight");
-  refused("workloads: [a.yaml, {name: b.yaml, weight: 0}]\n", "study.yaml:12:21: the weight of b is 0", "positive");
-  refused("workloads: [a.yaml, {name: b.yaml, weight: -1}]\n", "the weight of b is -1", "positive");
+  refused("workloads: [a.yaml, {name: b.yaml, weight: 0}]\n", "study.yaml:12:21: the weight of b is 0",
+          "leave the network out");
+  refused("workloads: [a.yaml, {name: b.yaml, weight: -1}]\n", "the weight of b is -1", "leave the network out");
+  refused("workloads: [a.yaml, {name: b.yaml, weight: 1e308}]\n", "the weight of b is 1e+308", "leave the network out");
   refused("workloads: [a.yaml, {name: b.yaml, weight: .inf}]\n", "study.yaml:12:44", "");
   refused("workloads: [a.yaml, {name: b.yaml, weight: much}]\n", "study.yaml:12:44", "");
   refused("workloads: [a.yaml, b.yaml, a.yaml]\n", "study.yaml:12:29: a is named twice", "once");
   refused("workloads: [a.yaml, copy.yaml]\n", "a and copy are the same network", "once");
   refused("workloads: [a.yaml, namesake.yaml]\n", "two networks are called a", "`as: WORD`");
   refused("workloads: [a.yaml, {name: b.yaml, as: a}]\n", "two networks are called a", "`as: WORD`");
-  refused("workloads: [a.yaml, spaced.yaml]\n", "`my net` cannot stand", "`as: WORD`");
+  refused("workloads: [a.yaml, spaced.yaml]\n", "study.yaml:12:21: `my net` cannot stand", "as: ours");
+  refused("workloads: [spaced.yaml, a.yaml]\n", "study.yaml:12:13: `my net` cannot stand", "as: ours");
+  refused("workloads: [a.yaml, {name: b.yaml, as: 2d}]\n", "study.yaml:12:21: `2d` cannot stand", "as: ours");
   refused("workloads: [a.yaml, b.yaml]\n", "unknown metric of simulator edge `a.latncy_ms`", "`a.latency_ms`",
           "a.latncy_ms");
   refused("workloads: [a.yaml, b.yaml]\nconstraints: [c.latency_ms <= 1]\n", "`c.latency_ms`", "`a.latency_ms`");
@@ -103,8 +109,21 @@ TEST_F(Workloads, AreRefusedWithPlaceAndRemedy) {
   refused("workloads: [a.yaml, {name: b.yaml, weight: 2}]\ncombine: maximum\n", "the weights have no effect on power_w",
           "sum", "power_w");
   EXPECT_EQ(load("workloads: [a.yaml, b.yaml]\ncombine: maximum\n", "power_w").workloads.members().size(), 2U);
-  expect_error([&] { load("workloads: [a.yaml, mobilenet_v9]\n"); }, ErrorCode::not_found, "mobilenet_v9",
-               "mobilenet_v");
+  expect_error([&] { load("workloads: [a.yaml, mobilenet_v9]\n"); }, ErrorCode::not_found,
+               "study.yaml:12:21: unknown workload `mobilenet_v9`", "mobilenet_v");
+  expect_error([&] { load("workloads: [a.yaml, {weight: 2, name: none.yaml}]\n"); }, ErrorCode::not_found,
+               "study.yaml:12:39: no such file: ", "");
+  expect_error([&] { load("workload: {batch: 2, name: none.yaml}\n"); }, ErrorCode::not_found,
+               "study.yaml:12:28: no such file: ", "");
+}
+
+TEST_F(Workloads, MayBeWeighedForALimitAlone) {
+  // Each network within its own deadline, at the least power: the weights are 1 / deadline.
+  const std::string weighed = "workloads: [a.yaml, {name: b.yaml, weight: 2}]\ncombine: maximum\nconstraints: ";
+  EXPECT_EQ(load(weighed + "[latency_ms <= 1]\n", "power_w").constraints.size(), 1U);
+  refused(weighed + "[utilisation >= 0.1, area_mm2 <= 29, b.latency_ms <= 1]\n",
+          "study.yaml:11:12: the weights have no effect on power_w", "sum", "power_w");
+  EXPECT_EQ(load(weighed + "[]\n", "area_mm2").objective, "area_mm2") << "no network plays a part in it";
 }
 
 TEST_F(Workloads, NeedASimulatorThatRunsThem) {
@@ -253,6 +272,27 @@ TEST_F(Workloads, CountTheFeasibleRowsOfEach) {
   EXPECT_EQ(about["combine"], "geometric_mean");
   EXPECT_EQ(about["workloads"][1]["label"], "b");
   EXPECT_EQ(about["workloads"][1]["parameters"], 2048 * 64 + 64);
+}
+
+TEST_F(Workloads, NoneOfWhichAllDesignsMeetAreTold) {
+  const StudyFile study = load("workloads: [a.yaml, b.yaml]\n");
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  Dataset log{{*study.space, "edge", "f", "a + b", "w", {"latency_ms", "a.latency_ms", "b.latency_ms"}},
+              {0, 1, 2},
+              {TrialState::infeasible, TrialState::infeasible, TrialState::infeasible},
+              {1, 2, 2},
+              {"", "memory", "instructions"},
+              {nan, 1, nan, nan, nan, nan, nan, 1, nan},
+              0};
+  const auto fail = [&] { throw no_feasible_row(study, log); };
+  expect_error(fail, ErrorCode::too_little_data,
+               "none of the 3 designs is feasible on every network: 2 of them on a, 0 of them on b; most often "
+               "instructions",
+               "sweep");
+  log.group.metrics = {"latency_ms", "energy_mj", "power_w"};
+  const StudyFile one = load("workload: a.yaml\n");
+  expect_error([&] { throw no_feasible_row(one, log); }, ErrorCode::too_little_data,
+               "none of the 3 designs is feasible; most often instructions", "");
 }
 
 TEST_F(Workloads, CannotBeLookedUpInOneTable) {

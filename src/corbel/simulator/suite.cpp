@@ -18,12 +18,6 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-bool is_word(std::string_view text) {
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  return !text.empty() && is_letter(text.front()) &&
-         std::ranges::all_of(text, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
-}
-
 /// Whether a metric says how much an inference takes, so that those of several inferences add up; power, utilisation
 /// and shares do not.
 bool is_amount(std::string_view metric) {
@@ -109,9 +103,10 @@ void WorkloadSuite::add(Member member) {
   const auto refuse = [](const std::string& what, const std::string& hint) {
     throw Error(ErrorCode::invalid_input, what, hint);
   };
-  if (!(member.weight > 0 && std::isfinite(member.weight))) {
+  if (!(member.weight >= least_weight && member.weight <= most_weight)) {
     refuse(fmt::format("the weight of {} is {}", member.label, format_number(member.weight)),
-           "a weight is positive; leave the network out if it does not count");
+           fmt::format("a weight is from {:g} to {:g}; leave the network out if it does not count", least_weight,
+                       most_weight));
   }
   const std::string fingerprint = member.network.fingerprint();
   for (const Member& other : members_) {
@@ -125,19 +120,13 @@ void WorkloadSuite::add(Member member) {
              "call one of them by another word: `as: WORD` in a study");
     }
   }
-  if (!members_.empty()) {  // one network alone is never named in a metric
-    for (const std::string& label : {members_.front().label, member.label}) {
-      if (is_word(label)) continue;
-      refuse(fmt::format("{} cannot stand in the name of a metric", in_quotes(label)),
-             "call the network by a word of letters, digits and _: `as: WORD` in a study");
-    }
-  }
   members_.push_back(std::move(member));
 }
 
 std::string WorkloadSuite::name() const {
+  if (!has_several()) return is_empty() ? "" : members_.front().network.name;
   std::string name;
-  for (const Member& member : members_) name += (name.empty() ? "" : " + ") + member.network.name;
+  for (const Member& member : members_) name += (name.empty() ? "" : " + ") + member.label;
   return name;
 }
 

@@ -26,11 +26,14 @@ class WorkloadSuite {
     double weight = 1;
   };
 
+  /// Beyond them sums of weighted metrics could overflow.
+  static constexpr double least_weight = 1e-9, most_weight = 1e9;
+
   WorkloadSuite() = default;
   explicit WorkloadSuite(CombineRule rule) : rule_(rule) {}
 
-  /// @throws Error{invalid_input} if the weight is not positive and finite, or another member has the label or is the
-  ///         same network; of several, if a label is not made of letters, digits and _
+  /// @throws Error{invalid_input} if the weight is not one of [least_weight, most_weight], or another member has the
+  ///         label or is the same network
   void add(Member member);
 
   const std::vector<Member>& members() const { return members_; }
@@ -38,7 +41,7 @@ class WorkloadSuite {
   /// Whether there is anything to combine.
   bool has_several() const { return members_.size() > 1; }
   CombineRule rule() const { return rule_; }
-  /// "mobilenet_v2 + resnet50"; "" without networks.
+  /// One network's own name; of several their labels, "mobilenet_v2 + resnet50"; "" without networks.
   std::string name() const;
   /// Of everything that decides the combined metrics; one network's own, "" without networks.
   std::string fingerprint() const;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/json.hpp"
 #include "corbel/base/random.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/dataset/inspect.hpp"
@@ -18,11 +19,6 @@ namespace corbel {
 namespace {
 
 using nlohmann::json;
-
-/// JSON has no NaN.
-json number(double value) {
-  return std::isfinite(value) ? json(value) : json(nullptr);
-}
 
 std::optional<std::size_t> index_of(std::span<const std::string> names, std::string_view name) {
   const auto at = std::find(names.begin(), names.end(), name);
@@ -55,10 +51,10 @@ json margins_json(std::span<const Constraint> declared, std::span<const BoundCon
     const BoundConstraint& constraint = constraints[i];
     const double left = constraint.left(design, metrics);
     margins.push_back({{"constraint", constraint.text()},
-                       {"left", number(left)},
-                       {"right", number(constraint.right(design, metrics))},
+                       {"left", number_or_null(left)},
+                       {"right", number_or_null(constraint.right(design, metrics))},
                        {"text", left_text(declared[i].names(), space, design, left)},
-                       {"margin", number(constraint.margin(design, metrics))},
+                       {"margin", number_or_null(constraint.margin(design, metrics))},
                        {"met", constraint.satisfied(design, metrics)},
                        {"basis", basis_of(constraint)}});
   }
@@ -214,7 +210,7 @@ json dataset_section(const StudyFile& study, const Dataset& dataset, const std::
     const Design design = dataset.group.space.design(dataset.designs[*best]);
     json metrics = json::object();
     for (std::size_t m = 0; m < dataset.group.metrics.size(); ++m) {
-      metrics[dataset.group.metrics[m]] = number(dataset.metric(*best, m));
+      metrics[dataset.group.metrics[m]] = number_or_null(dataset.metric(*best, m));
     }
     section["best_logged"] = {{"id", dataset.designs[*best]},
                               {"design", dataset.group.space.design_json(design)},
@@ -223,6 +219,27 @@ json dataset_section(const StudyFile& study, const Dataset& dataset, const std::
                               {"objective", dataset.metric(*best, objective)}};
   }
   return section;
+}
+
+Error no_feasible_row(const StudyFile& study, const Dataset& dataset) {
+  const Inspection found = inspect(dataset);
+  const auto count = [](std::uint64_t rows) { return format_for_people(static_cast<double>(rows), 15); };
+  std::string message = fmt::format("none of the {} designs is feasible", count(found.rows));
+  std::string networks;
+  if (study.workloads.has_several()) {
+    for (const json& workload : workload_rows(study, dataset)) {
+      networks +=
+          fmt::format("{}{} of them on {}", networks.empty() ? ": " : ", ",
+                      count(workload.at("feasible").get<std::uint64_t>()), workload.at("label").get<std::string>());
+    }
+    message += " on every network" + networks;
+  }
+  if (!found.reasons.empty() && !found.reasons.front().reason.empty()) {
+    message += fmt::format("; most often {}", found.reasons.front().reason);
+  }
+  return Error(
+      ErrorCode::too_little_data, message,
+      study.import ? "log designs that are feasible, too" : "sweep more designs, or let the space reach further");
 }
 
 json plots_section(const StudyFile& study, const Dataset& dataset) {
@@ -280,7 +297,7 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
     json exact = json::object();
     for (std::size_t m = 0; m < objective.metric_names().size(); ++m) {
       const bool known = objective.metric_bases()[m] == MetricBasis::formula;
-      (known ? exact : predicted)[objective.metric_names()[m]] = number(assessment.metrics[m]);
+      (known ? exact : predicted)[objective.metric_names()[m]] = number_or_null(assessment.metrics[m]);
     }
     json nearest = nullptr;
     double least = std::numeric_limits<double>::infinity();
@@ -295,18 +312,18 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
       nearest = {{"id", dataset.designs[row]},
                  {"design", space.design_json(space.design(dataset.designs[row]))},
                  {"distance", least},
-                 {"objective", number(dataset.metric(row, objective_metric))},
+                 {"objective", number_or_null(dataset.metric(row, objective_metric))},
                  {"within_limits", limits.met(row)}};
     }
     proposals.push_back({{"rank", i + 1},
                          {"id", space.id(designs[i])},
                          {"design", space.design_json(designs[i])},
-                         {"predicted", number(assessment.metrics[0])},
+                         {"predicted", number_or_null(assessment.metrics[0])},
                          {"predicted_metrics", predicted},
                          {"metrics", exact},
                          {"simulated", nullptr},
-                         {"feasibility", number(assessment.feasibility)},
-                         {"spread", number(assessment.spread)},
+                         {"feasibility", number_or_null(assessment.feasibility)},
+                         {"spread", number_or_null(assessment.spread)},
                          {"margins", margins_json(objective, designs[i], assessment.metrics, objective.metric_bases())},
                          {"nearest", nearest},
                          {"gain", gain_over(best_logged, "predicted", assessment.metrics[0])}});
@@ -347,11 +364,11 @@ void record_outcome(json& proposal, const Outcome& outcome, std::span<const Metr
   std::vector<MetricBasis> bases = objective.metric_bases();
   proposal["metrics"] = json::object();
   for (std::size_t m = 0; m < values.size(); ++m) {
-    if (bases[m] == MetricBasis::formula) proposal["metrics"][objective.metric_names()[m]] = number(values[m]);
+    if (bases[m] == MetricBasis::formula) proposal["metrics"][objective.metric_names()[m]] = number_or_null(values[m]);
   }
   for (std::size_t m = 0; m < metrics.size(); ++m) {
     const double value = m < outcome.metrics.size() ? outcome.metrics[m] : std::numeric_limits<double>::quiet_NaN();
-    simulated[metrics[m].name] = number(value);
+    simulated[metrics[m].name] = number_or_null(value);
     if (!std::isfinite(value)) continue;
     proposal["metrics"][metrics[m].name] = value;
     if (const auto at = index_of(objective.metric_names(), metrics[m].name)) {

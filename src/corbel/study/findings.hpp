@@ -14,6 +14,7 @@
 
 namespace corbel {
 
+class Error;
 class SurrogateObjective;
 
 /// A study's constraints, bound to the metrics of a dataset.
@@ -40,6 +41,9 @@ nlohmann::json plots_section(const StudyFile& study, const Dataset& dataset);
 nlohmann::json proposals_section(const StudyFile& study, const SurrogateObjective& objective,
                                  std::span<const Design> designs, const Dataset& dataset,
                                  const nlohmann::json& best_logged);
+
+/// The too_little_data of a log without a feasible row: of several networks, on which; and the most frequent reason.
+Error no_feasible_row(const StudyFile& study, const Dataset& dataset);
 
 /// What keeps designs out, most first: the share of designs drawn at random that break each limit as far as the
 /// surrogate can tell, and of those it holds for infeasible. Deterministic.

@@ -96,7 +96,9 @@ const StudyKeys& Pipeline::keys() {
 void Pipeline::lock() {
   if (lock_) return;
   lock_ = std::make_unique<FileLock>(study_.output / ".lock");
-  read_results();  // another process may have written since
+  // Another process may have written since.
+  read_results();
+  model_fingerprint_.reset();
 }
 
 Store& Pipeline::store() {
@@ -109,8 +111,12 @@ std::string Pipeline::recorded(const char* step, const char* key) const {
   return steps.contains(step) ? steps[step].value(key, "") : "";
 }
 
-std::string Pipeline::model_fingerprint() const {
-  return std::filesystem::exists(study_.model_file()) ? file_fingerprint(study_.model_file()) : "";
+const std::string& Pipeline::model_fingerprint() {
+  if (!model_fingerprint_) {
+    const bool exists = std::filesystem::exists(study_.model_file());
+    model_fingerprint_ = exists ? file_fingerprint(study_.model_file()) : "";
+  }
+  return *model_fingerprint_;
 }
 
 Dataset Pipeline::import_log() {
@@ -140,7 +146,8 @@ void Pipeline::use(Dataset trials) {
   dataset_ = std::move(trials);
   std::unordered_set<DesignId> validated;
   for (const json& id : results_->value("validated", json::array())) validated.insert(id.get<DesignId>());
-  log_ = validated.empty() ? *dataset_ : without(*dataset_, validated);
+  log_.reset();
+  if (!validated.empty()) log_ = without(*dataset_, validated);
   const auto& names = dataset_->group.metrics;
   if (std::find(names.begin(), names.end(), study_.objective) == names.end()) {
     throw unknown_name("metric", study_.objective, names, study_.objective_place);
@@ -162,11 +169,11 @@ void Pipeline::collect() {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_file().string()),
                 "sweep or import some designs first");
   }
-  if (recorded("collect", "question") != keys().question() || recorded("collect", "log") != log_->fingerprint()) {
+  if (recorded("collect", "question") != keys().question() || recorded("collect", "log") != log().fingerprint()) {
     describe_log();
     forget_from("training");
   }
-  (*results_)["study"] = study_section(study_, log_->group.space);
+  (*results_)["study"] = study_section(study_, log().group.space);
   conclude();
 }
 
@@ -176,10 +183,10 @@ void Pipeline::describe_log() {
   if (study_.workloads.has_several()) source += fmt::format(" on {} networks", study_.workloads.members().size());
   json& results = *results_;
   results["corbel"] = version;
-  results["study"] = study_section(study_, log_->group.space);
-  results["dataset"] = dataset_section(study_, *log_, source);
-  results["plots"] = plots_section(study_, *log_);
-  results["steps"]["collect"] = {{"log", log_->fingerprint()}, {"question", keys().question()}};
+  results["study"] = study_section(study_, log().group.space);
+  results["dataset"] = dataset_section(study_, log(), source);
+  results["plots"] = plots_section(study_, log());
+  results["steps"]["collect"] = {{"log", log().fingerprint()}, {"question", keys().question()}};
 }
 
 void Pipeline::forget_from(std::string_view section) {
@@ -234,6 +241,7 @@ void Pipeline::train() {
   // What the old model found must not stand beside what the study now asks, not even if this is interrupted.
   forget_from("training");
   conclude();
+  if (data.feasible() == 0) throw no_feasible_row(study_, data);
   TrainingTask task;
   task.objective = study_.objective;
   const LoggedLimits limits(study_, data);
@@ -276,11 +284,12 @@ void Pipeline::train() {
   TrainingOptions options = study_.training;
   options.seed = study_.seed;
   options.threads = study_.threads;
+  model_fingerprint_.reset();
   json report = corbel::train(data, task, options, study_.model_file(), study_.output / "checkpoints", monitor_);
   report["network"] = options.network;
   report["model"] = study_.model_file().filename().string();
   results_->erase("validated");  // part of the log from here on
-  log_ = data;
+  log_.reset();
   describe_log();
   (*results_)["training"] = std::move(report);
   (*results_)["steps"]["train"] = {{"key", keys().training()},
@@ -336,7 +345,7 @@ void Pipeline::search() {
   const SurrogateObjective objective = make_objective();
   const DesignSpace& space = objective.space();
 
-  const auto logged = std::make_shared<std::unordered_set<DesignId>>(log_->designs.begin(), log_->designs.end());
+  const auto logged = std::make_shared<std::unordered_set<DesignId>>(log().designs.begin(), log().designs.end());
   SearchDomain domain{space, [&objective, &space, logged](const Design& design) {
                         return !logged->contains(space.id(design)) && objective.admits(design);
                       }};
@@ -373,8 +382,8 @@ void Pipeline::search() {
                            {"blocked", blocked_section(objective, settings.min_feasibility)},
                            {"history", json::array()}};
   for (const auto& [scored, best] : found.history) (*results_)["search"]["history"].push_back({scored, best});
-  (*results_)["proposals"] = proposals_section(study_, objective, designs, *log_, best_logged);
-  const std::string model = model_fingerprint();
+  (*results_)["proposals"] = proposals_section(study_, objective, designs, log(), best_logged);
+  const std::string& model = model_fingerprint();
   (*results_)["steps"]["search"] = {{"key", keys().search(model)}, {"proposals", keys().proposals(model)}};
   conclude();
 }
@@ -383,7 +392,7 @@ void Pipeline::search() {
 void Pipeline::reset_proposals(const SurrogateObjective& objective) {
   json& proposals = (*results_)["proposals"];
   const std::vector<Design> designs = proposed_designs(proposals, objective.space(), proposals.size());
-  proposals = proposals_section(study_, objective, designs, *log_, (*results_)["dataset"]["best_logged"]);
+  proposals = proposals_section(study_, objective, designs, log(), (*results_)["dataset"]["best_logged"]);
 }
 
 void Pipeline::validate() {
@@ -458,7 +467,7 @@ void Pipeline::save() {
 
 void Pipeline::run() {
   collect();
-  if (log_->rows() == log_->group.space.size()) {
+  if (log().rows() == log().group.space.size()) {
     monitor_.message("every design of the space is in the log: its best is the optimum, and there is nothing to learn");
     forget_from("training");
     return conclude();

@@ -58,6 +58,8 @@ class Pipeline {
   /// Makes them the dataset, and the log of those that were not validated since the last training.
   void use(Dataset trials);
   SurrogateObjective make_objective();
+  /// The trials that the model has learnt from: all but the proposals validated since.
+  const Dataset& log() const { return log_ ? *log_ : *dataset_; }
   void describe_log();
   void reset_proposals(const SurrogateObjective& objective);
   /// Removes this section of the results and all that rest on it: they no longer hold.
@@ -65,7 +67,8 @@ class Pipeline {
   void conclude();
   void save();
 
-  std::string model_fingerprint() const;
+  /// "" if there is no model.
+  const std::string& model_fingerprint();
   bool model_is_current();
   /// What results.json says of a step's last run.
   std::string recorded(const char* step, const char* key) const;
@@ -78,8 +81,8 @@ class Pipeline {
   std::unique_ptr<FileLock> lock_;
   std::optional<Store> store_;
   std::optional<Dataset> dataset_;
-  /// The trials that the model has learnt from: all but the proposals validated since.
-  std::optional<Dataset> log_;
+  std::optional<Dataset> log_;                    // only where it is not the whole dataset
+  std::optional<std::string> model_fingerprint_;  // read once
   std::unique_ptr<nlohmann::json> results_;
 };
 

@@ -11,15 +11,25 @@
 namespace corbel {
 namespace {
 
+/// @param name  of the zoo, or a file beside the study
+Network load_workload(const Config& name, std::int64_t batch = 0) {
+  try {
+    return load_network(name.text(), std::filesystem::path(name.file()).parent_path(), batch);
+  } catch (const Error& error) {
+    // A fault inside a workload file has its place there.
+    if (error.code() != ErrorCode::not_found) throw;
+    throw Error(error.code(), fmt::format("{}: {}", name.place(), error.what()), error.hint());
+  }
+}
+
 Network read_workload(const Config& node) {
-  const std::filesystem::path folder = std::filesystem::path(node.file()).parent_path();
   if (node.is_map() && node.has("name") && !node.has("layers")) {
     node.allow_only({"name", "batch"});
     const std::int64_t batch = node.has("batch") ? node.at("batch").integer(1, 1 << 20) : 0;
-    return load_network(node.at("name").text(), folder, batch);
+    return load_workload(node.at("name"), batch);
   }
   if (node.is_map()) return network_from_config(node);
-  return load_network(node.text(), folder);
+  return load_workload(node);
 }
 
 /// An entry of `workloads:`: as `workload:`, with a weight and a name of its own.
@@ -28,7 +38,7 @@ void add_workload(WorkloadSuite& suite, const Config& node) {
   if (node.is_map() && !node.has("layers")) {
     node.allow_only({"name", "batch", "weight", "as"});
     const std::int64_t batch = node.has("batch") ? node.at("batch").integer(1, 1 << 20) : 0;
-    member.network = load_network(node.at("name").text(), std::filesystem::path(node.file()).parent_path(), batch);
+    member.network = load_workload(node.at("name"), batch);
     if (const Config* weight = node.find("weight")) member.weight = weight->number();
   } else {
     member.network = read_workload(node);
@@ -40,6 +50,12 @@ void add_workload(WorkloadSuite& suite, const Config& node) {
   } catch (const Error& error) {
     throw node.error(error.what(), error.hint());
   }
+}
+
+bool is_word(std::string_view text) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  return !text.empty() && is_letter(text.front()) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
 }
 
 WorkloadSuite read_workloads(const Config& root) {
@@ -66,8 +82,18 @@ WorkloadSuite read_workloads(const Config& root) {
     suite.add({network, network.name, 1});
   }
   if (several) {
-    if (several->items().empty()) throw several->error("`workloads` is empty", "list networks, such as mobilenet_v2");
-    for (const Config& item : several->items()) add_workload(suite, item);
+    const char* example = "such as [mobilenet_v2, {name: resnet50, weight: 2}]";
+    if (!several->is_sequence()) throw several->error("`workloads` is a list of networks", example);
+    const std::vector<Config>& items = several->items();
+    if (items.empty()) throw several->error("`workloads` is empty", example);
+    for (const Config& item : items) add_workload(suite, item);
+    for (std::size_t i = 0; suite.has_several() && i < items.size(); ++i) {
+      const std::string& label = suite.members()[i].label;
+      if (is_word(label)) continue;
+      throw items[i].error(
+          fmt::format("{} cannot stand in the name of a metric", in_quotes(label)),
+          "call the network by a word of letters, digits and _, as in {name: nets/ours.yaml, as: ours}");
+    }
   }
   return suite;
 }
@@ -122,16 +148,28 @@ void check_objective(const StudyFile& study, const std::vector<std::string>& met
     throw unknown_name(fmt::format("metric of simulator {}", study.simulator->name()), study.objective, metrics,
                        objective.place());
   }
+}
+
+/// Weights that play no part in what the study asks for would only look as if they did.
+void check_weights(const StudyFile& study, const Config& objective) {
   const auto& members = study.workloads.members();
   const bool equal = std::all_of(members.begin(), members.end(),
                                  [&](const auto& member) { return member.weight == members.front().weight; });
-  if (study.workloads.has_several() && !equal && study.objective.find('.') == std::string::npos &&
-      !study.workloads.weighs(study.objective)) {
-    throw objective.error(
-        fmt::format("the weights have no effect on {}: its maximum is the greatest of the networks' own",
-                    study.objective),
-        "remove the weights, or combine by sum or geometric_mean");
+  if (!study.workloads.has_several() || equal) return;
+  const auto is_combined = [&](const std::string& name) {
+    const auto metrics = study.simulator->metrics();
+    return std::any_of(metrics.begin(), metrics.end(),
+                       [&](const MetricInfo& metric) { return metric.needs_workload && metric.name == name; });
+  };
+  const auto is_weighed = [&](const std::string& name) { return is_combined(name) && study.workloads.weighs(name); };
+  if (!is_combined(study.objective) || is_weighed(study.objective)) return;
+  for (const Constraint& constraint : study.constraints) {
+    if (std::any_of(constraint.names().begin(), constraint.names().end(), is_weighed)) return;
   }
+  throw objective.error(
+      fmt::format("the weights have no effect on {}: its maximum is the greatest of the networks' own",
+                  study.objective),
+      "remove the weights, or combine by sum or geometric_mean");
 }
 
 /// Several networks' results are told apart by their groups of trials, which only a simulation of them has.
@@ -206,6 +244,7 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
     std::vector<std::string> metrics;
     for (const MetricInfo& metric : study.simulated_metrics()) metrics.push_back(metric.name);
     check_objective(study, metrics, objective);
+    check_weights(study, objective);
     // Binding finds misspelt names before hours of simulation; a log's metrics are only known once it is read.
     for (const Constraint& constraint : study.constraints) {
       if (!study.import) BoundConstraint(constraint, *study.space, metrics);
