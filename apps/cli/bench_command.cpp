@@ -96,7 +96,8 @@ void add_bench_command(CLI::App& app, Common& common, int&) {
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
   command->add_option("--set", arguments->settings, "A setting of the simulator, such as clock_mhz=1066");
-  command->add_option("--seed", common.seed, "Of the random designs");
+  command->add_option("--seed", common.seed, "Of the random designs")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
   add_common(*command, common);
   command->callback([arguments, &common] { bench(*arguments, common); });
 }

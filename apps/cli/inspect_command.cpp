@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -62,8 +63,9 @@ void print_inspection(const Inspection& found) {
   }
   Table metrics({"metric", "unit", "rows", "min", "median", "mean", "max"});
   for (const MetricSummary& metric : found.metrics) {
-    metrics.row({metric.name, metric.unit, count(static_cast<double>(metric.count)), format_for_people(metric.min),
-                 format_for_people(metric.median), format_for_people(metric.mean), format_for_people(metric.max)});
+    const auto figure = [](double value) { return std::isfinite(value) ? format_for_people(value) : std::string("-"); };
+    metrics.row({metric.name, metric.unit, count(static_cast<double>(metric.count)), figure(metric.min),
+                 figure(metric.median), figure(metric.mean), figure(metric.max)});
   }
   metrics.print();
   fmt::print("\n");

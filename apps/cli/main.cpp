@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include "commands.hpp"
 #include "corbel/base/error.hpp"
@@ -35,6 +38,32 @@ int report(ErrorCode code, const std::string& message, const std::string& hint, 
   return code == ErrorCode::too_little_data ? exit_no_answer : exit_error;
 }
 
+/// For errors found before the options are read.
+bool asks_for_json(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const bool follows = arguments[i] == "--format" && i + 1 < arguments.size() && arguments[i + 1] == "json";
+    if (follows || arguments[i] == "--format=json") return true;
+  }
+  return false;
+}
+
+/// CLI11 would only say that a subcommand is required.
+void require_known_commands(CLI::App& app, const std::vector<std::string>& arguments) {
+  CLI::App* at = &app;
+  for (const std::string& argument : arguments) {
+    const std::vector<CLI::App*> commands = at->get_subcommands({});
+    if (commands.empty() || argument.starts_with('-')) return;
+    const auto found = std::find_if(commands.begin(), commands.end(),
+                                    [&](const CLI::App* command) { return command->get_name() == argument; });
+    if (found == commands.end()) {
+      std::vector<std::string> names;
+      for (const CLI::App* command : commands) names.push_back(command->get_name());
+      throw unknown_name("command", argument, names, "", ErrorCode::usage);
+    }
+    at = *found;
+  }
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Designs hardware accelerators from simulation logs.", "corbel"};
   app.set_version_flag("--version", std::string(version));
@@ -50,13 +79,15 @@ int run(int argc, char** argv) {
   add_simulate_command(app, common, exit_code);
   add_describe_command(app, common, exit_code);
   add_bench_command(app, common, exit_code);
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   try {
+    require_known_commands(app, arguments);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    return report(ErrorCode::usage, error.what(), "see corbel --help", common.json());
+    return report(ErrorCode::usage, error.what(), "see corbel --help", asks_for_json(arguments));
   } catch (const Error& error) {
-    return report(error.code(), error.what(), error.hint(), common.json());
+    return report(error.code(), error.what(), error.hint(), asks_for_json(arguments));
   } catch (const std::system_error& error) {
     return report(ErrorCode::file_access, fmt::format("cannot write the output: {}", error.code().message()),
                   "check where standard output goes", false);

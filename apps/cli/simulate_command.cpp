@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -9,6 +10,7 @@
 #include "commands.hpp"
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/json.hpp"
 #include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/simulator/simulator.hpp"
@@ -24,10 +26,6 @@ namespace {
 using nlohmann::json;
 
 using NamedValues = std::vector<std::pair<std::string, std::string>>;
-
-json number(double value) {
-  return std::isfinite(value) ? json(value) : json(nullptr);
-}
 
 struct SimulateArguments {
   std::string design, simulator = "edge", space = "edge", combine = "geometric_mean";
@@ -133,8 +131,11 @@ WorkloadSuite load_workloads(const SimulateArguments& arguments) {
   WorkloadSuite suite(rule);
   for (std::size_t i = 0; i < arguments.workloads.size(); ++i) {
     Network network = load_network(arguments.workloads[i], {}, arguments.batch);
-    const std::string label = network.name;
-    suite.add({std::move(network), label, arguments.weights.empty() ? 1 : arguments.weights[i]});
+    // Two files may hold networks of one name: then each is called as it was asked for.
+    const bool is_taken = std::ranges::any_of(
+        suite.members(), [&](const WorkloadSuite::Member& member) { return member.label == network.name; });
+    std::string label = is_taken ? arguments.workloads[i] : network.name;
+    suite.add({std::move(network), std::move(label), arguments.weights.empty() ? 1 : arguments.weights[i]});
   }
   return suite;
 }
@@ -155,7 +156,7 @@ json outcome_json(const Outcome& outcome, std::span<const MetricInfo> metrics) {
                  {"reason", outcome.reason},
                  {"detail", outcome.detail}};
   for (std::size_t i = 0; i < metrics.size() && i < outcome.metrics.size(); ++i) {
-    result[metrics[i].name] = number(outcome.metrics[i]);
+    result[metrics[i].name] = number_or_null(outcome.metrics[i]);
   }
   return result;
 }

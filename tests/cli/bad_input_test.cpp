@@ -47,8 +47,8 @@ std::vector<BadStudy> bad_studies() {
        "study.yaml:4:12", "latncy_ms", "latency_ms"},
       {"unknown_space", "space: egde\nworkload: mobilenet_v2\nsimulator: edge\nobjective: latency_ms\n",
        "study.yaml:1:8", "egde", "edge"},
-      {"unknown_workload", "space: edge\nworkload: mobilenet_edgetp\nsimulator: edge\nobjective: latency_ms\n", "",
-       "mobilenet_edgetp", "mobilenet_edgetpu"},
+      {"unknown_workload", "space: edge\nworkload: mobilenet_edgetp\nsimulator: edge\nobjective: latency_ms\n",
+       "study.yaml:2:11", "mobilenet_edgetp", "mobilenet_edgetpu"},
       {"unknown_simulator", "space: edge\nworkload: mobilenet_v2\nsimulator: edg\nobjective: latency_ms\n",
        "study.yaml:3:12", "edg", "edge"},
       {"unknown_setting",
@@ -284,6 +284,49 @@ TEST(BadCommand, ErrorsAreJsonWhenAsked) {
   const nlohmann::json error = nlohmann::json::parse(finished.out)["error"];
   EXPECT_EQ(error["code"], "not_found");
   EXPECT_NE(error["message"].get<std::string>().find("/nowhere/study.yaml"), std::string::npos);
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"trian", "x", "--format", "json"},
+                                                    {"describe", "--format=json"},
+                                                    {"sweep", "study.yaml", "--designs", "0", "--format", "json"},
+                                                    {"run", "--format", "json"}}) {
+    const Finished usage = corbel(arguments);
+    EXPECT_EQ(usage.exit_code, 2);
+    const nlohmann::json result = nlohmann::json::parse(usage.out, nullptr, false);
+    ASSERT_TRUE(result.is_object()) << arguments.front() << ": " << usage.out;
+    EXPECT_EQ(result["error"]["code"], "usage");
+  }
+}
+
+TEST(BadCommand, ThatIsMisspeltNamesTheNearest) {
+  const Finished command = corbel({"simulat", "--workload", "mobilenet_v2"});
+  EXPECT_EQ(command.exit_code, 2);
+  EXPECT_NE(command.err.find("unknown command `simulat`; did you mean `simulate`?"), std::string::npos) << command.err;
+  const Finished below = corbel({"describe", "wrkload"});
+  EXPECT_EQ(below.exit_code, 2);
+  EXPECT_NE(below.err.find("did you mean `workload`?"), std::string::npos) << below.err;
+}
+
+TEST(BadWorkloads, OfWhichOneNeverCompilesAreNamed) {
+  const TemporaryFolder folder;
+  folder.write("tiny.yaml", "name: tiny\ninput: [1024]\nlayers: [{fully_connected: {out: 64}}]\n");
+  const std::string study = folder
+                                .write("study.yaml", R"(
+space: {parameters: {pes_x: {values: [1, 2, 4, 8]}, pes_y: {values: [1, 2, 4, 8]}, cores: {values: [1, 2]}}}
+fixed: {compute_lanes: 8, pe_memory: 64 KiB, core_memory: 8 KiB, activation_memory: 1024, instruction_memory: 2048,
+        parameter_memory: 1024, dram_bandwidth: 10}
+workloads: [mobilenet_v2, tiny.yaml]
+simulator: edge
+objective: latency_ms
+sweep: {designs: 20}
+)")
+                                .string();
+  const Finished finished = corbel({"run", study, "--quiet"});
+  EXPECT_EQ(finished.exit_code, 3) << finished.err;
+  EXPECT_NE(finished.err.find("none of the 20 designs is feasible on every network: 0 of them on mobilenet_v2"),
+            std::string::npos)
+      << finished.err;
+  const Finished inspected = corbel({"inspect", study});
+  EXPECT_EQ(inspected.exit_code, 0) << inspected.err;
+  EXPECT_EQ(inspected.out.find("nan"), std::string::npos) << inspected.out;
 }
 
 TEST(BadDesign, NamesTheParameter) {

@@ -53,6 +53,7 @@ TEST(BenchSimulator, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(workload.exit_code, 1);
   EXPECT_NE(workload.err.find("mobilenet_edgetpu"), std::string::npos) << workload.err;
   EXPECT_EQ(corbel({"bench", "simulator", "--designs", "0"}).exit_code, 2);
+  EXPECT_EQ(corbel({"bench", "simulator", "--seed", "-1", "--designs", "10"}).exit_code, 2);
   EXPECT_EQ(corbel({"bench"}).exit_code, 2);
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "program.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace corbel::test {
 namespace {
@@ -51,6 +52,19 @@ TEST(Describe, NamesEveryReasonThatASimulationGives) {
     EXPECT_NE(std::find(described.begin(), described.end(), outcome.at("reason")), described.end())
         << outcome.at("reason");
   }
+}
+
+TEST(Simulate, TellsNetworksOfOneNameApart) {
+  const TemporaryFolder folder;
+  const std::string text = "input: [1024]\nlayers: [{fully_connected: {out: 64}}]\n";
+  const std::string own = folder.write("own.yaml", "name: mobilenet_v2\n" + text).string();
+  const Finished run = corbel({"simulate", "--design", v1, "--workload", "mobilenet_v2", own, "--format", "json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(json::parse(run.out).at("workloads").at(0).at("workload"), "mobilenet_v2");
+  EXPECT_EQ(json::parse(run.out).at("workloads").at(1).at("workload"), own);
+  // No metric is named after it here, so that any name will do.
+  const std::string spaced = folder.write("spaced.yaml", "name: my net\n" + text).string();
+  EXPECT_EQ(corbel({"simulate", "--design", v1, "--workload", spaced, "mobilenet_v2"}).exit_code, 0);
 }
 
 TEST(Simulate, ShowsWhereTheWeightsOfEachLayerLive) {
