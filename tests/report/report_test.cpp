@@ -281,11 +281,12 @@ TEST(HtmlReport, DrawsEveryFigureOnceWithATitle) {
 
 TEST(HtmlReport, TellsWhatADesignDoesOnEachNetwork) {
   const std::string page = html_report(suite_results());
-  EXPECT_THAT(page, HasSubstr("Least latency of Small &amp; &lt;Net&gt; and Big Net (geometric mean)"));
+  EXPECT_THAT(page, HasSubstr("Least latency of Small &amp; &lt;Net&gt; and Big Net, batch 4 (geometric mean)"));
   EXPECT_THAT(page, HasSubstr("<h3>On each network, combined by geometric mean</h3>"));
   const std::size_t table = page.find("<h3>On each network");
   const std::string rows = page.substr(table, page.find("</table>", table) - table);
   EXPECT_THAT(rows, HasSubstr("Small &amp; &lt;Net&gt;"));
+  EXPECT_THAT(rows, HasSubstr("Big Net, batch 4 <small class=\"mono\">big</small>"));
   EXPECT_THAT(rows, HasSubstr("0.04560 ms"));
   EXPECT_THAT(rows, HasSubstr("0.07890 ms"));
   EXPECT_THAT(rows, HasSubstr("2.5"));

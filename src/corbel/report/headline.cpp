@@ -279,7 +279,12 @@ std::string workloads_table(const ReportView& view) {
   }
   HtmlTable table(columns);
   for (const ReportWorkload& workload : view.workloads) {
-    std::vector<std::string> cells = {html_escape(workload.title),
+    // Limits and the ranked table call it by its label.
+    std::string name = html_escape(workload.title);
+    if (workload.title != workload.label) {
+      name += fmt::format(" <small class=\"mono\">{}</small>", html_escape(workload.label));
+    }
+    std::vector<std::string> cells = {std::move(name),
                                       workload.weight ? html_escape(value_with_unit(*workload.weight, "")) : "–"};
     for (const std::string& metric : metrics) cells.push_back(chosen_metric(view, workload.metric(metric)));
     table.row(cells);

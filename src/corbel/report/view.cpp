@@ -161,6 +161,9 @@ ReportView::ReportView(const json& all_results)
     ReportWorkload known{text_of(member(workload, "label")), text_of(member(workload, "title")),
                          number_of(member(workload, "weight"))};
     if (known.title.empty()) known.title = known.label;
+    if (const auto batch = number_of(member(workload, "batch")); batch && *batch != 1) {
+      known.title += ", batch " + count_text(*batch);
+    }
     if (!known.label.empty()) workloads.push_back(std::move(known));
   }
 }
