@@ -80,11 +80,12 @@ class RecordingMonitor : public Monitor {
     ++reports_;
     last_done = done;
     last_total = total;
+    if (done == total) ++ends;
   }
   void message(std::string_view text) override { messages.emplace_back(text); }
   bool stop_requested() const override { return reports_ >= stop_after_; }
 
-  std::atomic<std::uint64_t> last_done = 0, last_total = 0;
+  std::atomic<std::uint64_t> last_done = 0, last_total = 0, ends = 0;
   std::vector<std::string> messages;
 
  private:

@@ -56,6 +56,7 @@ TEST(Sweep, FillsTheGroupWithTheSimulatorsRows) {
   EXPECT_EQ(simulator.calls(), 400U);
   EXPECT_EQ(monitor.last_done, 400U);
   EXPECT_EQ(monitor.last_total, 400U);
+  EXPECT_EQ(monitor.ends, 1U) << "a terminal keeps a line for each";
   EXPECT_TRUE(monitor.messages.empty());
 
   const Dataset data = bench.store.read(bench.group);

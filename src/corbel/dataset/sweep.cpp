@@ -329,7 +329,9 @@ class Sweep {
       }
       const BatchResult done = network.runner.run(missing, monitor_, [&](std::size_t n) {
         const std::size_t designs = (k * batch.size() + batch.size() - missing.size() + n) / networks_.size();
-        monitor_.progress("sweep", std::min(result_.rows + designs, options_.designs), options_.designs, note_);
+        // The end is told once, by run().
+        if (result_.rows + designs >= options_.designs) return;
+        monitor_.progress("sweep", result_.rows + designs, options_.designs, note_);
       });
       store_.record(network.group, done.trials);
       count(network, done, batch, finished_on);
@@ -458,8 +460,9 @@ std::vector<Trial> simulate_designs(Store& store, Store::GroupId group, const Si
   for (std::size_t first = 0; first < missing.size();) {
     const Clock::time_point start = Clock::now();
     const auto batch = std::span(missing).subspan(first, std::min(batch_size.next(), missing.size() - first));
-    BatchResult done =
-        runner.run(batch, monitor, [&](std::size_t n) { monitor.progress("simulate", first + n, missing.size(), ""); });
+    BatchResult done = runner.run(batch, monitor, [&](std::size_t n) {
+      monitor.progress("simulate", first + n, missing.size(), network == nullptr ? "" : network->name);
+    });
     store.record(group, done.trials);
     if (done.error) std::rethrow_exception(done.error);
     first += done.trials.size();
