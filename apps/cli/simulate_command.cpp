@@ -16,6 +16,7 @@
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/simulator/suite.hpp"
 #include "corbel/workload/network.hpp"
+#include "network_options.hpp"
 #include "simulator_option.hpp"
 #include "summaries.hpp"
 #include "terminal.hpp"
@@ -31,7 +32,7 @@ struct SimulateArguments {
   std::string design, simulator = "edge", space = "edge", combine = "geometric_mean";
   std::vector<std::string> workloads, settings;
   std::vector<double> weights;
-  std::int64_t batch = 0;
+  NetworkOptions network;
   bool layers = false, mappings = false;
 };
 
@@ -130,7 +131,7 @@ WorkloadSuite load_workloads(const SimulateArguments& arguments) {
   }
   WorkloadSuite suite(rule);
   for (std::size_t i = 0; i < arguments.workloads.size(); ++i) {
-    Network network = load_network(arguments.workloads[i], {}, arguments.batch);
+    Network network = load_network(arguments.workloads[i], {}, arguments.network);
     // Two files may hold networks of one name: then each is called as it was asked for.
     const bool is_taken = std::ranges::any_of(
         suite.members(), [&](const WorkloadSuite::Member& member) { return member.label == network.name; });
@@ -279,8 +280,7 @@ void add_simulate_command(CLI::App& app, Common& common, int&) {
   command->add_option("--combine", arguments->combine, "How the metrics of several workloads become one")
       ->check(CLI::IsMember({"geometric_mean", "sum", "maximum"}))
       ->capture_default_str();
-  command->add_option("--batch", arguments->batch, "Inference batch size instead of the workload's")
-      ->check(CLI::Range(1, 1 << 20));
+  add_network_options(*command, arguments->network);
   command->add_option("--simulator", arguments->simulator, "Which simulator")->capture_default_str();
   command->add_option("--set", arguments->settings, "A setting of the simulator, such as clock_mhz=1066");
   command->add_option("--space", arguments->space, "For simulator table: the space file that names its columns");

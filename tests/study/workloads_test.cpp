@@ -58,6 +58,25 @@ class Workloads : public testing::Test {
   test::TemporaryFolder folder;
 };
 
+/// An ONNX file: y = Tanh(x), x [N, length].
+constexpr std::string_view open_onnx =
+    "\010\010:/"
+    "\012\014\012\001x\022\001y\042\004TanhZ\032\012\001x\022\025\012\023\010\001\022\017\012\003\022\001N\012\010\022"
+    "\006length"
+    "b\003\012\001yB\002\020\015";
+
+TEST_F(Workloads, MayBeOnnxFilesWithOpenDimensions) {
+  folder.write("open.onnx", std::string(open_onnx));
+  const StudyFile one = load("workload: {name: open.onnx, batch: 3, dimensions: {length: 40}}\n");
+  EXPECT_EQ(one.workloads.members().at(0).network.total_vector_operations(), 120U);
+  const StudyFile two = load("workloads: [a.yaml, {name: open.onnx, dimensions: {x.1: 50}, weight: 2}]\n");
+  EXPECT_EQ(two.workloads.members().at(1).network.total_vector_operations(), 50U);
+  refused("workload: open.onnx\n", "input `x` leaves dimension 1 open: `length`", "`dimensions: {length: SIZE}`");
+  refused("workload: {name: open.onnx, dimensions: {lenght: 40}}\n", "unknown dimension `lenght`", "`length`");
+  refused("workload: {name: open.onnx, dimensions: {length: 0}}\n", "study.yaml:", "");
+  refused("workload: {name: a.yaml, dimensions: {length: 40}}\n", "only ONNX files have open dimensions", ".onnx");
+}
+
 TEST_F(Workloads, AreReadWithWeightsBatchesAndNames) {
   const StudyFile study = load(
       "workloads: [a.yaml, {name: b.yaml, weight: 2.5, batch: 4}, {name: a.yaml, batch: 8, as: a8}]\ncombine: sum\n");

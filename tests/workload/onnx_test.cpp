@@ -293,6 +293,32 @@ TEST(OnnxHostile, OnlyOperatorSets6To17AreRead) {
   }
 }
 
+TEST(OnnxHostile, LayersHaveNamesOfTheirOwn) {
+  onnx::ModelProto model;
+  model.ParseFromString(
+      onnx_bytes("float[1, 4] x", "a = Sigmoid (x)\nb = Softmax (a)\nc = Softmax (b)\ny = Softmax (c)"));
+  for (onnx::NodeProto& node : *model.mutable_graph()->mutable_node()) node.set_name("twice\n");
+  const Network network = network_from_onnx(model.SerializeAsString(), "model.onnx");
+  EXPECT_EQ(network.layers[0].name, "twice\\n");
+  EXPECT_EQ(network.layers[1].name, "twice\\n_2");
+  EXPECT_EQ(network.layers[2].name, "twice\\n_3");
+}
+
+TEST(OnnxHostile, ConstantsThatFillTheMemoryAreNotComputed) {
+  // 2,000 index vectors of 16,384 numbers, which would take half a gigabyte.
+  std::string nodes = integers("n", {16384});
+  std::string last = "x";
+  for (int i = 0; i < 2000; ++i) {
+    const std::string k = std::to_string(i);
+    nodes += "i" + k + " = ConstantOfShape <value = int64[1] {0}> (n)\n";
+    if (i % 500 == 499) {
+      nodes += "g" + k + " = Gather <axis = 1> (" + last + ", i" + k + ")\n";
+      last = "g" + k;
+    }
+  }
+  EXPECT_EQ(kinds(onnx_network("float[1, 4] x", nodes + "y = Sigmoid (" + last + ")")), "elementwise");
+}
+
 TEST(OnnxHostile, WhatNoOutputNeedsIsLeftOut) {
   const Network network = onnx_network("float[1, 4] x, float[1, 4] z", "a = NonMaxSuppression (z, z)\ny = Sigmoid (x)");
   EXPECT_EQ(kinds(network), "elementwise");

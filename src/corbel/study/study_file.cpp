@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
@@ -12,9 +13,9 @@ namespace corbel {
 namespace {
 
 /// @param name  of the zoo, or a file beside the study
-Network load_workload(const Config& name, std::int64_t batch = 0) {
+Network load_workload(const Config& name, const NetworkOptions& options = {}) {
   try {
-    return load_network(name.text(), std::filesystem::path(name.file()).parent_path(), batch);
+    return load_network(name.text(), std::filesystem::path(name.file()).parent_path(), options);
   } catch (const Error& error) {
     // A fault inside a workload file has its place there.
     if (error.code() != ErrorCode::not_found) throw;
@@ -22,11 +23,22 @@ Network load_workload(const Config& name, std::int64_t batch = 0) {
   }
 }
 
+/// The network of a map with `name` and what can be chosen of it.
+Network load_chosen_workload(const Config& node) {
+  NetworkOptions options;
+  if (const Config* batch = node.find("batch")) options.batch = batch->integer(1, 1 << 20);
+  if (const Config* dimensions = node.find("dimensions")) {
+    for (const auto& [name, size] : dimensions->entries()) {
+      options.dimensions[name] = size.integer(1, std::numeric_limits<std::int32_t>::max());
+    }
+  }
+  return load_workload(node.at("name"), options);
+}
+
 Network read_workload(const Config& node) {
   if (node.is_map() && node.has("name") && !node.has("layers")) {
-    node.allow_only({"name", "batch"});
-    const std::int64_t batch = node.has("batch") ? node.at("batch").integer(1, 1 << 20) : 0;
-    return load_workload(node.at("name"), batch);
+    node.allow_only({"name", "batch", "dimensions"});
+    return load_chosen_workload(node);
   }
   if (node.is_map()) return network_from_config(node);
   return load_workload(node);
@@ -36,9 +48,8 @@ Network read_workload(const Config& node) {
 void add_workload(WorkloadSuite& suite, const Config& node) {
   WorkloadSuite::Member member;
   if (node.is_map() && !node.has("layers")) {
-    node.allow_only({"name", "batch", "weight", "as"});
-    const std::int64_t batch = node.has("batch") ? node.at("batch").integer(1, 1 << 20) : 0;
-    member.network = load_workload(node.at("name"), batch);
+    node.allow_only({"name", "batch", "dimensions", "weight", "as"});
+    member.network = load_chosen_workload(node);
     if (const Config* weight = node.find("weight")) member.weight = weight->number();
   } else {
     member.network = read_workload(node);

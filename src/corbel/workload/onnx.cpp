@@ -10,8 +10,8 @@
 namespace corbel {
 namespace {
 
-Network build(OnnxModel model, const NetworkOptions& options) {
-  set_onnx_inputs(model, options.batch, options.dimensions);
+/// @param model  whose inputs have their sizes
+Network build(OnnxModel model) {
   infer_onnx_shapes(model);
   OnnxLayers layers(model);
   Network network;
@@ -58,22 +58,23 @@ void check_batch(const OnnxModel& model, const Network& written, const Network& 
 }  // namespace
 
 Network network_from_onnx(std::string_view bytes, const std::string& file, const NetworkOptions& options) {
-  const OnnxModel model = parse_onnx(bytes, file);
+  OnnxModel model = parse_onnx(bytes, file);
   check_onnx_operators(model);
-  OnnxModel sized = model;
-  set_onnx_inputs(sized, options.batch, options.dimensions);
-  if (sized.written_batch == 0) return build(model, options);
+  OnnxModel written = model;
+  set_onnx_inputs(model, options.batch, options.dimensions);
+  if (model.written_batch == 0) return build(std::move(model));
 
-  const Network written = build(model, {.batch = 0, .dimensions = options.dimensions});
+  set_onnx_inputs(written, 0, options.dimensions);
+  const Network reference = build(std::move(written));
   try {
-    Network network = build(model, options);
-    check_batch(model, written, network, options.batch);
+    Network network = build(model);
+    check_batch(model, reference, network, options.batch);
     return network;
   } catch (const Error& error) {
     const std::string_view message = error.what();
     const std::string prefix = file + ": ";
     if (message.find("the batch is") != std::string_view::npos) throw;
-    throw model.error(fmt::format("the batch is {} in the file and cannot be {}: {}", sized.written_batch,
+    throw model.error(fmt::format("the batch is {} in the file and cannot be {}: {}", model.written_batch,
                                   options.batch, message.starts_with(prefix) ? message.substr(prefix.size()) : message),
                       "export the network with a symbolic batch dimension, or leave out `batch`");
   }

@@ -384,10 +384,15 @@ class Evaluation {
 }  // namespace
 
 void evaluate_onnx_node(OnnxModel& model, const OnnxNode& node) {
+  std::uint64_t count = 0;
   for (const int output : node.outputs) {
-    const std::uint64_t limit = static_cast<std::uint64_t>(max_onnx_numbers);
-    if (output >= 0 && onnx_elements(model.tensor(output).shape) > limit) return;
+    if (output < 0) continue;
+    const OnnxTensor& tensor = model.tensor(output);
+    if (!keeps_onnx_numbers(tensor.type, onnx_elements(tensor.shape))) return;
+    count += onnx_elements(tensor.shape);
   }
+  if (count > model.number_budget) return;
+  model.number_budget -= count;
   if (node.outputs.empty() || node.outputs[0] < 0) return;
   Outputs values = Evaluation(model, node).run();
   for (std::size_t i = 0; i < std::min(values.size(), node.outputs.size()); ++i) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "corbel/workload/saturate.hpp"
 
@@ -174,6 +175,11 @@ std::vector<Layer> OnnxLayers::build() {
     (this->*kind->build)(node);
   }
   std::vector<Layer> layers = builder_.take_layers();
+  std::set<std::string> names;
+  for (Layer& layer : layers) {
+    // "a.sum" may be a part of node "a", or what the file calls another node.
+    while (!names.insert(layer.name).second) layer.name += "_2";
+  }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Ending& ending = endings_[i];
     if (ending.products) layers[i].bias = layers[i].bias || ending.shifts;

@@ -45,6 +45,11 @@ Error OnnxModel::error(std::string_view message, std::string hint) const {
   return Error(ErrorCode::invalid_input, fmt::format("{}: {}", file, message), std::move(hint));
 }
 
+bool keeps_onnx_numbers(int type, std::uint64_t elements) {
+  const bool shapes = type == onnx_int32 || type == onnx_int64 || type == onnx_bool;
+  return elements <= (shapes ? 16'384u : 64u);
+}
+
 const OnnxShape& OnnxModel::shape(const OnnxNode& node, std::size_t input) const {
   if (!node.has_input(input)) {
     throw error(node, fmt::format("operand {} is missing", input), "the file is damaged; export it again");

@@ -15,6 +15,7 @@ namespace corbel {
 namespace {
 
 constexpr int first_opset = 6, last_opset = 17;
+constexpr std::size_t max_operands = 4096;
 
 /// Operators that are another one with more operands (scales, zero points), which are constants folded into the
 /// requantisation. `inputs`: what the plain operator reads; −1 ends the list, −2: every third operand from the third.
@@ -191,7 +192,7 @@ class Parser {
     tensor.constant = true;
     tensor.shape = read_shape(proto.dims(), name);
     const std::uint64_t elements = onnx_elements(tensor.shape);
-    if (elements > static_cast<std::uint64_t>(max_onnx_numbers)) return tensor;
+    if (!keeps_onnx_numbers(tensor.type, elements)) return tensor;
     if (proto.data_location() == onnx::TensorProto::EXTERNAL) return tensor;
     std::vector<OnnxNumber> numbers;
     if (!read_numbers(proto, static_cast<std::size_t>(elements), numbers)) return tensor;
@@ -318,7 +319,7 @@ class Parser {
     node.proto = domain.empty() ? &proto : nullptr;
     const std::string own_name = printable(proto.name().empty() ? proto.output(0) : proto.name(), 200);
     node.name = own_name;
-    for (int copy = 2; !names_.insert(node.name).second; ++copy) node.name = fmt::format("{}_{}", own_name, copy);
+    while (!names_.insert(node.name).second) node.name = fmt::format("{}_{}", own_name, ++copies_[own_name] + 1);
 
     std::vector<const std::string*> operands;
     for (const std::string& input : proto.input()) operands.push_back(&input);
@@ -330,6 +331,10 @@ class Parser {
       operands = plain_operands(*alias, operands);
     }
     const std::string place = fmt::format("node {}", describe(proto));
+    if (operands.size() > max_operands) {
+      throw model_.error(fmt::format("{} has {} operands, more than {}", place, operands.size(), max_operands),
+                         "join them in several steps");
+    }
     bool constant = true;
     for (const std::string* operand : operands) {
       node.inputs.push_back(operand->empty() ? -1 : known_tensor(*operand, place));
@@ -373,6 +378,7 @@ class Parser {
   std::unordered_map<std::string, int> writers_;  ///< tensor → node of the file
   std::unordered_map<std::string, int> indices_;  ///< tensor → index in the model
   std::set<std::string> names_;
+  std::map<std::string, int> copies_;  ///< of names
   std::vector<int> live_;
 };
 

@@ -31,8 +31,9 @@ enum OnnxType : int {
   onnx_bool = 9
 };
 
-/// More numbers than this are weights, whose values nothing depends on.
-inline constexpr std::int64_t max_onnx_numbers = 65'536;
+/// Whether the values of such a constant are kept: those of sizes, indices and masks; other types are scales or
+/// weights.
+bool keeps_onnx_numbers(int type, std::uint64_t elements);
 
 struct OnnxTensor {
   std::string name;
@@ -91,6 +92,8 @@ struct OnnxModel {
   std::int64_t batch = 1;
   std::int64_t written_batch = 0;  ///< where another batch replaces a number in the file: that number
   std::shared_ptr<const onnx::ModelProto> proto;
+  /// Values that may still be computed: what exporters compute are shapes, and a file that computes more means no good.
+  std::uint64_t number_budget = 4'000'000;
 
   const OnnxTensor& tensor(int index) const { return tensors[static_cast<std::size_t>(index)]; }
   OnnxTensor& tensor(int index) { return tensors[static_cast<std::size_t>(index)]; }
