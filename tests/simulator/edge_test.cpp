@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 
 #include "corbel/base/error.hpp"
+#include "corbel/simulator/edge_mapper.hpp"
 #include "edge_fixtures.hpp"
 
 namespace corbel {
@@ -171,6 +173,65 @@ INSTANTIATE_TEST_SUITE_P(Reasons, EdgeOverflow,
                              Overflow{"instruction_memory_overflow", instruction_memory, 512, conv("e", 4, 8, 8),
                                       "layer 0 (e) needs 363 instructions, half of the memory holds 256"}));
 
+// Squeeze-and-excite: the gate drains just before, but the tensor that it scales is long gone to PE memory.
+TEST(Edge, ScalingByAGateReadsTheWholeTensor) {
+  Layer gate = product("gate", 1, 64, 64);
+  gate.inputs = {0};
+  Layer scale = conv("scale", 64, 64, 56);
+  scale.kind = LayerKind::elementwise;
+  scale.inputs = {0, 1};
+  Layer add = conv("add", 64, 64, 56);
+  add.kind = LayerKind::elementwise;
+  add.operands = 2;
+  add.inputs = {0, 2};
+  const auto costs = make_edge_simulator()->layer_costs(v1, chain({conv("tensor", 64, 64, 56), gate, scale, add}));
+  ASSERT_EQ(costs.size(), 5u);
+  // 64 x 56 x 56 bytes in and out of 16 PEs through ports of 64 bytes.
+  EXPECT_GE(costs[2].latency_ms, 2 * 64 * 56 * 56 / (16.0 * 64) / 800e3);
+  EXPECT_LT(costs[3].on_chip_ms, costs[2].on_chip_ms);  // its first operand does drain just before
+}
+
+// 8 groups of 10 channels over 10 PEs: a slice of 8 channels touches two groups, wherever the groups begin.
+TEST(Edge, SlicesThatTouchTwoGroupsRunThemOneAfterTheOther) {
+  const EdgeNetworkFacts facts = edge_network_facts(chain({conv("grouped", 80, 80, 8, 1, 8)}));
+  EdgeHardware hardware{10, 1, 16, 1, 1 << 20, 1 << 16, 1024, 16384, 16384, 10};
+  const EdgeMapping mapping = map_edge_layer(facts.layers[0], make_edge_chip(hardware, 800),
+                                             {4, EdgeOrder::weights_in_core});  // x divides channels
+  EXPECT_EQ(mapping.channels_per_core, 8);
+  EXPECT_EQ(mapping.channel_tiles, 2);
+  EXPECT_EQ(mapping.product_cycles, 2 * 64 * 3);  // 64 pixels, 10 inputs in 3 words
+}
+
+// 2 x 2 with stride 2: an output sums one word of the kernel, and all four are weights.
+TEST(Edge, TransposedConvolutionsStageTheWholeKernel) {
+  Layer up = conv("up", 4, 4, 8, 2);
+  up.kind = LayerKind::transposed_conv;
+  up.stride_height = up.stride_width = 2;
+  up.out_height = up.out_width = 16;
+  const EdgeNetworkFacts facts = edge_network_facts(chain({up}));
+  EXPECT_EQ(facts.layers[0].words, 1);
+  EXPECT_EQ(facts.layers[0].weight_words, 4);
+  EXPECT_EQ(facts.layers[0].macs, 8 * 8 * 4 * 4 * 4);
+}
+
+TEST(Edge, ExplainsALayerWithoutWeightsByAMemoryThatIsShort) {
+  Layer pool = conv("pool", 64, 64, 16, 2);
+  pool.kind = LayerKind::pool;
+  const auto simulator = make_edge_simulator();
+  for (double entries = 1; entries < 400; entries += 7) {
+    Hardware hardware = v1;
+    hardware[activation_memory] = entries;
+    const Outcome outcome = simulate_one(*simulator, hardware, chain({pool}));
+    if (outcome.state == OutcomeState::complete) break;
+    double need = 0, have = 0;
+    ASSERT_EQ(std::sscanf(outcome.detail.c_str(),
+                          "layer 0 (pool) needs %lf entries of activation memory, there are %lf", &need, &have),
+              2)
+        << outcome.detail;
+    EXPECT_GT(need, have);
+  }
+}
+
 TEST(Edge, EveryParameterMattersBeyondArea) {
   const auto simulator = make_edge_simulator();
   const Network network = mobile_network();
@@ -264,6 +325,14 @@ TEST(Edge, RefusesNetworksThatCannotBe) {
   EXPECT_THROW(simulator->simulate(hardware, &zero), Error);
   Network groups = chain({conv("a", 8, 8, 4, 1, 3)});
   EXPECT_THROW(simulator->simulate(hardware, &groups), Error);
+  Network depthwise = chain({conv("a", 8, 8, 4)});
+  depthwise.layers[0].kind = LayerKind::depthwise;
+  EXPECT_THROW(simulator->simulate(hardware, &depthwise), Error);
+  Network wide = chain({product("a", 8, 8, 4)});
+  wide.layers[0].out_width = 3;
+  EXPECT_THROW(simulator->simulate(hardware, &wide), Error);
+  Network huge = chain({conv("a", 2'000'000'000, 2'000'000'000, 4)});
+  EXPECT_THROW(simulator->simulate(hardware, &huge), Error);
   Network future = chain({conv("a", 8, 8, 4)});
   future.layers[0].inputs = {0};
   EXPECT_THROW(simulator->simulate(hardware, &future), Error);

@@ -90,7 +90,7 @@ std::string overflow_detail(const EdgeProgram& program, const EdgeNetworkFacts& 
   const auto first = std::find(facts.facts_of.begin(), facts.facts_of.end(), program.layer) - facts.facts_of.begin();
   const std::string needs =
       fmt::format("layer {} ({}) needs {}", first, network.layers[first].name, amount(program.memory, program.need));
-  const std::string have = amount(program.memory, program.have);
+  const std::string have = amount(program.memory, std::floor(program.have));
   switch (program.memory) {
     case EdgeMemory::pe:
       return fmt::format("{} of PE memory, there are {}", needs, have);

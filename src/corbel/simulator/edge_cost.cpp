@@ -38,8 +38,7 @@ double edge_layer_energy_pj(const EdgeLayerFacts& layer, const EdgeMapping& mapp
   return layer.macs * (table.mac + (layer.word_bytes > 0 ? table.parameter_byte : 0)) + requantised * table.requantise +
          layer.vector_operations * table.vector_operation + activation_bytes * table.activation_byte +
          mapping.core_bytes * table.core_byte + mapping.pe_bytes * table.pe_byte +
-         mapping.network_bytes * table.network_byte +
-         mapping.needs[static_cast<std::size_t>(EdgeMemory::instruction)] * table.instruction;
+         mapping.network_bytes * table.network_byte + mapping.dispatched_instructions * table.instruction;
 }
 
 }  // namespace corbel

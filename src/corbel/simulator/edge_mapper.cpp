@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "corbel/simulator/edge_constants.hpp"
 
@@ -16,11 +17,20 @@ double parts(double whole, double part) {
   return std::ceil(whole / part);
 }
 
+/// The most groups that a slice of channels touches, wherever slices of this size begin.
+double groups_of(const EdgeLayerFacts& layer, double channels) {
+  if (layer.group_channels >= layer.channels) return 1;
+  const auto slice = static_cast<std::int64_t>(channels), group = static_cast<std::int64_t>(layer.group_channels);
+  return std::min(parts(layer.channels, layer.group_channels),
+                  parts(static_cast<double>(slice + group - std::gcd(slice, group)), layer.group_channels));
+}
+
 /// The share of a layer that one PE and one core get under a division.
 struct Slice {
   double pe_pixels, pe_channels, core_pixels, core_channels;
   double active_pes, active_cores;
   double in_bytes, out_bytes, weight_bytes, second_operand_bytes;
+  double held_in_bytes;  ///< of the inputs, what a PE keeps: what it needs, but at least its share of the tensor
   double foreign_bytes;  ///< of the inputs, what other PEs computed
   bool cores_channels;
 };
@@ -51,6 +61,7 @@ Slice divide(const EdgeLayerFacts& layer, const EdgeChip& chip, const EdgeDivisi
   // The layer before left an even share of its outputs in every PE.
   const double input_pixels = layer.windowed ? layer.in_rows * layer.in_columns : layer.rows * layer.columns;
   const double own_bytes = input_pixels * layer.in_channels * layer.operands / chip.pes;
+  slice.held_in_bytes = std::max(slice.in_bytes, own_bytes);
   slice.foreign_bytes = layer.fused ? 0 : std::max(0.0, slice.in_bytes - own_bytes);
   slice.cores_channels = division.cores_channels;
   if (division.cores_channels) {
@@ -90,14 +101,14 @@ Tiling tile(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice& slic
     tiling.operand_entries = std::ceil(tiling.lanes / edge_activation_entry_bytes);
   } else {
     tiling.lanes = chip.lanes;
-    const double groups = parts(slice.core_channels, layer.group_channels);
+    const double groups = groups_of(layer, slice.core_channels);
     const double tiles_per_group = parts(std::min(slice.core_channels, layer.group_channels), chip.lanes);
     tiling.channel_tiles = groups * tiles_per_group;
     tiling.input_walks = tiles_per_group;
     tiling.in_channel_bytes = groups * layer.group_in_channels;
     tiling.operand_entries = 1;
   }
-  tiling.tile_weight_bytes = layer.words * layer.word_bytes * tiling.lanes;
+  tiling.tile_weight_bytes = layer.weight_words * layer.word_bytes * tiling.lanes;
   // A lane's weights arrive in whole lines.
   const double unit = layer.unit_words * layer.word_bytes;
   tiling.unit_bytes = 2 * tiling.lanes * edge_memory_port_bytes * parts(unit, edge_memory_port_bytes);
@@ -130,7 +141,7 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   const double parameter_loads = stationary ? 1 : pixel_tiles;
 
   double core_need = tiling.unit_bytes, staged = all_weights, input_splits = 1, spilled = 0;
-  double working_set = slice.in_bytes + slice.out_bytes + slice.second_operand_bytes +
+  double working_set = slice.held_in_bytes + slice.out_bytes + slice.second_operand_bytes +
                        std::ceil(layer.parked_bytes / chip.pes) +
                        tiling.unit_bytes * (slice.cores_channels ? slice.active_cores : 1);
   if (layer.steps > 1) working_set += slice.weight_bytes;
@@ -154,7 +165,8 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
       input_splits = std::max(1.0, parts(2 * weights, units_at_once * std::max(unit, 1.0)));
       if (pixel_tiles > 1 && input_splits > 1) {
         spilled = (input_splits - 1) * 2 * 4 * slice.core_pixels * slice.core_channels;
-        working_set += 4 * slice.pe_pixels * std::min(slice.pe_channels, tiling.lanes * slice.active_cores);
+        const double tiles_at_once = slice.cores_channels ? slice.active_cores : 1;
+        working_set += 4 * slice.pe_pixels * std::min(slice.pe_channels, tiling.lanes * tiles_at_once);
       }
       break;
     }
@@ -171,15 +183,17 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   const double runs = layer.fused ? 0 : std::max(tiles * input_splits, parts(product_cycles, edge_run_cycles));
   const double drain_cycles = layer.fused ? 0 : edge_drain_cycles * tiling.channel_tiles * slice.core_pixels;
   const double compute_cycles = product_cycles + drain_cycles + runs * edge_pipeline_cycles;
-  // Per tile, a move for every row of its window and one for its outputs.
-  const double tile_instructions = (layer.window_rows + 1) * tiles + runs;
+  // Per tile, a move for every row that it reads and one for its outputs.
+  const double tile_instructions = (layer.kernel_rows + 1) * tiles + runs;
   mapping.needs[static_cast<std::size_t>(EdgeMemory::instruction)] = setup + tile_instructions;
 
   const double inputs = slice.core_pixels * tiling.in_channel_bytes * layer.act_rows *
                         (pixels_outside ? layer.window_columns : layer.act_step + layer.act_first / tile_pixels) *
                         (pixels_outside ? 1 : tiling.input_walks);
-  const double reads_of_inputs =
-      slice.cores_channels && layer.layer_class == EdgeLayerClass::dense ? 1 : slice.active_cores;
+  // Cores that share a group of channels hear its inputs together.
+  const double reads_of_inputs = slice.cores_channels && layer.layer_class == EdgeLayerClass::dense
+                                     ? std::min(slice.active_cores, groups_of(layer, slice.pe_channels))
+                                     : slice.active_cores;
   const double reads_of_weights = slice.cores_channels ? slice.active_cores : 1;
   const double pe_bytes = slice.in_bytes + inputs * reads_of_inputs + staged * reads_of_weights +
                           spilled * slice.active_cores + (layer.fused ? 0 : slice.out_bytes);
@@ -197,13 +211,15 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   const double first_weights = std::min(layer.words, edge_run_cycles) * layer.word_bytes * tiling.lanes;
   mapping.start_cycles =
       layer.fused ? 0 : layer.steps * (edge_hop_cycles * (chip.pes_x + chip.pes_y) + first_weights / edge_link_bytes);
-  mapping.dispatch_cycles = (setup + layer.steps * tile_instructions) / edge_instructions_per_cycle;
+  const double dispatched_instructions = setup + layer.steps * tile_instructions;
+  mapping.dispatch_cycles = dispatched_instructions / edge_instructions_per_cycle;
   mapping.cycles = mapping.start_cycles + mapping.exchange_cycles +
                    std::max({mapping.compute_cycles, mapping.pe_port_cycles, mapping.core_port_cycles,
                              mapping.network_cycles, mapping.dispatch_cycles});
   if constexpr (detail) {
     mapping.active_pes = slice.active_pes;
     mapping.product_cycles = layer.steps * product_cycles;
+    mapping.dispatched_instructions = dispatched_instructions;
     mapping.active_cores = slice.active_cores;
     mapping.pixels_per_core = slice.core_pixels;
     mapping.channels_per_core = slice.core_channels;
@@ -238,8 +254,9 @@ Slices divisions_of(const EdgeLayerFacts& layer, const EdgeChip& chip) {
   return slices;
 }
 
-bool orders_differ(const EdgeLayerFacts& layer) {
-  return layer.word_bytes > 0;
+/// Without weights there is nothing to order.
+std::size_t orders_of(const EdgeLayerFacts& layer) {
+  return layer.word_bytes > 0 ? edge_order_count : 1;
 }
 
 }  // namespace
@@ -292,7 +309,7 @@ EdgeMapper::EdgeMapper(const EdgeNetworkFacts& network) : network_(network), bes
 bool EdgeMapper::search(const EdgeLayerFacts& layer, const EdgeChip& chip, std::array<Best, shares.size()>& best) {
   best.fill({infinity, {}});
   const std::array<double, edge_memory_count> have = capacities(chip);
-  const std::size_t orders = orders_differ(layer) ? edge_order_count : 1;
+  const std::size_t orders = orders_of(layer);
   EdgeMapping mapping;
   const Slices slices = divisions_of(layer, chip);
   for (std::size_t d = 0; d < slices.size(); ++d) {
@@ -324,8 +341,8 @@ void EdgeMapper::explain(std::size_t index, const EdgeChip& chip) {
   const Slices slices = divisions_of(layer, chip);
   for (std::size_t d = 0; d < slices.size(); ++d) {
     if (slices[d].active_pes == 0) continue;
-    mappings_weighed_ += edge_order_count;
-    for (std::size_t o = 0; o < edge_order_count; ++o) {
+    mappings_weighed_ += orders_of(layer);
+    for (std::size_t o = 0; o < orders_of(layer); ++o) {
       const EdgeMapping mapping =
           map_edge_layer(layer, chip, {static_cast<std::uint8_t>(d), static_cast<EdgeOrder>(o)});
       std::size_t worst = 0;

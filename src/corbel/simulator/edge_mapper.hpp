@@ -61,7 +61,8 @@ struct EdgeMapping {
   double compute_cycles = 0, pe_port_cycles = 0, core_port_cycles = 0, network_cycles = 0;
   double dispatch_cycles = 0, exchange_cycles = 0, start_cycles = 0;
   // What the description and the energy need; not filled while searching.
-  double product_cycles = 0;  ///< of compute_cycles, those in which lanes multiply
+  double product_cycles = 0;           ///< of compute_cycles, those in which lanes multiply
+  double dispatched_instructions = 0;  ///< over all steps
   double active_pes = 0, active_cores = 0, pixels_per_core = 0, channels_per_core = 0;
   double channel_tiles = 0, pixel_tiles = 0, input_splits = 1;
   double pe_bytes = 0, core_bytes = 0, network_bytes = 0;  ///< moved, over the whole chip

@@ -43,6 +43,18 @@ void check(const Network& network) {
                                 network.name, i, layer.name));
       }
     }
+    const bool product = layer.kind == LayerKind::fully_connected || layer.kind == LayerKind::matmul;
+    if (product && (layer.out_width != 1 || layer.kernel_height != 1 || layer.kernel_width != 1)) {
+      throw Error(
+          ErrorCode::invalid_input,
+          fmt::format("network {}: layer {} ({}) is a product with a width or a kernel", network.name, i, layer.name),
+          "the rows of a product are its out_height");
+    }
+    if (layer.kind == LayerKind::depthwise && layer.groups != layer.in_channels) {
+      throw Error(ErrorCode::invalid_input,
+                  fmt::format("network {}: layer {} ({}) is depthwise with {} groups for {} input channels",
+                              network.name, i, layer.name, layer.groups, layer.in_channels));
+    }
     if (layer.in_channels % layer.groups != 0 || layer.out_channels % layer.groups != 0) {
       throw Error(ErrorCode::invalid_input,
                   fmt::format("network {}: layer {} ({}) has {} groups for {} input and {} output channels",
@@ -82,6 +94,8 @@ Uses uses_of(const Network& network) {
 bool fuses(const Network& network, std::size_t index, const Uses& uses) {
   const Layer& layer = network.layers[index];
   if (layer.kind != LayerKind::elementwise || layer.operations > 1 || index == 0) return false;
+  // What drains must be of the full size: the gate of a squeeze-and-excite block is not, and its scale reads the rest.
+  if (network.layers[index - 1].output_elements() != layer.output_elements()) return false;
   const auto& inputs = layer.inputs;
   return std::find(inputs.begin(), inputs.end(), static_cast<int>(index - 1)) != inputs.end() &&
          uses.count[index - 1] == 1;
@@ -119,7 +133,7 @@ void describe_window(const Layer& layer, EdgeLayerFacts& facts) {
   facts.windowed = kernel_rows * kernel_columns > 1 || facts.stride_rows * facts.stride_columns > 1;
   facts.act_step = std::min(facts.stride_columns, facts.window_columns);
   facts.act_first = facts.window_columns - facts.act_step;
-  facts.act_rows = kernel_rows;
+  facts.act_rows = facts.kernel_rows = kernel_rows;
   const double channel_blocks = std::ceil(facts.group_in_channels / edge_lane_ways);
   switch (layer.kind) {
     case LayerKind::conv:
@@ -144,7 +158,8 @@ void describe_window(const Layer& layer, EdgeLayerFacts& facts) {
       facts.window_rows = (rows - 1) * number(layer.dilation) + 1;
       facts.window_columns = (columns - 1) * number(layer.dilation) + 1;
       facts.windowed = true;
-      facts.act_rows = rows;
+      facts.act_rows = facts.kernel_rows = rows;
+      facts.weight_words = kernel_rows * kernel_columns * channel_blocks;
       facts.act_step = facts.stride_columns;
       facts.act_first = facts.window_columns - facts.act_step;
       facts.unit_words = columns;
@@ -202,6 +217,7 @@ EdgeLayerFacts describe(const Network& network, std::size_t index, const Uses& u
   } else {
     describe_window(layer, facts);
   }
+  facts.weight_words = std::max(facts.weight_words, facts.words);
   facts.steps = number(layer.steps);
   facts.macs = number(layer.macs());
   facts.vector_operations = number(layer.vector_operations());

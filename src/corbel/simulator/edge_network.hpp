@@ -25,10 +25,12 @@ struct EdgeLayerFacts {
   double in_channels = 1, group_in_channels = 1;
   double in_rows = 1, in_columns = 1, stride_rows = 1, stride_columns = 1;
   double window_rows = 1, window_columns = 1;  ///< kernel, dilated
-  double words = 1;       ///< cycles of a lane per output: 4-way products, or single operations if channelwise
-  double unit_words = 1;  ///< the least part of them that is fetched at once: a kernel row of one channel block
-  double word_bytes = 0;  ///< weights a lane uses in a cycle; 0 without weights
-  double act_rows = 1;    ///< times an input row is read per output row
+  double kernel_rows = 1;                      ///< input rows that an output row is made of
+  double words = 1;         ///< cycles of a lane per output: 4-way products, or single operations if channelwise
+  double unit_words = 1;    ///< the least part of them that is fetched at once: a kernel row of one channel block
+  double weight_words = 0;  ///< words of all weights of an output channel: more than `words` if phases differ
+  double word_bytes = 0;    ///< weights a lane uses in a cycle; 0 without weights
+  double act_rows = 1;      ///< times an input row is read per output row
   double act_step = 1, act_first = 0;  ///< input columns read per further pixel of a row, and before the first
   double operands = 1;                 ///< input tensors that are read on their own
   double second_operand_bytes = 0;     ///< matmul of two activations
