@@ -66,7 +66,7 @@ std::vector<SimulatorDescription::Line> equations() {
       {"peak", fmt::format("pes_x · pes_y · cores · compute_lanes · {} · 2 · clock", edge_lane_ways)},
       {"compute", fmt::format("products + {} per sum + {} per run of {} products", edge_drain_cycles,
                               edge_pipeline_cycles, edge_run_cycles)},
-      {"instructions", fmt::format("active cores · {} + tiles · (input rows + 1) + runs; {} reach the PEs in a cycle",
+      {"instructions", fmt::format("active cores · {} + tiles · (input rows + 2) + runs; {} reach the PEs in a cycle",
                                    edge_setup_instructions, edge_instructions_per_cycle)},
       {"layer on chip", "start + exchange + max(compute, PE memory port, core memory port, network, instructions)"},
       {"layer dram", "(weights that are not resident + inputs and outputs of the network) / dram_bandwidth"},

@@ -183,8 +183,9 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   const double runs = layer.fused ? 0 : std::max(tiles * input_splits, parts(product_cycles, edge_run_cycles));
   const double drain_cycles = layer.fused ? 0 : edge_drain_cycles * tiling.channel_tiles * slice.core_pixels;
   const double compute_cycles = product_cycles + drain_cycles + runs * edge_pipeline_cycles;
-  // Per tile, a move for every row that it reads and one for its outputs.
-  const double tile_instructions = (layer.kernel_rows + 1) * tiles + runs;
+  // Per tile, a move for every row that it reads, one for weights and one for outputs.
+  const double tile_moves = layer.kernel_rows + (weights > 0 ? 2 : 1);
+  const double tile_instructions = tile_moves * tiles + runs;
   mapping.needs[static_cast<std::size_t>(EdgeMemory::instruction)] = setup + tile_instructions;
 
   const double inputs = slice.core_pixels * tiling.in_channel_bytes * layer.act_rows *
