@@ -89,14 +89,6 @@ std::size_t metric_index(const Simulator& simulator, std::string_view name) {
   throw Error(ErrorCode::not_found, "simulator " + simulator.name() + " has no metric " + std::string(name));
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return not_a_number;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
-
 double mean(const std::vector<double>& values) {
   if (values.empty()) return not_a_number;
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());

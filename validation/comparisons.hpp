@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "corbel/base/statistics.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "section.hpp"
 
@@ -55,7 +56,6 @@ Sample simulate_sample(const Simulator& simulator, const Network& network, const
 /// The place of a metric in Outcome::metrics. @throws Error{not_found}
 std::size_t metric_index(const Simulator& simulator, std::string_view name);
 
-double median(std::vector<double> values);       ///< NaN for none
 double mean(const std::vector<double>& values);  ///< NaN for none
 /// Rank correlation; ties take their mean rank.
 double spearman(const std::vector<double>& a, const std::vector<double>& b);

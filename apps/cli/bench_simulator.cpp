@@ -12,6 +12,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/permutation.hpp"
+#include "corbel/base/statistics.hpp"
 #include "corbel/simulator/simulator.hpp"
 
 namespace corbel::cli {
@@ -34,12 +35,6 @@ double peak_memory_mb() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) * 1024 / 1e6;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 bool same(const Outcome& a, const Outcome& b) {

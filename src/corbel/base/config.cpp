@@ -103,7 +103,7 @@ double Config::quantity(std::string_view unit) const {
   return quantity.unit.empty() ? quantity.value : convert_unit(quantity.value, quantity.unit, unit, place());
 }
 
-const std::string& Config::choice(std::initializer_list<std::string_view> choices) const {
+const std::string& Config::choice(std::span<const std::string_view> choices) const {
   const std::string& value = text();
   if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
     const std::vector<std::string> names(choices.begin(), choices.end());

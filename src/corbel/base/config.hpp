@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,7 +46,10 @@ class Config {
   /// A number in `unit`; the file may write another unit of the same dimension ("256 KiB" for bytes).
   double quantity(std::string_view unit) const;
   /// The scalar if it is one of `choices`, else an error with the near miss.
-  const std::string& choice(std::initializer_list<std::string_view> choices) const;
+  const std::string& choice(std::span<const std::string_view> choices) const;
+  const std::string& choice(std::initializer_list<std::string_view> choices) const {
+    return choice(std::span(choices.begin(), choices.size()));
+  }
 
   // --- sequences
   const std::vector<Config>& items() const;  ///< @throws unless a sequence
