@@ -11,13 +11,15 @@
 namespace corbel {
 namespace {
 
-/// A product of sizes; too large ones stay too large for the builder, which refuses them by name.
 std::int64_t size_product(std::span<const std::int64_t> sizes) {
-  const std::uint64_t limit = static_cast<std::uint64_t>(max_layer_size) + 1;
-  return static_cast<std::int64_t>(std::min(onnx_elements(OnnxShape(sizes.begin(), sizes.end())), limit));
+  return onnx_layer_size(onnx_elements(OnnxShape(sizes.begin(), sizes.end())));
 }
 
 }  // namespace
+
+std::int64_t onnx_layer_size(std::uint64_t elements) {
+  return static_cast<std::int64_t>(std::min(elements, static_cast<std::uint64_t>(max_layer_size) + 1));
+}
 
 std::span<const OnnxLayers::Kind> OnnxLayers::kinds() {
   using L = OnnxLayers;

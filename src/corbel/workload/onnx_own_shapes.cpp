@@ -119,11 +119,15 @@ void check_rank(const OnnxModel& model, const OnnxNode& node, const OnnxShape& s
   if (shape.size() < least) refuse(model, node, fmt::format("at least {} dimensions are wanted", least));
 }
 
-OnnxShape convolution(const OnnxModel& model, const OnnxNode& node) {
-  const OnnxShape &input = model.shape(node, 0), &weights = model.shape(node, 1);
+void check_filter(const OnnxModel& model, const OnnxNode& node, const OnnxShape& input, const OnnxShape& weights) {
   check_rank(model, node, input, 3);
   check_rank(model, node, weights, 3);
   if (onnx_elements(weights) == 0) refuse(model, node, "there are no weights");
+}
+
+OnnxShape convolution(const OnnxModel& model, const OnnxNode& node) {
+  const OnnxShape &input = model.shape(node, 0), &weights = model.shape(node, 1);
+  check_filter(model, node, input, weights);
   const std::int64_t groups = node.integer("group", 1);
   if (groups < 1 || groups > input[1] || input[1] % groups != 0 || weights[0] % groups != 0 ||
       weights[1] != input[1] / groups) {
@@ -134,9 +138,7 @@ OnnxShape convolution(const OnnxModel& model, const OnnxNode& node) {
 
 OnnxShape transposed_convolution(const OnnxModel& model, const OnnxNode& node) {
   const OnnxShape &input = model.shape(node, 0), &weights = model.shape(node, 1);
-  check_rank(model, node, input, 3);
-  check_rank(model, node, weights, 3);
-  if (onnx_elements(weights) == 0) refuse(model, node, "there are no weights");
+  check_filter(model, node, input, weights);
   const std::int64_t groups = node.integer("group", 1);
   if (groups < 1 || groups > input[1] || weights[0] != input[1] || input[1] % groups != 0) {
     refuse(model, node, fmt::format("channels do not fit with {} groups", groups));

@@ -10,8 +10,7 @@ namespace corbel {
 namespace {
 
 std::int64_t product_of(const OnnxShape& shape) {
-  const std::uint64_t limit = static_cast<std::uint64_t>(max_layer_size) + 1;
-  return static_cast<std::int64_t>(std::min(onnx_elements(shape), limit));
+  return onnx_layer_size(onnx_elements(shape));
 }
 
 std::int64_t clamped_product(std::int64_t a, std::int64_t b) {

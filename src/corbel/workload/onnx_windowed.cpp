@@ -1,10 +1,8 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 #include "corbel/workload/internal/onnx_layers.hpp"
-#include "corbel/workload/saturate.hpp"
 
 namespace corbel {
 
@@ -48,9 +46,7 @@ void OnnxLayers::global_pool(const OnnxNode& node) {
   layer.batch = input[0];
   layer.in_channels = layer.out_channels = input[1];
   layer.in_height = layer.kernel_height = input[2];
-  const std::uint64_t columns = onnx_elements({input.begin() + 3, input.end()});
-  layer.in_width = layer.kernel_width =
-      static_cast<std::int64_t>(std::min(columns, static_cast<std::uint64_t>(max_layer_size) + 1));
+  layer.in_width = layer.kernel_width = onnx_layer_size(onnx_elements({input.begin() + 3, input.end()}));
   set_output(node, append(std::move(layer), std::array{node.input(0)}), {});
 }
 
@@ -61,17 +57,14 @@ void OnnxLayers::reduction(const OnnxNode& node) {
   const OnnxShape& input = input_shape(node, 0);
   const bool spatial = input.size() == 4 && written == onnx_elements({input[0], input[1]});
   if (spatial) return global_pool(node);
-  const auto limited = [](std::uint64_t size) {
-    return static_cast<std::int64_t>(std::min(size, static_cast<std::uint64_t>(max_layer_size) + 1));
-  };
   Layer layer;
   layer.name = node.name;
   layer.kind = LayerKind::pool;
   layer.bias = false;
   layer.batch = written % static_cast<std::uint64_t>(batch_) == 0 ? batch_ : 1;
   const std::uint64_t per_sample = written / static_cast<std::uint64_t>(layer.batch);
-  layer.in_channels = layer.out_channels = limited(per_sample);
-  layer.in_height = layer.kernel_height = limited((read + written - 1) / written);
+  layer.in_channels = layer.out_channels = onnx_layer_size(per_sample);
+  layer.in_height = layer.kernel_height = onnx_layer_size((read + written - 1) / written);
   set_output(node, append(std::move(layer), std::array{node.input(0)}), {});
 }
 

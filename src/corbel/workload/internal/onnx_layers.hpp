@@ -12,6 +12,9 @@
 
 namespace corbel {
 
+/// A size of a layer; one that is too large stays too large for the builder, which refuses it by name.
+std::int64_t onnx_layer_size(std::uint64_t elements);
+
 /// Makes layers of the nodes of a model whose shapes are known; docs/formats/onnx.md says which. Serves one build().
 class OnnxLayers {
  public:
