@@ -120,16 +120,12 @@ json layers_json(const std::vector<LayerCost>& layers) {
 }
 
 WorkloadSuite load_workloads(const SimulateArguments& arguments) {
-  CombineRule rule = CombineRule::geometric_mean;
-  for (const CombineRule each : {CombineRule::sum, CombineRule::maximum}) {
-    if (arguments.combine == to_string(each)) rule = each;
-  }
   if (!arguments.weights.empty() && arguments.weights.size() != arguments.workloads.size()) {
     throw Error(ErrorCode::usage,
                 fmt::format("{} weights for {} workloads", arguments.weights.size(), arguments.workloads.size()),
                 "give --weights one for each --workload, in their order, or none");
   }
-  WorkloadSuite suite(rule);
+  WorkloadSuite suite(combine_rule(arguments.combine));
   for (std::size_t i = 0; i < arguments.workloads.size(); ++i) {
     Network network = load_network(arguments.workloads[i], {}, arguments.network);
     // Two files may hold networks of one name: then each is called as it was asked for.
@@ -278,7 +274,7 @@ void add_simulate_command(CLI::App& app, Common& common, int&) {
                       "A network of the zoo, or a workload file; several are also combined");
   command->add_option("--weights", arguments->weights, "Of several workloads, in their order; 1 each if not given");
   command->add_option("--combine", arguments->combine, "How the metrics of several workloads become one")
-      ->check(CLI::IsMember({"geometric_mean", "sum", "maximum"}))
+      ->check(CLI::IsMember(std::vector<std::string>(combine_rule_names.begin(), combine_rule_names.end())))
       ->capture_default_str();
   add_network_options(*command, arguments->network);
   command->add_option("--simulator", arguments->simulator, "Which simulator")->capture_default_str();

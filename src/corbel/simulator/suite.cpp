@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -88,15 +89,13 @@ double combined(CombineRule rule, bool amount, std::vector<double> values, std::
 }  // namespace
 
 std::string_view to_string(CombineRule rule) {
-  switch (rule) {
-    case CombineRule::geometric_mean:
-      return "geometric_mean";
-    case CombineRule::sum:
-      return "sum";
-    case CombineRule::maximum:
-      return "maximum";
-  }
-  return "";
+  return combine_rule_names[static_cast<std::size_t>(rule)];
+}
+
+CombineRule combine_rule(std::string_view name) {
+  const auto* const found = std::ranges::find(combine_rule_names, name);
+  assert(found != combine_rule_names.end());
+  return static_cast<CombineRule>(found - combine_rule_names.begin());
 }
 
 void WorkloadSuite::add(Member member) {

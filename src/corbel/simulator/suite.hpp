@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -13,7 +14,11 @@ namespace corbel {
 
 /// How a metric of several networks becomes one number. docs/formats/study.md has the table.
 enum class CombineRule : std::uint8_t { geometric_mean, sum, maximum };
+/// In the order of the rules.
+inline constexpr std::array<std::string_view, 3> combine_rule_names = {"geometric_mean", "sum", "maximum"};
 std::string_view to_string(CombineRule rule);
+/// @param name  one of combine_rule_names
+CombineRule combine_rule(std::string_view name);
 
 /// The networks that one design is judged on together, each with a weight, and the rule that makes one of their
 /// metrics. A design is complete only if it is complete on every network. Without networks, or with one, everything is

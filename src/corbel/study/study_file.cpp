@@ -80,14 +80,8 @@ WorkloadSuite read_workloads(const Config& root) {
   if (one && one->is_sequence()) {
     throw one->error("`workload` names one network, and this is a list", "for several, write `workloads:`");
   }
-  CombineRule rule = CombineRule::geometric_mean;
-  if (combine) {
-    const std::string& name = combine->choice({"geometric_mean", "sum", "maximum"});
-    for (const CombineRule each : {CombineRule::sum, CombineRule::maximum}) {
-      if (name == to_string(each)) rule = each;
-    }
-  }
-  WorkloadSuite suite(rule);
+  WorkloadSuite suite;
+  if (combine) suite = WorkloadSuite(combine_rule(combine->choice(combine_rule_names)));
   if (one) {
     const Network network = read_workload(*one);
     suite.add({network, network.name, 1});
