@@ -195,6 +195,11 @@ inline const std::vector<std::vector<double>>& edge_values() {
   return values;
 }
 
+constexpr double kibi = 1024;
+
+/// The published V1 configuration, arXiv 2102.10423.
+inline const Hardware v1 = {4.0, 4.0, 64.0, 4.0, 2048 * kibi, 32 * kibi, 1024.0, 16384.0, 16384.0, 17.0};
+
 inline Hardware random_hardware(Rng& rng) {
   Hardware hardware;
   for (const auto& values : edge_values()) hardware.emplace_back(values[rng.below(values.size())]);

@@ -11,10 +11,7 @@
 namespace corbel {
 namespace {
 
-constexpr double kibi = 1024;
-
 // arXiv 2102.10423, table of the three configurations.
-const Hardware v1 = {4.0, 4.0, 64.0, 4.0, 2048 * kibi, 32 * kibi, 1024.0, 16384.0, 16384.0, 17.0};
 const Hardware v2 = {4.0, 4.0, 64.0, 1.0, 384 * kibi, 32 * kibi, 1024.0, 16384.0, 8192.0, 32.0};
 const Hardware v3 = {4.0, 1.0, 32.0, 8.0, 2048 * kibi, 8 * kibi, 1024.0, 16384.0, 8192.0, 32.0};
 

@@ -140,10 +140,11 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   const bool stationary = 2 * held_weights <= chip.parameter_bytes;
   const double parameter_loads = stationary ? 1 : pixel_tiles;
 
+  // Cores that divide pixels share the weights of one tile of channels.
+  const double tiles_at_once = slice.cores_channels ? slice.active_cores : 1;
   double core_need = tiling.unit_bytes, staged = all_weights, input_splits = 1, spilled = 0;
   double working_set = slice.held_in_bytes + slice.out_bytes + slice.second_operand_bytes +
-                       std::ceil(layer.parked_bytes / chip.pes) +
-                       tiling.unit_bytes * (slice.cores_channels ? slice.active_cores : 1);
+                       std::ceil(layer.parked_bytes / chip.pes) + tiling.unit_bytes * tiles_at_once;
   if (layer.steps > 1) working_set += slice.weight_bytes;
   switch (order) {
     case EdgeOrder::weights_in_core:
@@ -155,7 +156,6 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
     case EdgeOrder::weights_in_pe:
       staged = all_weights * pixel_tiles;
       if (layer.steps <= 1) {
-        const double tiles_at_once = slice.cores_channels ? slice.active_cores : 1;
         working_set += std::min(slice.weight_bytes + slice.second_operand_bytes, 2 * weights * tiles_at_once);
       }
       break;
@@ -165,7 +165,6 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
       input_splits = std::max(1.0, parts(2 * weights, units_at_once * std::max(unit, 1.0)));
       if (pixel_tiles > 1 && input_splits > 1) {
         spilled = (input_splits - 1) * 2 * 4 * slice.core_pixels * slice.core_channels;
-        const double tiles_at_once = slice.cores_channels ? slice.active_cores : 1;
         working_set += 4 * slice.pe_pixels * std::min(slice.pe_channels, tiling.lanes * tiles_at_once);
       }
       break;
@@ -180,7 +179,7 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   const double setup = layer.fused ? 0 : slice.active_pes * slice.active_cores * edge_setup_instructions;
   const double tiles = layer.fused ? 0 : tiling.channel_tiles * pixel_tiles;
   const double product_cycles = tiling.channel_tiles * slice.core_pixels * layer.words;
-  const double runs = layer.fused ? 0 : std::max(tiles * input_splits, parts(product_cycles, edge_run_cycles));
+  const double runs = std::max(tiles * input_splits, parts(product_cycles, edge_run_cycles));
   const double drain_cycles = layer.fused ? 0 : edge_drain_cycles * tiling.channel_tiles * slice.core_pixels;
   const double compute_cycles = product_cycles + drain_cycles + runs * edge_pipeline_cycles;
   // Per tile, a move for every row that it reads, one for weights and one for outputs.
@@ -195,8 +194,7 @@ void order_layer(const EdgeLayerFacts& layer, const EdgeChip& chip, const Slice&
   const double reads_of_inputs = slice.cores_channels && layer.layer_class == EdgeLayerClass::dense
                                      ? std::min(slice.active_cores, groups_of(layer, slice.pe_channels))
                                      : slice.active_cores;
-  const double reads_of_weights = slice.cores_channels ? slice.active_cores : 1;
-  const double pe_bytes = slice.in_bytes + inputs * reads_of_inputs + staged * reads_of_weights +
+  const double pe_bytes = slice.in_bytes + inputs * reads_of_inputs + staged * tiles_at_once +
                           spilled * slice.active_cores + (layer.fused ? 0 : slice.out_bytes);
   const double core_bytes = staged + all_weights * parameter_loads;
   // Weights cross the network while the layer runs. Its inputs have to be there first, since the layer before it has

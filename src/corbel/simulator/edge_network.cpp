@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "corbel/base/error.hpp"
 #include "corbel/simulator/edge_constants.hpp"
@@ -25,46 +26,34 @@ void check(const Network& network) {
   }
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
+    const auto refuse = [&](std::string_view what, const char* hint = "") {
+      throw Error(ErrorCode::invalid_input,
+                  fmt::format("network {}: layer {} ({}) {}", network.name, i, layer.name, what), hint);
+    };
     for (const std::int64_t size :
          {layer.batch, layer.in_channels, layer.in_height, layer.in_width, layer.out_channels, layer.out_height,
           layer.out_width, layer.kernel_height, layer.kernel_width, layer.stride_height, layer.stride_width,
           layer.dilation, layer.groups, layer.steps, layer.operands, layer.operations}) {
-      if (size < 1) {
-        throw Error(ErrorCode::invalid_input,
-                    fmt::format("network {}: layer {} ({}) has a size of {}", network.name, i, layer.name, size),
-                    "every size of a layer is at least 1");
-      }
+      if (size < 1) refuse(fmt::format("has a size of {}", size), "every size of a layer is at least 1");
     }
     for (const std::uint64_t count : {layer.macs(), layer.vector_operations(), layer.parameters(),
                                       layer.input_elements(), layer.output_elements(), layer.network_input_elements}) {
-      if (count >= saturated) {
-        throw Error(ErrorCode::invalid_input,
-                    fmt::format("network {}: the operations or elements of layer {} ({}) need more than 63 bits",
-                                network.name, i, layer.name));
-      }
+      if (count >= saturated) refuse("has operations or elements that need more than 63 bits");
     }
     const bool product = layer.kind == LayerKind::fully_connected || layer.kind == LayerKind::matmul;
     if (product && (layer.out_width != 1 || layer.kernel_height != 1 || layer.kernel_width != 1)) {
-      throw Error(
-          ErrorCode::invalid_input,
-          fmt::format("network {}: layer {} ({}) is a product with a width or a kernel", network.name, i, layer.name),
-          "the rows of a product are its out_height");
+      refuse("is a product with a width or a kernel", "the rows of a product are its out_height");
     }
     if (layer.kind == LayerKind::depthwise && layer.groups != layer.in_channels) {
-      throw Error(ErrorCode::invalid_input,
-                  fmt::format("network {}: layer {} ({}) is depthwise with {} groups for {} input channels",
-                              network.name, i, layer.name, layer.groups, layer.in_channels));
+      refuse(fmt::format("is depthwise with {} groups for {} input channels", layer.groups, layer.in_channels));
     }
     if (layer.in_channels % layer.groups != 0 || layer.out_channels % layer.groups != 0) {
-      throw Error(ErrorCode::invalid_input,
-                  fmt::format("network {}: layer {} ({}) has {} groups for {} input and {} output channels",
-                              network.name, i, layer.name, layer.groups, layer.in_channels, layer.out_channels));
+      refuse(fmt::format("has {} groups for {} input and {} output channels", layer.groups, layer.in_channels,
+                         layer.out_channels));
     }
     for (const int input : layer.inputs) {
       if (input < -1 || input >= static_cast<int>(i)) {
-        throw Error(ErrorCode::invalid_input,
-                    fmt::format("network {}: layer {} ({}) reads layer {}, which is not before it", network.name, i,
-                                layer.name, input));
+        refuse(fmt::format("reads layer {}, which is not before it", input));
       }
     }
   }
