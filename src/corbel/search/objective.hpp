@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -13,9 +14,14 @@ namespace corbel {
 /// What a search knows of a design. Lower is better.
 struct Score {
   double objective = std::numeric_limits<double>::quiet_NaN();  ///< NaN where the design has none (infeasible)
-  /// 0 when every constraint is met and the design is feasible; otherwise how far off, > 0.
+  /// 0 when every constraint is met and the design is feasible; otherwise how far off, > 0. NaN where nothing became
+  /// known of the design, since its evaluation failed.
   double violation = 0;
   bool feasible() const { return violation <= 0; }
+  bool failed() const { return std::isnan(violation); }
+  static Score failure() {
+    return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
+  }
 };
 
 /// Feasible designs by objective, then infeasible ones by violation. A strict weak order: NaN objectives come last

@@ -36,6 +36,10 @@ SearchResult optimise(const Objective& objective, Strategy& strategy, const Sear
     evaluations.clear();
     for (std::size_t i = 0; i < designs.size(); ++i) {
       ++result.scored;
+      if (scores[i].failed()) {
+        ++result.failed;
+        continue;
+      }
       top.offer(designs[i], space.id(designs[i]), scores[i]);
       if (scores[i].feasible() && scores[i].objective < best) {
         best = scores[i].objective;
@@ -46,7 +50,7 @@ SearchResult optimise(const Objective& objective, Strategy& strategy, const Sear
     }
     strategy.tell(evaluations);
     monitor.progress("search", result.scored, options.budget, note);
-    if (evaluations.size() < wanted) break;
+    if (designs.size() < wanted) break;
   }
   result.best = top.sorted();
   result.exhaustive = strategy.exhausted() && strategy.seen() == result.scored;

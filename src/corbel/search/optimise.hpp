@@ -43,7 +43,8 @@ struct SearchOptions {
 
 struct SearchResult {
   std::vector<Evaluation> best;  ///< best first, at most `keep`, feasible before infeasible
-  std::uint64_t scored = 0;      ///< designs scored
+  std::uint64_t scored = 0;      ///< designs scored, failed ones included
+  std::uint64_t failed = 0;      ///< of these, evaluations that failed: never told to the strategy, nor among the best
   bool exhaustive = false;       ///< true if every admitted design was scored: the first is the exact optimum
   /// (designs scored, best feasible objective so far) whenever it improved; empty for a scan, which has no order
   std::vector<std::pair<std::uint64_t, double>> history;
