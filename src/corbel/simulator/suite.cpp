@@ -207,4 +207,17 @@ Outcome WorkloadSuite::combine(std::span<const MetricInfo> of_simulator, std::sp
   return result;
 }
 
+std::vector<Outcome> WorkloadSuite::simulate(const Simulator& simulator, std::span<const Hardware> hardware) const {
+  if (!has_several()) return simulator.simulate(hardware, is_empty() ? nullptr : &members_.front().network);
+  std::vector<std::vector<Outcome>> of_members;
+  for (const Member& member : members_) of_members.push_back(simulator.simulate(hardware, &member.network));
+  std::vector<Outcome> outcomes;
+  for (std::size_t i = 0; i < hardware.size(); ++i) {
+    std::vector<Outcome> of_design;
+    for (std::vector<Outcome>& of_member : of_members) of_design.push_back(std::move(of_member[i]));
+    outcomes.push_back(combine(simulator.metrics(), of_design));
+  }
+  return outcomes;
+}
+
 }  // namespace corbel

@@ -64,6 +64,8 @@ class WorkloadSuite {
   /// Else failed if any is: to be tried again. Metrics of the networks that are complete are kept in any case.
   /// @param outcomes  [members], each with the simulator's metrics or none
   Outcome combine(std::span<const MetricInfo> of_simulator, std::span<const Outcome> outcomes) const;
+  /// [n] outcomes of hardware on all members, combined. Thread-safe if the simulator is.
+  std::vector<Outcome> simulate(const Simulator& simulator, std::span<const Hardware> hardware) const;
 
  private:
   std::vector<Member> members_;
