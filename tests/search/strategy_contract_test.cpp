@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -250,6 +251,53 @@ TEST_P(StrategyContract, SurvivesHistoriesWithoutAFeasibleDesign) {
     return Score{std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
   });
   EXPECT_EQ(designs.size(), 210u);
+}
+
+TEST_P(StrategyContract, SurvivesEveryKindOfScore) {
+  // NaN, infinite and negative objectives and violations, and a second opinion on every third design.
+  constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  constexpr std::array<double, 7> objectives = {nan, inf, -inf, -1e300, 1e300, 0, 5};
+  constexpr std::array<double, 8> violations = {0, nan, inf, -1, 1e-300, 1e300, 0, 2};
+  const DesignSpace space = mixed_space();
+  Strategy strategy = make(space);
+  std::set<Design> seen;
+  std::vector<Evaluation> evaluations;
+  for (int round = 0; round < 30; ++round) {
+    evaluations.clear();
+    for (const Design& design : strategy.ask(8)) {
+      EXPECT_TRUE(seen.insert(design).second);
+      const std::size_t i = space.id(design);
+      evaluations.push_back({design, {objectives[i % objectives.size()], violations[i % violations.size()]}});
+      if (i % 3 == 0) evaluations.push_back({design, {static_cast<double>(i), 0}});
+    }
+    strategy.tell(evaluations);
+    Strategy loaded = make(space, 9);
+    loaded.load(strategy.save());
+    EXPECT_EQ(loaded.save(), strategy.save());
+  }
+  EXPECT_EQ(seen.size(), space.size());
+}
+
+TEST_P(StrategyContract, ResultsMayComeLateInAnyOrderOrNever) {
+  const DesignSpace space = DesignSpace::edge();
+  Strategy strategy = make(space);
+  std::set<Design> seen;
+  std::vector<Design> out;
+  for (int round = 0; round < 40; ++round) {
+    for (Design& design : strategy.ask(8)) {
+      EXPECT_TRUE(seen.insert(design).second) << space.design_text(design);
+      out.push_back(std::move(design));
+    }
+    if (round < 5) continue;
+    // The newest and the oldest of those that are out; every fourth is lost.
+    for (int i = 0; i < 4; ++i) {
+      const auto next = i % 2 ? out.begin() : out.end() - 1;
+      if ((round + i) % 4) strategy.tell(evaluated({*next}, sum_of_indices));
+      out.erase(next);
+    }
+  }
+  EXPECT_EQ(seen.size(), 320u);
+  EXPECT_EQ(strategy.seen(), 320u);
 }
 
 TEST_P(StrategyContract, SpacesOfOneDesignAndOfFixedParameters) {

@@ -4,6 +4,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/search/evolution.hpp"
 #include "corbel/search/firefly.hpp"
+#include "corbel/search/local_search.hpp"
 #include "corbel/search/random.hpp"
 #include "corbel/search/sequential_strategy.hpp"
 
@@ -16,6 +17,8 @@ std::span<const StrategyInfo> strategies() {
                    "Real et al. 2019 (arXiv 1802.01548), algorithm 1", evolution_options, make_evolution},
       StrategyInfo{"firefly", "fireflies attracted by better ones, with noise that adapts: the default",
                    "Yang and Deb 2010 (arXiv 1003.1466); OSS Vizier's eagle strategy", firefly_options, make_firefly},
+      StrategyInfo{"local_search", "iterated local search: climbs to better neighbours, kicks and restarts",
+                   "Lourenço, Martin and Stützle 2003, first improvement", local_search_options, make_local_search},
   };
   return table;
 }
