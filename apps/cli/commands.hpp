@@ -33,6 +33,7 @@ void add_study_commands(CLI::App& app, Common& common, int& exit_code);  // swee
 void add_inspect_command(CLI::App& app, Common& common, int& exit_code);
 void add_simulate_command(CLI::App& app, Common& common, int& exit_code);
 void add_describe_command(CLI::App& app, Common& common, int& exit_code);
+void add_experiment_command(CLI::App& app, Common& common, int& exit_code);
 void add_bench_command(CLI::App& app, Common& common, int& exit_code);
 
 }  // namespace corbel::cli

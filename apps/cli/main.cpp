@@ -64,6 +64,16 @@ void require_known_commands(CLI::App& app, const std::vector<std::string>& argum
   }
 }
 
+/// `corbel experiment STUDY` is `corbel experiment online STUDY`.
+std::vector<std::string> with_default_subcommand(std::vector<std::string> arguments) {
+  if (arguments.empty() || arguments[0] != "experiment") return arguments;
+  for (const char* other : {"online", "--help", "-h"}) {
+    if (arguments.size() > 1 && arguments[1] == other) return arguments;
+  }
+  arguments.insert(arguments.begin() + 1, "online");
+  return arguments;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Designs hardware accelerators from simulation logs.", "corbel"};
   app.set_version_flag("--version", std::string(version));
@@ -78,11 +88,12 @@ int run(int argc, char** argv) {
   add_inspect_command(app, common, exit_code);
   add_simulate_command(app, common, exit_code);
   add_describe_command(app, common, exit_code);
+  add_experiment_command(app, common, exit_code);
   add_bench_command(app, common, exit_code);
-  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  const std::vector<std::string> arguments = with_default_subcommand({argv + std::min(argc, 1), argv + argc});
   try {
     require_known_commands(app, arguments);
-    app.parse(argc, argv);
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
     return report(ErrorCode::usage, error.what(), "see corbel --help", asks_for_json(arguments));

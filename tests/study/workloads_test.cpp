@@ -8,7 +8,7 @@
 #include "base/expect_error.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/findings.hpp"
-#include "corbel/study/recorded_table.hpp"
+#include "corbel/study/pipeline.hpp"
 #include "corbel/study/study_file.hpp"
 #include "corbel/study/study_keys.hpp"
 #include "corbel/study/study_trials.hpp"
@@ -315,8 +315,8 @@ TEST_F(Workloads, NoneOfWhichAllDesignsMeetAreTold) {
 }
 
 TEST_F(Workloads, CannotBeLookedUpInOneTable) {
-  const StudyFile study = load("workloads: [a.yaml, b.yaml]\n");
-  expect_error([&] { RecordedTable("table.csv", study, *study.space, silent_monitor()); }, ErrorCode::unsupported,
+  Pipeline pipeline(load("workloads: [a.yaml, b.yaml]\n"), silent_monitor());
+  expect_error([&] { pipeline.validate_with_table("table.csv"); }, ErrorCode::unsupported,
                "table.csv: a recorded table does not say which", "simulator");
 }
 

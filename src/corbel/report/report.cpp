@@ -6,8 +6,8 @@
 
 #include "corbel/report/figures.hpp"
 #include "corbel/report/html.hpp"
+#include "corbel/report/page.hpp"
 #include "corbel/report/sections.hpp"
-#include "corbel/report/style.hpp"
 #include "corbel/report/view.hpp"
 
 namespace corbel {
@@ -51,21 +51,11 @@ std::string html_report(const nlohmann::json& results) {
   for (const nlohmann::json& constraint : items_of(member(results, "study", "constraints"))) {
     limits += fmt::format("{}<code>{}</code>", limits.empty() ? ", under " : " and ", html_escape(text_of(constraint)));
   }
-  // The policy makes the browser itself refuse anything from outside the file.
-  return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-      "script-src "
-      "'unsafe-inline'\">\n"
-      "<title>{0} · Corbel report</title>\n<style>\n{1}</style>\n</head>\n<body>\n"
-      "<header><div><p class=\"soft\">Corbel design report</p><h1>{0}</h1><p class=\"soft\">{2}{3}</p></div>"
-      "<button type=\"button\" id=\"theme\" hidden>Dark</button></header>\n<main>\n{4}{5}{6}{7}{8}{9}{10}</main>\n"
-      "<footer>Made by Corbel {11} from results.json. This file needs no network.</footer>\n"
-      "<div id=\"tip\" hidden></div>\n<script>\n{12}</script>\n</body>\n</html>\n",
-      html_escape(name), report_style(), goal, limits, headline_section(view), facts_strip(view), believe_section(view),
-      ranking_section(view), selection_section(view), failures_section(view), provenance_section(view),
-      html_escape(text_of(member(results, "corbel"))), report_script());
+  return html_page({name, "Corbel design report", goal + limits,
+                    headline_section(view) + facts_strip(view) + believe_section(view) + ranking_section(view) +
+                        selection_section(view) + failures_section(view) + provenance_section(view),
+                    fmt::format("Made by Corbel {} from results.json. This file needs no network.",
+                                html_escape(text_of(member(results, "corbel"))))});
 }
 
 }  // namespace corbel

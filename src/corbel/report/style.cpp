@@ -110,6 +110,10 @@ font-variant-numeric:tabular-nums}
 .s.logged{--c:var(--logged)}.s.over{--c:var(--over)}.s.withheld{--c:var(--logged)}.s.pareto{--c:var(--ink)}
 .s.predicted{--c:var(--predicted)}.s.true{--c:var(--true)}.s.chosen{--c:var(--chosen)}.s.other,.s.loser{--c:var(--logged)}
 .s.link{--c:var(--predicted)}
+.s.method0{--c:#7d8793}.s.method1{--c:#d55e00}.s.method2{--c:#0072b2;stroke-dasharray:7 3}.s.method3{--c:#009e73}
+.s.method4{--c:#cc79a7;stroke-dasharray:2 3}.s.method5{--c:#e69f00}.s.method6{--c:#56b4e9;stroke-dasharray:9 3 2 3}
+.s.method7{--c:#8a6d3b}
+.s.mark{stroke-dasharray:none}
 .s.cloud{stroke:var(--c);stroke-width:4.2;stroke-linecap:round;stroke-opacity:.5}
 .s.cloud.solid{stroke-opacity:.9}
 .s.line{stroke:var(--c);stroke-width:1.8;stroke-linejoin:round}

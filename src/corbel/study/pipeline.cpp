@@ -427,17 +427,22 @@ void Pipeline::validate() {
 }
 
 void Pipeline::validate_with_table(const std::filesystem::path& file) {
+  if (study_.workloads.has_several()) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: a recorded table does not say which of several workloads a row is of", file.string()),
+                "validate with the study's simulator: corbel validate without --table");
+  }
   lock();
   const DesignSpace& space = dataset().group.space;
   require_proposals();
-  const RecordedTable table(file, study_, space, monitor_);
+  const RecordedTable table(file, space, study_.objective, study_.constraints, monitor_);
   const SurrogateObjective objective = make_objective();
   reset_proposals(objective);
   (*results_)["steps"].erase("validate");
   const json& best_logged = (*results_)["dataset"]["best_logged"];
   for (json& proposal : (*results_)["proposals"]) {
-    record_outcome(proposal, table.outcome(space.design(proposal.at("id").get<DesignId>())), table.metrics(), objective,
-                   best_logged);
+    const Design design = space.design(proposal.at("id").get<DesignId>());
+    record_outcome(proposal, table.outcomes(std::span(&design, 1)).front(), table.metrics(), objective, best_logged);
   }
   (*results_)["validation"] = validation_section(*results_);
   json& validation = (*results_)["validation"];

@@ -1,0 +1,297 @@
+#include "corbel/study/experiment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "corbel/base/csv.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/base/hash.hpp"
+#include "corbel/base/json.hpp"
+#include "corbel/base/monitor.hpp"
+#include "corbel/base/parallel.hpp"
+#include "corbel/base/statistics.hpp"
+#include "corbel/base/text.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/study/experiment_run.hpp"
+#include "corbel/version.hpp"
+
+namespace corbel {
+namespace {
+
+using nlohmann::json;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+/// Points of a curve of the best so far: enough for a smooth line, whatever the budget.
+constexpr std::size_t curve_points = 80;
+
+void check(const ExperimentOptions& options) {
+  const auto refuse = [](const std::string& what, const char* hint) {
+    return Error(ErrorCode::invalid_input, "the experiment " + what, hint);
+  };
+  if (options.methods.empty()) throw refuse("has no methods", "name some, such as firefly");
+  if (options.seeds == 0) throw refuse("has no seeds", "give at least 1");
+  if (options.batch == 0) throw refuse("asks for batches of 0 designs", "give at least 1");
+  if (options.budgets.empty() || *std::min_element(options.budgets.begin(), options.budgets.end()) == 0)
+    throw refuse("has no budget, or one of 0 queries", "give at least 1");
+  std::set<std::string> labels;
+  for (const ExperimentMethod& method : options.methods) {
+    if (!labels.insert(method.label).second)
+      throw refuse(fmt::format("names {} twice", in_quotes(method.label)), "name it once");
+  }
+}
+
+struct Task {
+  std::size_t method;
+  std::uint64_t seed;
+  ExperimentRun run = {};
+};
+
+std::filesystem::path run_file(const ExperimentOptions& options, const ExperimentMethod& method, std::uint64_t seed,
+                               const std::string& key) {
+  return options.folder / "runs" / fmt::format("{}-{}-{}.jsonl", method.strategy, seed, key.substr(0, 12));
+}
+
+std::vector<Task> run_all(const ExperimentQuestion& question, const ExperimentOptions& options, std::uint64_t budget,
+                          Monitor& monitor) {
+  std::vector<Task> tasks;
+  for (std::uint64_t i = 0; i < options.seeds; ++i) {
+    for (std::size_t m = 0; m < options.methods.size(); ++m) tasks.push_back({m, options.first_seed + i});
+  }
+  const std::uint64_t total = tasks.size() * budget;
+  std::atomic<std::uint64_t> done = 0;
+  parallel_for(tasks.size(), options.threads, 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      monitor.check();
+      Task& task = tasks[i];
+      const ExperimentMethod& method = options.methods[task.method];
+      Strategy strategy = make_strategy(method.strategy, question.domain(), method.options, task.seed);
+      // The state of a fresh strategy names its options, those left at their defaults too.
+      const std::string key =
+          fingerprint(fmt::format("{} {} {} {}", version, question.key, options.batch, strategy.save()));
+      const std::string note = fmt::format("{} seed {}", method.label, task.seed);
+      task.run = run_or_resume(
+          run_file(options, method, task.seed, key), {key, budget, options.batch}, std::move(strategy),
+          *question.objective,
+          [&](std::size_t queries) { monitor.progress("experiment", done += queries, total, note); }, monitor);
+      // A space smaller than the budget ends a run early.
+      if (task.run.queries.size() < budget) {
+        monitor.progress("experiment", done += budget - task.run.queries.size(), total, note);
+      }
+    }
+  });
+  return tasks;
+}
+
+/// What regret is measured from.
+struct Reference {
+  double value = infinity;
+  std::string basis;
+  bool is_known = false;  ///< not merely the best that was found
+};
+
+Reference reference_of(const ExperimentQuestion& question, const ExperimentOptions& options,
+                       std::span<const Task> tasks) {
+  if (options.optimum) return {*options.optimum, "given", true};
+  if (question.optimum) return {*question.optimum, question.optimum_basis, true};
+  Reference reference{infinity, "best found in this experiment", false};
+  for (const Task& task : tasks) reference.value = std::min(reference.value, task.run.best(task.run.queries.size()));
+  return reference;
+}
+
+/// 0 at the reference, 0.02 two percent above it; infinite where nothing was found.
+double regret(double best, const Reference& reference) {
+  if (std::isinf(best) || std::isinf(reference.value)) return infinity;
+  const double above = best - reference.value;
+  return reference.value == 0 ? above : above / std::fabs(reference.value);
+}
+
+bool is_reached(double best, const Reference& reference) {
+  // A reference typed in by hand has fewer digits than a recorded one.
+  return std::isfinite(best) && regret(best, reference) <= 1e-9;
+}
+
+void add_spread(json& row, const std::string& name, const std::vector<double>& values) {
+  row[name + "_median"] = number_or_null(median(values));
+  row[name + "_min"] = number_or_null(quantile(values, 0));
+  row[name + "_q25"] = number_or_null(quantile(values, 0.25));
+  row[name + "_q75"] = number_or_null(quantile(values, 0.75));
+  row[name + "_max"] = number_or_null(quantile(values, 1));
+}
+
+json result_row(const ExperimentMethod& method, std::uint64_t budget, std::span<const ExperimentRun* const> runs,
+                const Reference& reference) {
+  std::vector<double> best, over, regrets, queries, to_reference, seconds, strategy_seconds;
+  std::uint64_t exact = 0, found = 0, failed = 0;
+  for (const ExperimentRun* run : runs) {
+    const std::size_t count = std::min<std::size_t>(budget, run->queries.size());
+    best.push_back(run->best(count));
+    regrets.push_back(regret(best.back(), reference));
+    over.push_back(reference.value > 0 ? best.back() / reference.value : std::numeric_limits<double>::quiet_NaN());
+    queries.push_back(static_cast<double>(count));
+    found += std::isfinite(best.back());
+    exact += is_reached(best.back(), reference);
+    double reached = infinity;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Score& score = run->queries[i].score;
+      failed += score.failed();
+      if (std::isinf(reached) && score.feasible() && is_reached(score.objective, reference)) {
+        reached = static_cast<double>(i + 1);
+      }
+    }
+    to_reference.push_back(reached);
+    seconds.push_back(count ? run->queries[count - 1].seconds : 0);
+    strategy_seconds.push_back(count ? run->queries[count - 1].strategy_seconds : 0);
+  }
+  json row = {{"method", method.label},
+              {"strategy", method.strategy},
+              {"options", method.options},
+              {"budget", budget},
+              {"seeds", runs.size()},
+              {"queries_median", median(queries)},
+              {"found", found},
+              {"exact", exact},
+              {"failed", failed},
+              {"queries_to_optimum_median", number_or_null(median(to_reference))},
+              {"seconds", median(seconds)},
+              {"strategy_seconds", median(strategy_seconds)}};
+  add_spread(row, "best", best);
+  add_spread(row, "regret", regrets);
+  if (reference.value > 0 && std::isfinite(reference.value)) add_spread(row, "best_over_optimum", over);
+  return row;
+}
+
+/// Numbers of queries at which a curve is drawn, closer together in the beginning.
+std::vector<std::uint64_t> curve_places(std::uint64_t budget) {
+  std::set<std::uint64_t> places = {1, budget};
+  for (std::size_t i = 0; i < curve_points; ++i) {
+    const double share = static_cast<double>(i) / (curve_points - 1);
+    places.insert(static_cast<std::uint64_t>(std::llround(std::pow(static_cast<double>(budget), share))));
+  }
+  return {places.begin(), places.end()};
+}
+
+json curve_json(const ExperimentMethod& method, std::uint64_t budget, std::span<const ExperimentRun* const> runs) {
+  json points = json::array();
+  std::vector<double> best(runs.size(), infinity);
+  std::size_t at = 0;
+  for (const std::uint64_t place : curve_places(budget)) {
+    for (; at < place; ++at) {
+      for (std::size_t r = 0; r < runs.size(); ++r) {
+        if (at >= runs[r]->queries.size() || !runs[r]->queries[at].score.feasible()) continue;
+        best[r] = std::min(best[r], runs[r]->queries[at].score.objective);
+      }
+    }
+    points.push_back({place, number_or_null(median(best)), number_or_null(quantile(best, 0.25)),
+                      number_or_null(quantile(best, 0.75))});
+  }
+  return {{"method", method.label}, {"points", std::move(points)}};
+}
+
+json question_json(const ExperimentQuestion& question) {
+  const DesignSpace& space = question.objective->space();
+  return {{"name", question.name},
+          {"source", question.source},
+          {"designs", space.size()},
+          {"parameters", space.dimensions()},
+          {"space", space.fingerprint()},
+          {"objective", {{"metric", question.metric}, {"unit", unit_of_metric(question.metric)}}},
+          {"constraints", question.constraints}};
+}
+
+}  // namespace
+
+ExperimentMethod ExperimentMethod::parse(std::string_view text) {
+  ExperimentMethod method{std::string(text), std::string(text.substr(0, text.find(':'))), {}};
+  const auto refuse = [&](const std::string& what) {
+    return Error(ErrorCode::invalid_input, fmt::format("method {}: {}", in_quotes(text), what),
+                 "write STRATEGY or STRATEGY:OPTION=NUMBER,OPTION=NUMBER");
+  };
+  if (text.find(':') != std::string_view::npos) {
+    std::string_view rest = text.substr(text.find(':') + 1);
+    while (true) {
+      const std::string_view item = rest.substr(0, rest.find(','));
+      const std::size_t equals = item.find('=');
+      double value = 0;
+      if (equals == std::string_view::npos || !parse_number(item.substr(equals + 1), value)) {
+        throw refuse(fmt::format("{} sets no option", in_quotes(item)));
+      }
+      if (!method.options.emplace(item.substr(0, equals), value).second) {
+        throw refuse(fmt::format("sets {} twice", in_quotes(item.substr(0, equals))));
+      }
+      if (rest.find(',') == std::string_view::npos) break;
+      rest.remove_prefix(item.size() + 1);
+    }
+  }
+  // Made once here, so that a mistake is told before anything runs.
+  make_strategy(method.strategy, {DesignSpace({Parameter::boolean("any")}), {}}, method.options);
+  return method;
+}
+
+std::vector<ExperimentMethod> ExperimentMethod::parse_list(std::string_view text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string part(trim(text.substr(begin, end - begin)));
+    begin = end + 1;
+    // A further option of the method before it.
+    const bool is_option = part.find('=') != std::string::npos && part.find(':') == std::string::npos;
+    if (is_option && !parts.empty()) {
+      parts.back() += "," + part;
+    } else {
+      parts.push_back(part);
+    }
+  }
+  std::vector<ExperimentMethod> methods;
+  for (const std::string& part : parts) methods.push_back(parse(part));
+  return methods;
+}
+
+json run_experiment(const ExperimentQuestion& question, const ExperimentOptions& options, Monitor& monitor) {
+  check(options);
+  std::vector<std::uint64_t> budgets = options.budgets;
+  std::sort(budgets.begin(), budgets.end());
+  budgets.erase(std::unique(budgets.begin(), budgets.end()), budgets.end());
+  const std::vector<Task> tasks = run_all(question, options, budgets.back(), monitor);
+  const Reference reference = reference_of(question, options, tasks);
+
+  json results = json::array(), curves = json::array();
+  for (std::size_t m = 0; m < options.methods.size(); ++m) {
+    std::vector<const ExperimentRun*> runs;
+    for (const Task& task : tasks) {
+      if (task.method == m) runs.push_back(&task.run);
+    }
+    for (const std::uint64_t budget : budgets) {
+      results.push_back(result_row(options.methods[m], budget, runs, reference));
+    }
+    curves.push_back(curve_json(options.methods[m], budgets.back(), runs));
+  }
+  std::uint64_t queries = 0, feasible = 0, failed = 0;
+  for (const Task& task : tasks) {
+    for (const ExperimentRun::Query& query : task.run.queries) {
+      ++queries;
+      feasible += query.score.feasible();
+      failed += query.score.failed();
+    }
+  }
+  return {{"corbel", version},
+          {"experiment", "online"},
+          {"question", question_json(question)},
+          {"optimum",
+           {{"value", number_or_null(reference.value)}, {"basis", reference.basis}, {"known", reference.is_known}}},
+          {"seeds", options.seeds},
+          {"first_seed", options.first_seed},
+          {"batch", options.batch},
+          {"budgets", budgets},
+          {"queries", {{"all", queries}, {"within_limits", feasible}, {"failed", failed}}},
+          {"results", std::move(results)},
+          {"curves", std::move(curves)}};
+}
+
+}  // namespace corbel

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "corbel/base/error.hpp"
+#include "corbel/base/hash.hpp"
+#include "corbel/base/monitor.hpp"
+#include "corbel/dataset/import.hpp"
+#include "corbel/study/experiment.hpp"
+#include "corbel/study/recorded_table.hpp"
+#include "corbel/study/study_keys.hpp"
+
+namespace corbel {
+namespace {
+
+std::vector<std::string> texts_of(std::span<const Constraint> constraints) {
+  std::vector<std::string> texts;
+  for (const Constraint& constraint : constraints) texts.push_back(constraint.text());
+  return texts;
+}
+
+std::function<bool(const Design&)> admits_of(const std::shared_ptr<const SimulationObjective>& objective) {
+  return [objective](const Design& design) { return objective->question().admits(design); };
+}
+
+}  // namespace
+
+ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const std::optional<DesignSpace>& space,
+                                       const std::string& objective, std::span<const Constraint> constraints,
+                                       Monitor& monitor) {
+  DesignSpace searched = space ? *space : [&] {
+    ImportSpec spec;
+    spec.file = file;
+    return plan_import(spec, std::nullopt, monitor).space;
+  }();
+  const auto table = std::make_shared<const RecordedTable>(file, searched, objective, constraints, monitor);
+  ExperimentQuestion question;
+  question.name = file.filename().string();
+  question.source = "table";
+  question.metric = objective;
+  question.constraints = texts_of(constraints);
+  std::string key = table->fingerprint() + searched.fingerprint() + objective;
+  for (const std::string& text : question.constraints) key += "\n" + text;
+  question.key = fingerprint(key);
+  // A design that is not in the table will not be there the next time either.
+  question.objective = std::make_shared<const SimulationObjective>(
+      table->question(), [table](std::span<const Design> designs) { return table->outcomes(designs); }, 0);
+  question.admits = admits_of(question.objective);
+  question.optimum = table->optimum();
+  question.optimum_basis = table->designs() == searched.size()
+                               ? "every design of the space is recorded"
+                               : fmt::format("the best of {} recorded designs", table->designs());
+  return question;
+}
+
+ExperimentQuestion experiment_on_study(const StudyFile& study) {
+  if (!study.simulator) {
+    throw Error(ErrorCode::unsupported, fmt::format("{}: there is no simulator to search on", study.file.string()),
+                "add `simulator:` to the study, or give a recorded table with --table FILE");
+  }
+  std::vector<std::string> metrics;
+  for (const MetricInfo& metric : study.simulated_metrics()) metrics.push_back(metric.name);
+  const HardwareBinding binding(*study.simulator, *study.space, study.fixed);
+  ExperimentQuestion question;
+  question.name = study.name;
+  question.source = "simulator";
+  question.metric = study.objective;
+  question.constraints = texts_of(study.constraints);
+  question.key = StudyKeys(study).question();
+  question.objective = std::make_shared<const SimulationObjective>(
+      Question(*study.space, std::move(metrics), study.objective, study.constraints, study.objective_place),
+      [simulator = study.simulator, workloads = study.workloads, binding](std::span<const Design> designs) {
+        std::vector<Hardware> hardware;
+        for (const Design& design : designs) hardware.push_back(binding.hardware(design));
+        return workloads.simulate(*simulator, hardware);
+      });
+  question.admits = admits_of(question.objective);
+  return question;
+}
+
+}  // namespace corbel

@@ -1,0 +1,115 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "program.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace corbel::test {
+namespace {
+
+using nlohmann::json;
+
+/// 6 × 6 designs, every one recorded; the best within the area is 14 at (2, 3).
+std::string table_in(const TemporaryFolder& folder) {
+  const std::string file = (folder.path() / "table.csv").string();
+  std::ofstream out(file);
+  out << "pes,lanes,feasible,runtime_cycles,area_um2\n";
+  for (int pes = 0; pes < 6; ++pes) {
+    for (int lanes = 0; lanes < 6; ++lanes) {
+      out << pes << ',' << lanes << ",1," << 24 - 2 * pes - 2 * lanes << ',' << 10 * (pes + lanes) << '\n';
+    }
+  }
+  return file;
+}
+
+TEST(ExperimentCommand, ComparesMethodsOnATable) {
+  const TemporaryFolder folder;
+  const std::string file = table_in(folder), to = (folder.path() / "out").string();
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"experiment",
+                                          "--table",
+                                          file,
+                                          "--objective",
+                                          "runtime_cycles",
+                                          "--constraint",
+                                          "area_um2 <= 50",
+                                          "--methods",
+                                          "random,firefly",
+                                          "--seeds",
+                                          "3",
+                                          "--budgets",
+                                          "10,36",
+                                          "--to",
+                                          to};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return corbel(arguments);
+  };
+  const Finished first = run({"--format", "json", "--quiet"});
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_EQ(first.err, "");
+  const json found = json::parse(first.out);
+  EXPECT_EQ(found["optimum"]["value"], 14);
+  ASSERT_EQ(found["results"].size(), 4u);
+  for (const json& row : found["results"]) {
+    EXPECT_TRUE(row["seconds"].is_number());
+    EXPECT_EQ(row["regret_median"].get<double>(), row["best_median"].get<double>() / 14 - 1);
+    if (row["budget"] == 36) EXPECT_EQ(row["regret_median"], 0) << "the whole space was asked for";
+  }
+  EXPECT_EQ(found["results"][0]["method"], "random");
+  EXPECT_TRUE(std::filesystem::exists(to + "/experiment.html"));
+  std::ifstream kept(to + "/experiment.json");
+  EXPECT_EQ(json::parse(kept), found);
+
+  const Finished table = run({"--quiet"});
+  EXPECT_EQ(table.exit_code, 0);
+  EXPECT_NE(table.out.find("3 of 3"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("every design of the space is recorded"), std::string::npos);
+}
+
+TEST(ExperimentCommand, OnlineIsTheDefault) {
+  const TemporaryFolder folder;
+  const std::string file = table_in(folder), to = (folder.path() / "out").string();
+  const Finished run = corbel({"experiment", "online", "--table", file, "--objective", "runtime_cycles", "--methods",
+                               "random", "--seeds", "1", "--budgets", "5", "--to", to, "--quiet"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+}
+
+TEST(ExperimentCommand, NothingWithinTheLimitsIsNoAnswer) {
+  const TemporaryFolder folder;
+  const std::string file = table_in(folder), to = (folder.path() / "out").string();
+  const Finished run = corbel({"experiment", "--table", file, "--objective", "runtime_cycles", "--constraint",
+                               "area_um2 <= -1", "--methods", "random", "--seeds", "1", "--budgets", "5", "--to", to});
+  EXPECT_EQ(run.exit_code, 3) << run.err;
+}
+
+TEST(ExperimentCommand, ErrorsNameWhatIsMissing) {
+  const TemporaryFolder folder;
+  const std::string file = table_in(folder);
+  const auto fault = [](const std::vector<std::string>& arguments, int exit_code) {
+    const Finished run = corbel(arguments);
+    EXPECT_EQ(run.exit_code, exit_code) << run.err;
+    return run.err;
+  };
+  EXPECT_EQ(fault({"experiment"}, 2),
+            "corbel: an experiment needs a study with a simulator, or a recorded table; corbel experiment STUDY, or "
+            "corbel experiment --table FILE --objective METRIC\n");
+  EXPECT_NE(fault({"experiment", "--table", file}, 2).find("--objective"), std::string::npos);
+  EXPECT_NE(fault({"experiment", "--table", file, "--objective", "runtime_cycle"}, 1).find("runtime_cycles"),
+            std::string::npos);
+  EXPECT_NE(fault({"experiment", "--table", "none.csv", "--objective", "x"}, 1).find("none.csv"), std::string::npos);
+  EXPECT_NE(fault({"experiment", "none.yaml"}, 1).find("none.yaml"), std::string::npos);
+  EXPECT_NE(fault({"experiment", "a.yaml", "--table", file}, 2).find("not on both"), std::string::npos);
+  EXPECT_NE(fault({"experiment", "a.yaml", "--objective", "x"}, 2).find("--objective belongs to --table"),
+            std::string::npos);
+  EXPECT_NE(fault({"experiment", "--table", file, "--objective", "runtime_cycles", "--methods", "firefli"}, 1)
+                .find("did you mean `firefly`"),
+            std::string::npos);
+  EXPECT_NE(fault({"experiment", "--table", file, "--objective", "runtime_cycles", "--budgets", "0"}, 2).find("0"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace corbel::test

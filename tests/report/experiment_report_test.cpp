@@ -1,0 +1,107 @@
+#include "corbel/report/experiment_report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "report/html_check.hpp"
+
+namespace corbel {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+json row(const char* method, int budget, double median) {
+  return {{"method", method},
+          {"budget", budget},
+          {"seeds", 10},
+          {"best_median", median},
+          {"best_min", median / 2},
+          {"best_q25", median - 1},
+          {"best_q75", median + 1},
+          {"best_max", 2 * median},
+          {"exact", 3},
+          {"queries_median", 250},
+          {"queries_to_optimum_median", nullptr},
+          {"seconds", 2.5},
+          {"strategy_seconds", 0.5}};
+}
+
+json experiment() {
+  return {{"corbel", "9.9"},
+          {"question",
+           {{"name", "table <1>"},
+            {"source", "table"},
+            {"designs", 384000},
+            {"parameters", 9},
+            {"objective", {{"metric", "runtime_cycles"}, {"unit", "cycles"}}},
+            {"constraints", {"area_um2 <= 6e6"}}}},
+          {"optimum", {{"value", 100}, {"basis", "every design of the space is recorded"}, {"known", true}}},
+          {"seeds", 10},
+          {"first_seed", 1},
+          {"batch", 1},
+          {"budgets", {250, 1000}},
+          {"queries", {{"all", 20000}, {"within_limits", 700}, {"failed", 0}}},
+          {"results", {row("slow", 250, 240), row("fast", 250, 123), row("slow", 1000, 150), row("fast", 1000, 100)}},
+          {"curves",
+           {{{"method", "slow"},
+             {"points", {{1, nullptr, nullptr, nullptr}, {10, 300, 290, nullptr}, {250, 240, 239, 241}}}},
+            {{"method", "fast"},
+             {"points", {{1, nullptr, nullptr, nullptr}, {10, 200, 190, 210}, {250, 123, 122, 124}}}}}}};
+}
+
+TEST(ExperimentReport, ShowsEveryMethodOverTheOptimum) {
+  const std::string page = experiment_report(experiment());
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_THAT(page, HasSubstr("table &lt;1&gt;"));
+  EXPECT_THAT(page, HasSubstr("1.2300"));
+  EXPECT_THAT(page, HasSubstr("over the optimum of 100 cycles"));
+  EXPECT_THAT(page, HasSubstr(">2 ms<"));  // 0.5 s of strategy for 250 queries
+  // The better method of a budget stands first, and smaller budgets before larger ones.
+  EXPECT_LT(page.find("1.2300"), page.find("2.4000"));
+  EXPECT_LT(page.find("2.4000"), page.find(">1.0000<"));
+  EXPECT_THAT(page, HasSubstr("id=\"comparison"));
+  EXPECT_THAT(page, HasSubstr("id=\"method-1"));
+}
+
+TEST(ExperimentReport, WithoutAPositiveOptimumTheNumbersAreTheMetrics) {
+  json all = experiment();
+  all["optimum"] = {{"value", nullptr}, {"basis", "best found in this experiment"}, {"known", false}};
+  const std::string page = experiment_report(all);
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_THAT(page, HasSubstr("123 cycles"));
+  EXPECT_THAT(page, Not(HasSubstr("1.2300")));
+  EXPECT_THAT(page, HasSubstr("not known"));
+}
+
+TEST(ExperimentReport, SaysSoWhenNothingWasFound) {
+  json all = experiment();
+  for (json& curve : all["curves"]) curve["points"] = json::array({{1, nullptr, nullptr, nullptr}});
+  const std::string page = experiment_report(all);
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_THAT(page, HasSubstr("No run found a design within the limits."));
+}
+
+TEST(ExperimentReport, TakesAnyJson) {
+  const json whole = experiment();
+  for (const json& bad : {json(), json(1), json("x"), json::array({1, "a", nullptr}), json::object()}) {
+    EXPECT_EQ(html_fault(experiment_report(bad)), "");
+    for (const auto& [key, value] : whole.items()) {
+      json damaged = whole;
+      damaged[key] = bad;
+      EXPECT_EQ(html_fault(experiment_report(damaged)), "") << key;
+    }
+    const json flat = whole.flatten();
+    for (const auto& [pointer, value] : flat.items()) {
+      json damaged = whole;
+      damaged[json::json_pointer(pointer)] = bad;
+      EXPECT_EQ(html_fault(experiment_report(damaged)), "") << pointer;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace corbel
