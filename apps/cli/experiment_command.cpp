@@ -106,9 +106,10 @@ void experiment(const ExperimentArguments& arguments, const Common& common, int&
   }
   if (common.seed) options.first_seed = *common.seed;
   if (common.threads) options.threads = *common.threads;
+  const ExperimentQuestion question = question_of(arguments, monitor);
   options.folder = folder_of(arguments);
   if (arguments.fresh) std::filesystem::remove_all(options.folder / "runs");
-  const json found = run_experiment(question_of(arguments, monitor), options, monitor);
+  const json found = run_experiment(question, options, monitor);
   const std::filesystem::path page = options.folder / "experiment.html";
   write_file(options.folder / "experiment.json", found.dump(1) + "\n");
   write_file(page, experiment_report(found));
