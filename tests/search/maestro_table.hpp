@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -31,13 +32,14 @@ class MaestroTable final : public Objective {
                 Parameter::ordinal("offchip_bw", {64, 256, 1024}),
                 Parameter::ordinal("l1_bytes", {256, 512, 1024, 2048}),
                 Parameter::ordinal("l2_bytes", {4096, 16384, 65536, 262144})}),
-        scores_(space_.size()) {
+        scores_(space_.size()),
+        metrics_(space_.size()) {
     constexpr double area_limit_um2 = 6e6;
     CsvReader reader(file(network));
     std::vector<std::size_t> columns;
     for (const Parameter& parameter : space_.parameters()) columns.push_back(column(reader, parameter.name()));
     const std::size_t feasible = column(reader, "feasible"), runtime = column(reader, "runtime_cycles"),
-                      area = column(reader, "area_um2");
+                      energy = column(reader, "energy_mac"), area = column(reader, "area_um2");
     std::vector<std::unordered_map<std::string, std::uint32_t>> indices(columns.size());
     Design design(columns.size());
     for (std::vector<std::string_view> fields; reader.next(fields);) {
@@ -47,7 +49,8 @@ class MaestroTable final : public Objective {
         design[i] = entry->second;
       }
       Score& score = scores_[space_.id(design)];
-      double area_um2 = 0;
+      double energy_mac = std::nan(""), area_um2 = 0;
+      parse_number(fields[energy], energy_mac);
       parse_number(fields[area], area_um2);
       score.violation = std::max(0.0, area_um2 / area_limit_um2 - 1);
       if (fields[feasible] == "1") {
@@ -55,6 +58,7 @@ class MaestroTable final : public Objective {
       } else {
         score.violation += 1;
       }
+      metrics_[space_.id(design)] = {score.objective, energy_mac, area_um2};
     }
   }
 
@@ -62,6 +66,9 @@ class MaestroTable final : public Objective {
   void score(std::span<const Design> designs, std::span<Score> out) const override {
     for (std::size_t i = 0; i < designs.size(); ++i) out[i] = scores_[space_.id(designs[i])];
   }
+  const Score& score(DesignId id) const { return scores_[id]; }
+  /// Runtime in cycles, energy in that of a MAC, area in µm²; NaN where there is none.
+  const std::array<double, 3>& metrics(DesignId id) const { return metrics_[id]; }
   double optimum() const { return std::min_element(scores_.begin(), scores_.end(), better)->objective; }
 
  private:
@@ -72,6 +79,7 @@ class MaestroTable final : public Objective {
 
   DesignSpace space_;
   std::vector<Score> scores_;
+  std::vector<std::array<double, 3>> metrics_;
 };
 
 }  // namespace corbel::test
