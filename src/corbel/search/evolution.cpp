@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "corbel/base/error.hpp"
+#include "corbel/search/mutation.hpp"
 #include "corbel/search/saved_state.hpp"
 #include "corbel/search/sequential_strategy.hpp"
 
@@ -89,15 +90,7 @@ class Evolution final : public SequentialStrategy {
 
   void mutate(Design& design) {
     const std::size_t i = free_[rng().below(free_.size())];
-    const Parameter& parameter = space().parameters()[i];
-    std::uint32_t& value = design[i];
-    if (parameter.is_ordered() && !rng().chance(option("jump"))) {
-      const bool up = value == 0 || (value + 1 < parameter.count() && rng().chance(0.5));
-      value = up ? value + 1 : value - 1;
-    } else {
-      const auto other = static_cast<std::uint32_t>(rng().below(parameter.count() - 1));
-      value = other < value ? other : other + 1;
-    }
+    design[i] = mutated_value(space().parameters()[i], design[i], option("jump"), rng());
   }
 
   nlohmann::json state() const override {

@@ -9,6 +9,7 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/permutation.hpp"
+#include "corbel/search/mutation.hpp"
 #include "corbel/search/saved_state.hpp"
 #include "corbel/search/sequential_strategy.hpp"
 
@@ -86,17 +87,8 @@ class LocalSearch final : public SequentialStrategy {
     std::vector<std::size_t> parameters = free_;
     rng().shuffle(parameters);
     parameters.resize(std::min(parameters.size(), changes));
-    for (const std::size_t i : parameters) {
-      const Parameter& parameter = space().parameters()[i];
-      std::uint32_t& value = design[i];
-      if (parameter.is_ordered() && !rng().chance(option("jump"))) {
-        const bool up = value == 0 || (value + 1 < parameter.count() && rng().chance(0.5));
-        value = up ? value + 1 : value - 1;
-      } else {
-        const auto other = static_cast<std::uint32_t>(rng().below(parameter.count() - 1));
-        value = other < value ? other : other + 1;
-      }
-    }
+    for (const std::size_t i : parameters)
+      design[i] = mutated_value(space().parameters()[i], design[i], option("jump"), rng());
     return design;
   }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "corbel/base/random.hpp"
+#include "corbel/search/mutation.hpp"
 #include "corbel/search/sequential_strategy.hpp"
 #include "corbel/search/unseen.hpp"
 
@@ -98,15 +99,7 @@ class Nsga2 final : public ParetoMethod {
   }
 
   void mutate(Design& design, std::size_t i) {
-    const Parameter& parameter = unseen_.space().parameters()[i];
-    std::uint32_t& value = design[i];
-    if (parameter.is_ordered() && !rng_.chance(option("jump"))) {
-      const bool up = value == 0 || (value + 1 < parameter.count() && rng_.chance(0.5));
-      value = up ? value + 1 : value - 1;
-    } else {
-      const auto other = static_cast<std::uint32_t>(rng_.below(parameter.count() - 1));
-      value = other < value ? other : other + 1;
-    }
+    design[i] = mutated_value(unseen_.space().parameters()[i], design[i], option("jump"), rng_);
   }
 
   void survive() {
