@@ -9,6 +9,7 @@
 
 #include "corbel/base/monitor.hpp"
 #include "corbel/search/optimise.hpp"
+#include "corbel/search/scan.hpp"
 
 namespace {
 
@@ -77,9 +78,9 @@ void scan_bookkeeping(benchmark::State& state) {
   const SearchDomain everything{objective.space(), {}};
   const SearchDomain half{objective.space(), [](const Design& design) { return design[1] < 500; }};
   const SearchDomain& domain = state.range(0) ? half : everything;
-  if (scan(objective, domain, 1, 1, silent_monitor()).best.at(0).design != Design{0, 0, 0})
+  if (scan(objective, domain, {.keep = 1, .threads = 1}, silent_monitor()).best.at(0).design != Design{0, 0, 0})
     state.SkipWithError("wrong optimum");
-  for (auto _ : state) benchmark::DoNotOptimize(scan(objective, domain, 256, 1, silent_monitor()));
+  for (auto _ : state) benchmark::DoNotOptimize(scan(objective, domain, {.threads = 1}, silent_monitor()));
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(objective.space().size()));
 }
 

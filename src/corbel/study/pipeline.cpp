@@ -16,6 +16,7 @@
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/search/optimise.hpp"
+#include "corbel/search/scan.hpp"
 #include "corbel/study/findings.hpp"
 #include "corbel/study/recorded_table.hpp"
 #include "corbel/study/study_trials.hpp"
@@ -355,7 +356,10 @@ void Pipeline::search() {
 
   SearchResult found;
   if (method == "scan") {
-    found = scan(objective, domain, settings.proposals, study_.threads, monitor_);
+    const ScanResult all = scan(objective, domain, {.keep = settings.proposals, .threads = study_.threads}, monitor_);
+    found.best = all.best;
+    found.scored = all.scored;
+    found.exhaustive = true;
   } else {
     Strategy strategy = make_strategy(method, domain, settings.options, study_.seed);
     SearchOptions options;
