@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,7 @@ struct StudyArguments {
   std::optional<std::uint64_t> designs;
   std::string strategy;
   std::optional<std::uint64_t> budget;
+  std::optional<std::string> shard;
   std::string table;
   std::size_t rank = 0;
   std::string to;
@@ -36,6 +38,22 @@ StudyFile load_study(const StudyArguments& arguments, const Common& common) {
   if (common.seed) study.seed = *common.seed;
   if (common.threads) study.threads = *common.threads;
   return study;
+}
+
+/// "2/8": the second of eight.
+ScanShard parse_shard(const std::string& text) {
+  constexpr std::uint64_t most = 10'000;
+  ScanShard shard;
+  const char* const end = text.data() + text.size();
+  const auto [slash, index_fault] = std::from_chars(text.data(), end, shard.index);
+  const bool divided = index_fault == std::errc{} && slash != end && *slash == '/';
+  const auto [behind, count_fault] = std::from_chars(divided ? slash + 1 : end, end, shard.count);
+  const bool read = divided && count_fault == std::errc{} && behind == end;
+  if (!read || shard.index < 1 || shard.index > shard.count || shard.count > most) {
+    throw Error(ErrorCode::usage, fmt::format("--shard: {} is no part of a scan", in_quotes(text)),
+                fmt::format("write i/n, from 1/n to n/n, such as 2/8; n at most {}", most));
+  }
+  return shard;
 }
 
 void write_outputs(const Pipeline& pipeline) {
@@ -118,16 +136,30 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
   const auto search = std::make_shared<StudyArguments>();
   CLI::App* command = add(
       app, common, "search", "Search the surrogate for the best designs within the limits", search,
-      [&common, &exit_code](Pipeline& pipeline, TerminalMonitor&) {
-        pipeline.search();
+      [&common, &exit_code, search](Pipeline& pipeline, TerminalMonitor&) {
+        if (!search->shard) {
+          pipeline.search();
+        } else {
+          const ScanShard shard = parse_shard(*search->shard);
+          const ShardOutcome outcome = pipeline.search_shard(shard);
+          if (!outcome.missing.empty()) return print_shard(shard, outcome, common);
+        }
         print_proposals(pipeline.results(), common);
         if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
       },
       [search](StudyFile& study) {
         if (!search->strategy.empty()) study.search.method = search->strategy;
         if (search->budget) study.search.budget = *search->budget;
+        if (!search->shard) return;
+        parse_shard(*search->shard);
+        if (study.search.method != "scan" && study.search.method != "auto") {
+          throw Error(ErrorCode::usage, fmt::format("--shard divides a scan, not {}", study.search.method),
+                      "add --strategy scan");
+        }
       });
   command->add_option("--strategy", search->strategy, "firefly, evolution, random, or scan: every design");
+  command->add_option("--shard", search->shard,
+                      "Of a scan only part i of n, such as 2/8; the last writes the proposals");
   command->add_option("--budget", search->budget, "Designs a strategy may score")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
 

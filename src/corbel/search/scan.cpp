@@ -36,7 +36,7 @@ constexpr std::uint64_t smallest_box = 32;
 constexpr std::uint64_t shortest_range = 64;
 
 constexpr double seconds_between_merges = 0.1;
-constexpr double seconds_between_states = 2;
+constexpr double seconds_between_states = 1;
 
 using Clock = std::chrono::steady_clock;
 

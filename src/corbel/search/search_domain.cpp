@@ -6,7 +6,12 @@
 
 namespace corbel {
 
-SearchDomain make_domain(DesignSpace space, std::vector<BoundConstraint> limits, std::vector<DesignId> left_out) {
+SearchDomain make_domain(DesignSpace space, std::span<const BoundConstraint> constraints,
+                         std::vector<DesignId> left_out) {
+  std::vector<BoundConstraint> limits;
+  for (const BoundConstraint& constraint : constraints) {
+    if (constraint.needs_only_parameters()) limits.push_back(constraint);
+  }
   if (limits.empty() && left_out.empty()) return {std::move(space), {}};
   std::sort(left_out.begin(), left_out.end());
   struct Data {

@@ -32,9 +32,9 @@ struct SearchDomain {
   std::function<Coverage(const DesignBox&)> admits_box = {};
 };
 
-/// The designs of a space that meet every one of some constraints on parameters and are not left out by their ids.
-/// @param limits  constraints of the space that need only parameters
-SearchDomain make_domain(DesignSpace space, std::vector<BoundConstraint> limits, std::vector<DesignId> left_out = {});
+/// The designs of a space that meet those of some constraints that parameters alone decide, and that are not left out.
+SearchDomain make_domain(DesignSpace space, std::span<const BoundConstraint> constraints,
+                         std::vector<DesignId> left_out = {});
 
 /// What a strategy implements. Use `Strategy`, the value.
 class StrategyImplementation {
