@@ -462,5 +462,58 @@ TEST(TrialState, HasNames) {
   EXPECT_EQ(to_string(TrialState::abandoned), "abandoned");
 }
 
+TEST(Store, WidensAGroupByTheMetricsItLacks) {
+  const TemporaryFolder folder;
+  Store store = open(folder / "trials.db");
+  TrialGroup group = small_group();
+  const auto id = store.group(group);
+  store.record(id, std::vector<Trial>{complete(1, 2, 3), {2, TrialState::running, "", {}, 1}});
+  group.metrics = {"power_w", group.metrics[1]};
+  EXPECT_EQ(store.widened_group(group), id);
+  const std::vector<std::string> all = {small_group().metrics[0], small_group().metrics[1], "power_w"};
+  EXPECT_EQ(store.describe(id).metrics, all);
+  const Dataset data = store.read(id);
+  EXPECT_EQ(data.metric(0, 0), 2);
+  EXPECT_EQ(data.metric(0, 1), 3);
+  EXPECT_TRUE(std::isnan(data.metric(0, 2)));
+  // Trials of the new width fit, and a group that is there keeps what nobody asks for.
+  EXPECT_EQ(store.record(id, std::vector<Trial>{{2, TrialState::complete, "", {4, 5, 6}, 1}}), 1U);
+  EXPECT_EQ(store.read(id).metric(1, 2), 6);
+  EXPECT_EQ(store.widened_group(small_group()), id);
+  EXPECT_EQ(store.describe(id).metrics, all);
+  group.simulator_fingerprint = "another";
+  const auto fresh = store.widened_group(group);
+  EXPECT_NE(fresh, id);
+  EXPECT_EQ(store.describe(fresh).metrics, group.metrics);
+}
+
+TEST(Store, ListsWhatIsUnfinished) {
+  const TemporaryFolder folder;
+  Store store = open(folder / "trials.db");
+  const auto id = store.group(small_group());
+  store.record(id, std::vector<Trial>{{9, TrialState::waiting, "", {}, 1},
+                                      complete(8, 1, 1),
+                                      {7, TrialState::running, "", {}, 2},
+                                      {6, TrialState::infeasible, "", {}, 1},
+                                      {5, TrialState::failed, "crash", {}, 1},
+                                      {4, TrialState::abandoned, "crash", {}, 3}});
+  std::vector<DesignId> designs;
+  for (const Trial& trial : store.unfinished(id)) designs.push_back(trial.design);
+  EXPECT_EQ(designs, (std::vector<DesignId>{4, 5, 7, 9}));
+  EXPECT_EQ(store.unfinished(id)[2].attempt, 2U);
+}
+
+TEST(Store, FindsAndForgetsNotesByTheirBeginning) {
+  const TemporaryFolder folder;
+  Store store = open(folder / "trials.db");
+  store.set_note("a%1", "x");
+  store.set_note("a%0", "y");
+  store.set_note("ab", "z");
+  EXPECT_EQ(store.notes("a%"), (std::vector<std::pair<std::string, std::string>>{{"a%0", "y"}, {"a%1", "x"}}));
+  EXPECT_EQ(store.notes("").size(), 3U);
+  store.forget_notes("a%");
+  EXPECT_EQ(store.notes("a"), (std::vector<std::pair<std::string, std::string>>{{"ab", "z"}}));
+}
+
 }  // namespace
 }  // namespace corbel::test

@@ -155,6 +155,46 @@ Store::GroupId Store::group(const TrialGroup& group) {
   return id;
 }
 
+Store::GroupId Store::widened_group(const TrialGroup& group) {
+  Transaction transaction(*data_->database);
+  TrialGroup wider = group;
+  std::vector<std::string> added;
+  Statement known(*data_->database,
+                  "SELECT id FROM groups WHERE space_fingerprint = ?1 AND simulator_fingerprint = ?2 "
+                  "AND workload_fingerprint = ?3");
+  known.bind(1, group.space.fingerprint()).bind(2, group.simulator_fingerprint).bind(3, group.workload_fingerprint);
+  if (known.step()) {
+    const GroupId id = known.integer(0);
+    wider.metrics = describe(id).metrics;
+    const std::size_t before = wider.metrics.size();
+    for (const std::string& name : group.metrics) {
+      if (std::find(wider.metrics.begin(), wider.metrics.end(), name) == wider.metrics.end()) added.push_back(name);
+    }
+    wider.metrics.insert(wider.metrics.end(), added.begin(), added.end());
+    if (!added.empty()) widen(id, before, wider.metrics);
+  }
+  known.reset();
+  const GroupId id = this->group(wider);
+  transaction.commit();
+  return id;
+}
+
+void Store::widen(GroupId group, std::size_t before, const std::vector<std::string>& metrics) {
+  const std::string names = nlohmann::json(metrics).dump();
+  Statement(*data_->database, "UPDATE groups SET metrics = ?2 WHERE id = ?1").bind(1, group).bind(2, names).run();
+  std::vector<std::pair<std::int64_t, std::vector<double>>> rows;
+  Statement read(*data_->database, "SELECT design, metrics FROM trials WHERE group_id = ?1");
+  read.bind(1, group);
+  while (read.step()) {
+    std::vector<double> values(metrics.size(), std::numeric_limits<double>::quiet_NaN());
+    copy_metrics(read.bytes(1), std::span(values).first(before), path());
+    rows.emplace_back(read.integer(0), std::move(values));
+  }
+  Statement write(*data_->database, "UPDATE trials SET metrics = ?3 WHERE group_id = ?1 AND design = ?2");
+  for (const auto& [design, values] : rows) write.bind(1, group).bind(2, design).bind(3, std::span(values)).run();
+  data_->shapes.erase(group);
+}
+
 TrialGroup Store::describe(GroupId group) const {
   Statement statement(*data_->database,
                       std::string("SELECT ").append(group_columns).append(" FROM groups WHERE id = ?1"));
@@ -233,6 +273,15 @@ std::vector<DesignId> Store::finished(GroupId group) const {
   return designs;
 }
 
+std::vector<Trial> Store::unfinished(GroupId group) const {
+  std::vector<DesignId> designs;
+  Statement statement(*data_->database,
+                      "SELECT design FROM trials WHERE group_id = ?1 AND state NOT IN (2, 3) ORDER BY design");
+  statement.bind(1, group);
+  while (statement.step()) designs.push_back(static_cast<DesignId>(statement.integer(0)));
+  return find(group, designs);
+}
+
 std::vector<Trial> Store::find(GroupId group, std::span<const DesignId> designs) const {
   const std::size_t width = describe(group).metrics.size();
   Statement statement(*data_->database,
@@ -275,6 +324,19 @@ void Store::set_note(std::string_view key, std::string_view value) {
       .bind(1, key)
       .bind(2, value)
       .run();
+}
+
+std::vector<std::pair<std::string, std::string>> Store::notes(std::string_view prefix) const {
+  Statement statement(*data_->database,
+                      "SELECT key, value FROM notes WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key");
+  statement.bind(1, prefix);
+  std::vector<std::pair<std::string, std::string>> found;
+  while (statement.step()) found.emplace_back(statement.text(0), statement.text(1));
+  return found;
+}
+
+void Store::forget_notes(std::string_view prefix) {
+  Statement(*data_->database, "DELETE FROM notes WHERE substr(key, 1, length(?1)) = ?1").bind(1, prefix).run();
 }
 
 struct Store::Batch::Data {

@@ -36,6 +36,9 @@ class Store {
   /// The group's id; made if absent. Space, simulator and workload are compared by fingerprint; its metrics must equal
   /// those stored. @throws Error{mismatch}
   GroupId group(const TrialGroup& group);
+  /// As group(), but a group that lacks some of these metrics gets them, NaN in all of its trials, and keeps those it
+  /// has beyond them. For results that are told, where what is measured may grow.
+  GroupId widened_group(const TrialGroup& group);
   /// @throws Error{not_found} for an id that group() never gave
   TrialGroup describe(GroupId group) const;
   struct GroupSummary {
@@ -54,6 +57,8 @@ class Store {
   Dataset read(GroupId group) const;
   /// Ids of the group's trials in one of the finished states, ascending.
   std::vector<DesignId> finished(GroupId group) const;
+  /// The group's trials in one of the other states, by design.
+  std::vector<Trial> unfinished(GroupId group) const;
   /// Those of these designs that have a trial in any state, in the order asked.
   std::vector<Trial> find(GroupId group, std::span<const DesignId> designs) const;
   /// Deletes the group's trials.
@@ -65,10 +70,15 @@ class Store {
   /// A small text kept with the store (which step finished with which inputs, …); "" if absent.
   std::string note(std::string_view key) const;
   void set_note(std::string_view key, std::string_view value);
+  /// Those whose key begins so, by key, with their values.
+  std::vector<std::pair<std::string, std::string>> notes(std::string_view prefix) const;
+  void forget_notes(std::string_view prefix);
 
   class Batch;
 
  private:
+  /// @param before  how many metrics the group has
+  void widen(GroupId group, std::size_t before, const std::vector<std::string>& metrics);
   struct Data;
   std::unique_ptr<Data> data_;
 };
