@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "corbel/base/file.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/report/report.hpp"
+#include "corbel/study/online_search.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "summaries.hpp"
 #include "terminal.hpp"
@@ -27,7 +27,8 @@ struct StudyArguments {
   std::optional<std::uint64_t> designs;
   std::string strategy;
   std::optional<std::uint64_t> budget;
-  std::optional<std::string> shard;
+  std::string on = "surrogate";
+  std::optional<std::size_t> batch;
   std::string table;
   std::size_t rank = 0;
   std::string to;
@@ -38,22 +39,6 @@ StudyFile load_study(const StudyArguments& arguments, const Common& common) {
   if (common.seed) study.seed = *common.seed;
   if (common.threads) study.threads = *common.threads;
   return study;
-}
-
-/// "2/8": the second of eight.
-ScanShard parse_shard(const std::string& text) {
-  constexpr std::uint64_t most = 10'000;
-  ScanShard shard;
-  const char* const end = text.data() + text.size();
-  const auto [slash, index_fault] = std::from_chars(text.data(), end, shard.index);
-  const bool divided = index_fault == std::errc{} && slash != end && *slash == '/';
-  const auto [behind, count_fault] = std::from_chars(divided ? slash + 1 : end, end, shard.count);
-  const bool read = divided && count_fault == std::errc{} && behind == end;
-  if (!read || shard.index < 1 || shard.index > shard.count || shard.count > most) {
-    throw Error(ErrorCode::usage, fmt::format("--shard: {} is no part of a scan", in_quotes(text)),
-                fmt::format("write i/n, from 1/n to n/n, such as 2/8; n at most {}", most));
-  }
-  return shard;
 }
 
 void write_outputs(const Pipeline& pipeline) {
@@ -103,6 +88,12 @@ void add_collecting(CLI::App& app, Common& common) {
           throw Error(ErrorCode::unsupported,
                       fmt::format("{}: this study imports a log", pipeline.study().file.string()), "use corbel import");
         }
+        if (pipeline.study().is_told()) {
+          throw Error(ErrorCode::unsupported,
+                      fmt::format("{}: there is no simulator to sweep with: this study lives on what it is told",
+                                  pipeline.study().file.string()),
+                      "add `simulator:`, or evaluate designs yourself with corbel ask and corbel tell");
+        }
         pipeline.collect();
         print_dataset(pipeline.results(), common);
       },
@@ -125,6 +116,20 @@ void add_collecting(CLI::App& app, Common& common) {
       });
 }
 
+void search_simulator(Pipeline& pipeline, const StudyArguments& arguments, const Common& common, int& exit_code) {
+  if (!arguments.budget) {
+    throw Error(ErrorCode::usage, "a search on the simulator needs a --budget: every query is a simulation",
+                "add it, such as --budget 1000");
+  }
+  const SearchSettings& settings = pipeline.study().search;
+  OnlineSettings online{settings.method, settings.options, *arguments.budget};
+  if (arguments.batch) online.batch = *arguments.batch;
+  pipeline.search_online(online);
+  write_outputs(pipeline);
+  print_online(pipeline.results(), common);
+  if (pipeline.results().at("online").at("best").is_null()) exit_code = exit_no_answer;
+}
+
 void add_learning(CLI::App& app, Common& common, int& exit_code) {
   const auto train = std::make_shared<StudyArguments>();
   add(app, common, "train", "Learn a conservative surrogate from the trials", train,
@@ -135,33 +140,34 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
 
   const auto search = std::make_shared<StudyArguments>();
   CLI::App* command = add(
-      app, common, "search", "Search the surrogate for the best designs within the limits", search,
+      app, common, "search", "Search the surrogate, or the simulator, for the best designs within the limits", search,
       [&common, &exit_code, search](Pipeline& pipeline, TerminalMonitor&) {
-        if (!search->shard) {
-          pipeline.search();
-        } else {
-          const ScanShard shard = parse_shard(*search->shard);
-          const ShardOutcome outcome = pipeline.search_shard(shard);
-          if (!outcome.missing.empty()) return print_shard(shard, outcome, common);
+        if (search->on == "simulator") return search_simulator(pipeline, *search, common, exit_code);
+        if (search->batch) {
+          throw Error(ErrorCode::usage, "--batch is how many designs are simulated side by side",
+                      "add --on simulator, or leave it out");
         }
+        pipeline.search();
         print_proposals(pipeline.results(), common);
         if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
       },
       [search](StudyFile& study) {
-        if (!search->strategy.empty()) study.search.method = search->strategy;
-        if (search->budget) study.search.budget = *search->budget;
-        if (!search->shard) return;
-        parse_shard(*search->shard);
-        if (study.search.method != "scan" && study.search.method != "auto") {
-          throw Error(ErrorCode::usage, fmt::format("--shard divides a scan, not {}", study.search.method),
-                      "add --strategy scan");
+        if (!search->strategy.empty() && search->strategy != study.search.method) {
+          study.search.method = search->strategy;
+          study.search.options.clear();  // of another strategy
         }
+        if (search->budget) study.search.budget = *search->budget;
       });
-  command->add_option("--strategy", search->strategy, "firefly, evolution, random, or scan: every design");
-  command->add_option("--shard", search->shard,
-                      "Of a scan only part i of n, such as 2/8; the last writes the proposals");
+  command->add_option("--strategy", search->strategy, "A row of `corbel describe strategy`, or scan: every design");
   command->add_option("--budget", search->budget, "Designs a strategy may score")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
+  command->add_option("--on", search->on, "What is searched: simulator needs no model, and every query is a simulation")
+      ->check(CLI::IsMember({"surrogate", "simulator"}))
+      ->capture_default_str();
+  command->add_option("--batch", search->batch, "Designs simulated side by side; part of the question [8]")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+
+  add_ask_tell_commands(app, common);
 
   const auto validate = std::make_shared<StudyArguments>();
   command = add(

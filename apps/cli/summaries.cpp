@@ -21,18 +21,6 @@ std::string people(const json& value, int digits = 4) {
   return value.is_string() ? value.get<std::string>() : "-";
 }
 
-/// "1, 3 to 5, 8"
-std::string ranges_text(const std::vector<std::uint64_t>& ascending) {
-  std::string text;
-  for (std::size_t i = 0, last = 0; i < ascending.size(); i = last + 1) {
-    last = i;
-    while (last + 1 < ascending.size() && ascending[last + 1] == ascending[last] + 1) ++last;
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", ascending[i]);
-    if (last > i) text += fmt::format(" to {}", ascending[last]);
-  }
-  return text;
-}
-
 std::string percent(const json& value) {
   return value.is_number() ? fmt::format("{:.1f} %", value.get<double>() * 100) : "-";
 }
@@ -108,19 +96,11 @@ void training_lines(const json& results) {
 
 void search_lines(const json& results) {
   const json& search = results.at("search");
-  const json pruned = search.value("pruned", json(nullptr));
-  fmt::print("search     {}: {} designs scored{} in {} s\n", search.at("method").get<std::string>(),
-             people(search.at("scored")),
-             pruned.is_number() ? fmt::format(", {} left out unscored,", people(pruned)) : "",
-             people(search.at("seconds"), 3));
-  if (search.at("exhaustive").get<bool>() && search.at("scored") > 0) {
-    fmt::print("           {}\n",
-               results.at("proposals").empty()
-                   ? "every design that is not logged was scored or left out: none is predicted to be "
-                     "within the limits"
-                   : "every design that is not logged was scored or breaks a limit exactly: the first "
-                     "is the surrogate's exact optimum within the limits");
-  }
+  fmt::print("search     {}: {} designs scored in {} s{}\n", search.at("method").get<std::string>(),
+             people(search.at("scored")), people(search.at("seconds"), 3),
+             search.at("exhaustive").get<bool>() && search.at("scored") > 0
+                 ? "; every design was scored, the first is the surrogate's exact optimum"
+                 : "");
   if (!results.contains("validation")) return;
   const json& validation = results.at("validation");
   fmt::print("validated  {} designs, {} feasible, {} within the limits\n", people(validation.at("simulated")),
@@ -138,7 +118,7 @@ void proposals_table(const json& results, std::size_t most) {
   const json& proposals = results.at("proposals");
   if (proposals.empty()) {
     if (results.at("search").at("scored") == 0) {
-      fmt::print("no design is left to propose: each is logged or breaks a limit that is known exactly\n");
+      fmt::print("no design is left to propose: each is logged or breaks a limit on parameters\n");
       return;
     }
     fmt::print(
@@ -234,12 +214,13 @@ void best_lines(const json& results) {
   fmt::print("\nbest       {} ({})",
              with_unit(best.at("objective").is_number() ? best.at("objective") : best.at("predicted"), results),
              source == "validated"   ? "simulated"
+             : source == "searched"  ? "found by simulation"
              : source == "predicted" ? "predicted, not simulated"
              : results.contains("proposals") && !results.at("proposals").empty()
                  ? "a logged design: no proposal was better"
                  : "the best logged design");
   const json& logged = results.at("dataset").at("best_logged");
-  if (source == "validated" && best.at("gain").is_number()) {
+  if ((source == "validated" || source == "searched") && best.at("gain").is_number()) {
     fmt::print(", {} over the best logged", times(best.at("gain")));
   }
   if (source == "predicted" && !logged.is_null()) {
@@ -254,6 +235,60 @@ void best_lines(const json& results) {
   }
   if (!metrics.empty()) fmt::print("           {}\n", metrics);
   workloads_table(results, best);
+}
+
+/// "28.4 mm2 (+2.1 %)".
+std::string margin_text(const json& margin) {
+  const json& value = margin.at("margin");
+  const std::string text = margin.at("text");
+  return value.is_number() ? fmt::format("{} ({:+.1f} %)", text, value.get<double>() * 100) : text;
+}
+
+void online_lines(const json& results) {
+  const json& online = results.at("online");
+  fmt::print("searched   {} on the simulator: {} queries, {} simulated for them, {} feasible, {} within the limits",
+             online.at("method").get<std::string>(), people(online.at("queries")), people(online.at("simulated")),
+             people(online.at("feasible")), people(online.at("within_limits")));
+  if (online.at("failed") != 0) fmt::print(", {} set aside since they failed", people(online.at("failed")));
+  fmt::print("; {} s\n", people(online.at("seconds"), 3));
+  if (online.at("exhaustive").get<bool>())
+    fmt::print("           every admitted design was queried: the first is the optimum\n");
+}
+
+void online_table(const json& results, std::size_t most) {
+  const json& top = results.at("online").at("top");
+  const std::string objective = results.at("study").at("objective").at("metric");
+  if (top.empty()) {
+    fmt::print("no design that was simulated is within every limit; loosen one, or raise the budget\n");
+    return;
+  }
+  std::vector<std::string> header = {"rank", objective};
+  for (const json& margin : top.at(0).at("margins")) header.push_back(margin.at("constraint").get<std::string>());
+  std::vector<std::string> others;
+  for (const auto& [name, value] : top.at(0).at("metrics").items()) {
+    // Of several networks, the combined ones; what a limit begins with stands in its column.
+    const bool has_column = std::any_of(header.begin(), header.end(), [&, start = name + " "](const std::string& text) {
+      return text.starts_with(start);
+    });
+    if (name != objective && name.find('.') == std::string::npos && !has_column) others.push_back(name);
+  }
+  header.insert(header.end(), others.begin(), others.end());
+  header.push_back("design");
+  Table table(header);
+  for (const json& found : top) {
+    if (found.at("rank").get<std::size_t>() > most) break;
+    std::vector<std::string> cells = {people(found.at("rank")), people(found.at("objective"))};
+    for (const json& margin : found.at("margins")) cells.push_back(margin_text(margin));
+    for (const std::string& name : others) cells.push_back(people(found.at("metrics").at(name)));
+    cells.push_back(
+        join_design(results, found.at("design"), [](const json& parameter, const std::string&, const json& value) {
+          return design_value(parameter, value, true);
+        }));
+    table.row(std::move(cells));
+  }
+  table.print();
+  fmt::print("\ndesign: {}\n", join_design(results, top.at(0).at("design"),
+                                           [](const json&, const std::string& name, const json&) { return name; }));
 }
 
 }  // namespace
@@ -278,21 +313,12 @@ void print_proposals(const json& results, const Common& common) {
   best_lines(results);
 }
 
-void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Common& common) {
-  const ScanResult& scanned = outcome.scanned;
-  if (common.json()) {
-    return print_json({{"shard",
-                        {{"index", shard.index},
-                         {"count", shard.count},
-                         {"scored", scanned.scored},
-                         {"pruned", scanned.pruned},
-                         {"seconds", scanned.seconds},
-                         {"missing", outcome.missing}}}});
-  }
-  fmt::print("scan       shard {} of {}: {} designs scored, {} left out unscored, in {} s\n", shard.index, shard.count,
-             people(scanned.scored), people(scanned.pruned), people(scanned.seconds, 3));
-  fmt::print("           missing: {} of {} shards ({}); the last to finish writes the proposals\n",
-             outcome.missing.size(), shard.count, ranges_text(outcome.missing));
+void print_online(const json& results, const Common& common) {
+  if (print_if_json(results, common)) return;
+  online_lines(results);
+  fmt::print("\n");
+  online_table(results, 20);
+  if (!results.at("best").is_null()) best_lines(results);
 }
 
 void print_study(const json& results, const StudyFile& study, const Common& common) {

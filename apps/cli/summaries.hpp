@@ -7,8 +7,6 @@
 
 namespace corbel {
 class Pipeline;
-struct ScanShard;
-struct ShardOutcome;
 struct StudyFile;
 }  // namespace corbel
 
@@ -21,8 +19,7 @@ void print_json(const nlohmann::json& value);
 void print_dataset(const nlohmann::json& results, const Common& common);
 void print_training(const nlohmann::json& results, const Common& common);
 void print_proposals(const nlohmann::json& results, const Common& common);
-/// Of a shard while others are missing.
-void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Common& common);
+void print_online(const nlohmann::json& results, const Common& common);
 void print_study(const nlohmann::json& results, const StudyFile& study, const Common& common);
 
 /// @throws Error{not_found} if no step of the study has run yet

@@ -39,8 +39,8 @@ TEST(Help, FitsAScreenAndNamesEveryCommand) {
   const Finished help = corbel({"--help"});
   EXPECT_EQ(help.exit_code, 0);
   EXPECT_LE(std::count(help.out.begin(), help.out.end(), '\n'), 32);
-  for (const char* command : {"init", "run", "sweep", "import", "train", "search", "validate", "report", "export",
-                              "inspect", "simulate", "describe"}) {
+  for (const char* command : {"init", "run", "sweep", "import", "train", "search", "ask", "tell", "validate", "report",
+                              "export", "inspect", "simulate", "describe"}) {
     EXPECT_NE(help.out.find(command), std::string::npos) << command;
   }
 }

@@ -164,5 +164,81 @@ TEST(Optimise, RefusesAStrategyOfAnotherSpace) {
   }
 }
 
+/// 100 · 7 · 50 = 35,000 designs, with plateaus (ties), infeasible designs and designs without an objective.
+std::unique_ptr<Objective> bumpy() {
+  return make_objective(
+      DesignSpace({Parameter::integer("a", 0, 99), Parameter::integer("b", 0, 6), Parameter::integer("c", 0, 49)}),
+      [](const Design& d) {
+        const double value = static_cast<double>((d[0] * 37 + d[1] * 101 + d[2] * 53) % 97);
+        if (d[0] % 5 == 1) return Score{value, 0.1 + value};
+        if (d[0] % 5 == 2) return Score{std::nan(""), 0};
+        return Score{value, 0};
+      });
+}
+
+TEST(Scan, EqualsBruteForceForAnyNumberOfThreads) {
+  const auto objective = bumpy();
+  const DesignSpace& space = objective->space();
+  const SearchDomain domains[] = {{space, {}}, {space, [](const Design& d) { return d[0] >= 30 && d[2] % 3 == 0; }}};
+  for (const SearchDomain& domain : domains) {
+    struct Row {
+      Score score;
+      DesignId id;
+    };
+    std::vector<Row> rows;
+    for (DesignId id = 0; id < space.size(); ++id) {
+      const Design design = space.design(id);
+      if (domain.admits && !domain.admits(design)) continue;
+      rows.push_back({{}, id});
+      objective->score({&design, 1}, {&rows.back().score, 1});
+    }
+    // Stable: ties stay in the order of their ids.
+    std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return better(a.score, b.score); });
+    for (const std::size_t threads : {0, 1, 2, 5}) {
+      CountingMonitor monitor;
+      const SearchResult result = scan(*objective, domain, 300, threads, monitor);
+      EXPECT_EQ(result.scored, rows.size());
+      EXPECT_TRUE(result.exhaustive);
+      ASSERT_EQ(result.best.size(), 300u);
+      for (std::size_t i = 0; i < 300; ++i) EXPECT_EQ(space.id(result.best[i].design), rows[i].id) << i;
+      EXPECT_EQ(monitor.last_done, space.size());
+      EXPECT_EQ(monitor.last_total, space.size());
+      EXPECT_EQ(monitor.last_note, "best 0");
+    }
+  }
+}
+
+TEST(Scan, DoesNotScoreStretchesThatAreRefused) {
+  std::atomic<std::uint64_t> scored = 0;
+  const auto objective = make_objective(DesignSpace({Parameter::integer("a", 0, 99), Parameter::integer("b", 0, 9999)}),
+                                        [&](const Design& d) {
+                                          return ++scored, Score{d[1] * 1.0, 0};
+                                        });
+  const SearchDomain domain{objective->space(), [](const Design& d) { return d[0] == 42; }};
+  const SearchResult result = scan(*objective, domain, 1, 2, silent_monitor());
+  EXPECT_EQ(result.scored, 10000u);
+  EXPECT_EQ(scored, 10000u);
+  EXPECT_EQ(result.best.at(0).design, (Design{42, 0}));
+  const SearchDomain nothing{objective->space(), [](const Design&) { return false; }};
+  EXPECT_TRUE(scan(*objective, nothing, 1, 2, silent_monitor()).best.empty());
+  EXPECT_EQ(scored, 10000u);
+}
+
+TEST(Scan, StopsWhenAskedToAndRefusesAnotherSpace) {
+  const DesignSpace huge({Parameter::integer("a", 0, 999999), Parameter::integer("b", 0, 999999)});
+  const auto objective = make_objective(huge, [](const Design&) { return Score{0, 0}; });
+  CountingMonitor monitor(2);
+  const auto code = [&](const SearchDomain& domain) {
+    try {
+      scan(*objective, domain, 10, 2, monitor);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::usage;
+  };
+  EXPECT_EQ(code({line(7), {}}), ErrorCode::mismatch);
+  EXPECT_EQ(code({objective->space(), {}}), ErrorCode::interrupted);
+}
+
 }  // namespace
 }  // namespace corbel

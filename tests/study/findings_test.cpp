@@ -145,6 +145,51 @@ TEST(Best, IsNullWhereThereIsNothing) {
   EXPECT_TRUE(best_section(results).is_null());
 }
 
+json searched(double objective) {
+  return {{"id", 77},
+          {"rank", 1},
+          {"design", {{"pes", 7}}},
+          {"objective", objective},
+          {"metrics", {{"latency_ms", objective}}},
+          {"margins", json::array()}};
+}
+
+TEST(Best, IsTheLeastTrueValueWhoeverFoundIt) {
+  json results = results_with({proposal(1, 1.0, "complete", 2.5, true)});
+  results["online"] = {{"best", searched(2.4)}};
+  const json found = best_section(results);
+  EXPECT_EQ(found["source"], "searched");
+  EXPECT_EQ(found["objective"], 2.4);
+  EXPECT_EQ(found["id"], 77);
+  EXPECT_EQ(found["gain"], 3.0 / 2.4);
+  results["online"]["best"] = searched(2.6);
+  EXPECT_EQ(best_section(results)["source"], "validated");
+  results["online"]["best"] = searched(3.1);
+  EXPECT_EQ(best_section(results)["source"], "validated");
+  results["proposals"] = json::array();
+  EXPECT_EQ(best_section(results)["source"], "logged");
+  results["online"]["best"] = nullptr;
+  EXPECT_EQ(best_section(results)["source"], "logged");
+}
+
+TEST(Best, PrefersWhatWasSimulatedToAPrediction) {
+  json results = results_with({proposal(1, 1.0, "", 0, true)});
+  results["online"] = {{"best", searched(2.9)}};
+  EXPECT_EQ(best_section(results)["source"], "searched");
+  results["online"]["best"] = searched(3.1);
+  EXPECT_EQ(best_section(results)["source"], "predicted") << "the logged one is better than the searched one";
+}
+
+TEST(Best, IsTheSearchedDesignWhereThatIsInTheLog) {
+  json results = results_with({});
+  results["online"] = {{"best", searched(3.0)}};
+  results["dataset"]["best_logged"]["id"] = 77;
+  EXPECT_EQ(best_section(results)["source"], "searched");
+  EXPECT_TRUE(best_section(results)["gain"].is_null()) << "it cannot gain on itself";
+  results.erase("dataset");
+  EXPECT_EQ(best_section(results)["objective"], 3.0);
+}
+
 TEST(Validation, CountsByOutcome) {
   const json section = validation_section(results_with(
       {proposal(1, 1, "infeasible", 0, true), proposal(2, 1, "complete", 2.0, false),

@@ -49,12 +49,6 @@ std::string missing_design(const ReportView& view) {
     reasons.push_back("No model was trained yet: " + html_code("corbel train") + ".");
   } else if (!member(view.results, "search").is_object()) {
     reasons.push_back("The search has not run yet: " + html_code("corbel search") + ".");
-  } else if (items_of(member(view.results, "proposals")).empty() &&
-             is_true(member(view.results, "search", "exhaustive"))) {
-    reasons.push_back(
-        "By the model there is none: every design that no exact limit rules out was scored, and none is predicted to "
-        "be "
-        "feasible and to meet every constraint. Loosen a constraint, or log designs closer to the limits.");
   } else if (items_of(member(view.results, "proposals")).empty()) {
     reasons.push_back(
         "The search found no design that is predicted to be feasible and to meet every constraint. Loosen "
@@ -99,6 +93,7 @@ std::string pill(const ReportView& view) {
     return fmt::format("<span class=\"pill good\">{}</span>",
                        view.is_from_table() ? "validated in a recorded table" : "validated by simulation");
   }
+  if (source == "searched") return "<span class=\"pill good\">found by simulation</span>";
   if (source == "logged") return "<span class=\"pill warn\">a logged design, not a new one</span>";
   return fmt::format("<span class=\"pill warn\">predicted only, {}</span>",
                      is_beaten_by_log(view) ? "simulate it first" : "not simulated");
@@ -113,6 +108,13 @@ std::string verdict(const ReportView& view) {
   const auto gain = number_of(member(view.best, "gain"));
   if (source == "logged") {
     return fmt::format("Keep the best logged design: {} <b>{}</b>. No proposal was found to beat it.", label, value);
+  }
+  if (source == "searched") {
+    const auto queries = number_of(member(view.results, "online", "queries"));
+    return fmt::format(
+        "Build the best design that the search on the simulator found{}: {} <b>{}</b>{}.",
+        queries ? fmt::format(" in {} queries", count_text(*queries)) : "", label, value,
+        gain && *gain > 1 ? fmt::format("; <b>{}</b> better than the best logged design", gain_text(*gain)) : "");
   }
   const BestLogged logged = best_logged(view);
   const std::string measured = html_escape(view.objective_text(logged.measured));
@@ -246,7 +248,8 @@ std::string breakable(const std::string& html) {
 
 std::string design_table(const ReportView& view) {
   const json& logged = member(view.results, "dataset", "best_logged");
-  const bool compare = member(logged, "design").is_object() && text_of(member(view.best, "source")) != "logged";
+  const bool compare = member(logged, "design").is_object() && text_of(member(view.best, "source")) != "logged" &&
+                       member(logged, "design") != member(view.best, "design");
   std::vector<HtmlTable::Column> columns = {
       {"parameter"}, {view.is_only_predicted() ? "proposal" : "build", HtmlTable::Align::number}};
   if (compare) columns.push_back({"best logged", HtmlTable::Align::number});
@@ -329,24 +332,6 @@ std::string table_text(const ReportView& view) {
   return "<p class=\"soft\">" + text + " (1.00× is the optimum).</p>\n";
 }
 
-/// What only a search of the whole space can say.
-std::string exhaustive_text(const ReportView& view) {
-  const json& search = member(view.results, "search");
-  const auto scored = number_of(member(search, "scored")), pruned = number_of(member(search, "pruned"));
-  if (!scored || !is_true(member(search, "exhaustive"))) return "";
-  std::string text =
-      fmt::format("Every design that could be proposed was scored by the model: {}", count_text(*scored));
-  if (pruned && *pruned > 0) {
-    text += fmt::format("; {} others are in the log or break a limit that is known exactly", count_text(*pruned));
-  }
-  const bool found = !items_of(member(view.results, "proposals")).empty();
-  return "<p class=\"soft\">" + text +
-         (found
-              ? ". Proposal #1 is the model’s exact optimum within the limits: no design outside the log has a better "
-                "prediction.</p>\n"
-              : ". By the model none of them is feasible and within the limits.</p>\n");
-}
-
 }  // namespace
 
 std::string headline_section(const ReportView& view) {
@@ -355,8 +340,7 @@ std::string headline_section(const ReportView& view) {
   return fmt::format(
       "<section><h2>What to build</h2>{}\n<p class=\"verdict\">{}</p>\n<div class=\"columns wide-left\"><div>{}{}{}"
       "<h3 class=\"block\">What was not known</h3>{}</div><div>{}</div></div>{}</section>\n",
-      pill(view), verdict(view), tiles(view) + exhaustive_text(view), table_text(view) + margins_table(view),
-      nearest_text(view),
+      pill(view), verdict(view), tiles(view), table_text(view) + margins_table(view), nearest_text(view),
       not_known.empty() ? "<p class=\"soft\">Nothing that these results could tell.</p>"
                         : html_list(not_known, "unknowns"),
       design_table(view), workloads_table(view));
@@ -380,7 +364,7 @@ std::string facts_strip(const ReportView& view) {
   count(member(view.results, "search", "scored"), is_true(member(view.results, "search", "exhaustive"))
                                                       ? "designs scored: all that were admitted"
                                                       : "designs scored");
-  count(member(view.results, "search", "pruned"), "designs left out unscored: logged, or over an exact limit");
+  count(member(view.results, "online", "queries"), "queries of the simulator");
   seconds(member(view.results, "training", "seconds"), "training");
   seconds(member(view.results, "search", "seconds"), "search");
   count(member(view.results, "validation", "simulated"),

@@ -13,6 +13,7 @@ std::string headline_section(const ReportView& view);       ///< what to build, 
 std::vector<std::string> unknowns(const ReportView& view);  ///< the latter, one sentence each
 std::string facts_strip(const ReportView& view);
 std::string ranking_section(const ReportView& view);     ///< ranked table
+std::string online_section(const ReportView& view);      ///< search on the simulator; "" if there was none
 std::string selection_section(const ReportView& view);   ///< candidates of the training
 std::string failures_section(const ReportView& view);    ///< what failed and why, data warnings
 std::string provenance_section(const ReportView& view);  ///< how it was made

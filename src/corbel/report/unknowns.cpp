@@ -77,14 +77,14 @@ std::vector<std::string> unknowns(const ReportView& view) {
           fmt::format("Whether it compiles and simulates: the model gives it {}.", percent_text(*feasibility, 0)));
     }
     if (!feasibility) out.push_back("Whether it compiles and simulates: there is no probability for it.");
-  } else if (source == "validated") {
+  } else if (source == "validated" || source == "searched") {
     out.push_back(
-        view.is_from_table()
+        source == "validated" && view.is_from_table()
             ? fmt::format("How good {} is: true values here are its recorded ones.", html_escape(view.truth_source()))
             : fmt::format("How the silicon will do: true values here are those of {}, itself a model.",
                           html_escape(view.truth_source())));
   }
-  if (!predicted_only && own_error) {
+  if (!predicted_only && source != "searched" && own_error) {
     out.push_back(fmt::format("Whether another design is better: the model judged that, and its {} is off by {} {}.",
                               label, error_text(*own_error), on_withheld));
   }
@@ -129,6 +129,12 @@ std::vector<std::string> unknowns(const ReportView& view) {
   if (scored && designs && *designs > 0 && !is_true(member(view.results, "search", "exhaustive"))) {
     out.push_back(fmt::format("What the search did not look at: it scored {} of {} designs ({:.2g} %).",
                               count_text(*scored), count_text(*designs), 100 * *scored / *designs));
+  }
+  const json& online = member(view.results, "online");
+  const auto queries = number_of(member(online, "queries"));
+  if (source == "searched" && queries && designs && *designs > 0 && !is_true(member(online, "exhaustive"))) {
+    out.push_back(fmt::format("What the search did not simulate: it queried {} of {} designs ({:.2g} %).",
+                              count_text(*queries), count_text(*designs), 100 * *queries / *designs));
   }
   if (const auto failed = number_of(member(view.results, "validation", "failed")); failed && *failed > 0) {
     out.push_back(

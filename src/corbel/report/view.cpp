@@ -233,7 +233,7 @@ std::optional<double> ReportView::best_objective() const {
 
 bool ReportView::is_only_predicted() const {
   const std::string source = text_of(member(best, "source"));
-  return source != "validated" && source != "logged";
+  return source != "validated" && source != "searched" && source != "logged";
 }
 
 bool ReportView::is_from_table() const {
@@ -241,7 +241,7 @@ bool ReportView::is_from_table() const {
 }
 
 std::string ReportView::truth_source() const {
-  if (is_from_table()) {
+  if (is_from_table() && text_of(member(best, "source")) != "searched") {
     const std::string file = text_of(member(results, "validation", "table", "file"));
     return file.empty() ? "a recorded table" : "the recorded table " + file;
   }

@@ -8,6 +8,7 @@
 #include "corbel/dataset/import.hpp"
 #include "corbel/study/experiment.hpp"
 #include "corbel/study/recorded_table.hpp"
+#include "corbel/study/simulation_domain.hpp"
 #include "corbel/study/study_keys.hpp"
 
 namespace corbel {
@@ -74,7 +75,7 @@ ExperimentQuestion experiment_on_study(const StudyFile& study) {
         for (const Design& design : designs) hardware.push_back(binding.hardware(design));
         return workloads.simulate(*simulator, hardware);
       });
-  question.admits = admits_of(question.objective);
+  question.admits = simulation_domain(study, question.objective->question()).admits;
   return question;
 }
 

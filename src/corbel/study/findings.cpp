@@ -13,8 +13,8 @@
 #include "corbel/base/random.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/dataset/inspect.hpp"
+#include "corbel/study/question.hpp"
 #include "corbel/study/surrogate_objective.hpp"
-#include "corbel/study/surrogate_search.hpp"
 
 namespace corbel {
 namespace {
@@ -147,6 +147,22 @@ json LoggedLimits::margins(std::size_t row) const {
   return margins_json(declared_, constraints_, space, space.design(dataset_.designs[row]),
                       std::span(dataset_.metrics.data() + row * width, width),
                       [](const BoundConstraint&) { return "logged"; });
+}
+
+json simulated_margins(const StudyFile& study, const Question& question, const Design& design,
+                       std::span<const double> metrics) {
+  std::vector<std::string> of_hardware;
+  for (const MetricInfo& metric : study.simulated_metrics()) {
+    if (!metric.needs_workload) of_hardware.push_back(metric.name);
+  }
+  return margins_json(study.constraints, question.constraints(), question.space(), design, metrics,
+                      [&](const BoundConstraint& constraint) {
+                        const auto& used = constraint.metrics_used();
+                        const bool exact = std::all_of(used.begin(), used.end(), [&](std::size_t metric) {
+                          return index_of(of_hardware, question.metrics()[metric]).has_value();
+                        });
+                        return to_string(exact ? MetricBasis::formula : MetricBasis::simulated);
+                      });
 }
 
 json study_section(const StudyFile& study, const DesignSpace& space) {
@@ -357,22 +373,6 @@ json blocked_section(const SurrogateObjective& objective, double min_feasibility
   return section;
 }
 
-json search_section(const std::string& method, const SurrogateFindings& found, const SurrogateObjective& objective,
-                    double min_feasibility) {
-  const SearchResult& result = found.result;
-  const bool is_scan = found.pruned.has_value();
-  json history = json::array();
-  for (const auto& [scored, best] : result.history) history.push_back({scored, best});
-  return {{"method", method},
-          {"scored", result.scored},
-          {"pruned", is_scan ? json(*found.pruned) : json(nullptr)},
-          {"exhaustive", result.exhaustive},
-          {"shards", is_scan ? json(found.shards) : json(nullptr)},
-          {"seconds", found.seconds},
-          {"blocked", blocked_section(objective, min_feasibility)},
-          {"history", std::move(history)}};
-}
-
 void record_outcome(json& proposal, const Outcome& outcome, std::span<const MetricInfo> metrics,
                     const SurrogateObjective& objective, const json& best_logged) {
   const Design design = objective.space().design(proposal.at("id").get<DesignId>());
@@ -457,21 +457,50 @@ json chosen_section(const json& proposal, const std::string& objective) {
   return chosen;
 }
 
+namespace {
+
+/// The best design of a search on the simulator as the design to build.
+json searched_section(const json& found, const json& logged) {
+  json chosen = {{"source", "searched"},
+                 {"rank", nullptr},
+                 {"predicted", nullptr},
+                 {"feasibility", 1.0},
+                 {"gain", gain_over(logged, "objective", found.at("objective").get<double>())}};
+  for (const char* key : {"id", "design", "objective", "metrics", "margins"}) chosen[key] = found.at(key);
+  // Where the trials of the search are the log, it has no other design to compare with.
+  if (!logged.is_null() && logged.at("id") == found.at("id")) chosen["gain"] = nullptr;
+  return chosen;
+}
+
+}  // namespace
+
 json best_section(const json& results) {
   const std::string objective = results.at("study").at("objective").at("metric");
   const json logged = results.contains("dataset") ? results.at("dataset").value("best_logged", json(nullptr)) : nullptr;
+  const json found = results.contains("online") ? results.at("online").value("best", json(nullptr)) : nullptr;
   const json none = json::array();
   const json& proposals = results.contains("proposals") ? results.at("proposals") : none;
   const bool simulated = std::any_of(proposals.begin(), proposals.end(),
                                      [](const json& proposal) { return !proposal.at("simulated").is_null(); });
   const json* chosen = simulated ? best_simulated(proposals, objective) : nullptr;
   if (!simulated && !proposals.empty()) chosen = &proposals.front();
+  const auto beats = [](const json& candidate, const json& other, const char* key) {
+    return other.is_null() || candidate.at(key).get<double>() < other.at(key).get<double>();
+  };
 
-  // Like with like, as in gain_over; where the log has no design within the limits, any proposal is a gain.
-  if (chosen) {
+  // True values first, and the least of them. A design is the same one when it was searched and is in the log.
+  const bool is_found = !found.is_null() && (logged.is_null() || !beats(logged, found, "objective"));
+  if (simulated && chosen) {
     json candidate = chosen_section(*chosen, objective);
-    const char* key = simulated ? "objective" : "predicted";
-    if (logged.is_null() || candidate.at(key).get<double>() < logged.at(key).get<double>()) return candidate;
+    if (beats(candidate, logged, "objective") && (found.is_null() || !beats(found, candidate, "objective"))) {
+      return candidate;
+    }
+  }
+  if (is_found) return searched_section(found, logged);
+  // Like with like, as in gain_over; where the log has no design within the limits, any proposal is a gain.
+  if (!simulated && chosen) {
+    json candidate = chosen_section(*chosen, objective);
+    if (beats(candidate, logged, "predicted")) return candidate;
   }
   if (logged.is_null()) return nullptr;
   return {{"source", "logged"},

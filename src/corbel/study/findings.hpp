@@ -15,8 +15,8 @@
 namespace corbel {
 
 class Error;
+class Question;
 class SurrogateObjective;
-struct SurrogateFindings;
 
 /// A study's constraints, bound to the metrics of a dataset.
 class LoggedLimits {
@@ -34,12 +34,16 @@ class LoggedLimits {
   std::vector<BoundConstraint> constraints_;
 };
 
+/// The margins to a study's limits of a design that was run, `basis` `formula` where the hardware alone decides, else
+/// `simulated`.
+/// @param metrics  in the order of the question's
+nlohmann::json simulated_margins(const StudyFile& study, const Question& question, const Design& design,
+                                 std::span<const double> metrics);
+
 /// The sections of results.json (docs/formats/results.md).
 nlohmann::json study_section(const StudyFile& study, const DesignSpace& space);
 nlohmann::json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source);
 nlohmann::json plots_section(const StudyFile& study, const Dataset& dataset);
-nlohmann::json search_section(const std::string& method, const SurrogateFindings& found,
-                              const SurrogateObjective& objective, double min_feasibility);
 /// @param designs  best first
 nlohmann::json proposals_section(const StudyFile& study, const SurrogateObjective& objective,
                                  std::span<const Design> designs, const Dataset& dataset,
@@ -62,8 +66,8 @@ nlohmann::json true_objective(const nlohmann::json& proposal, const std::string&
 nlohmann::json validation_section(const nlohmann::json& results);
 /// A proposal as the design to build: with its `source` and its true `objective` where known.
 nlohmann::json chosen_section(const nlohmann::json& proposal, const std::string& objective);
-/// The design to build: the best that was simulated or logged, or where nothing was simulated the best proposal; null
-/// if there is none within the limits.
+/// The design to build: the best that was simulated, searched on the simulator or logged; where no true value beats the
+/// log and no proposal was simulated, the best proposal; null if there is none within the limits.
 nlohmann::json best_section(const nlohmann::json& results);
 
 }  // namespace corbel

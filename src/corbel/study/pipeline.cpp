@@ -5,27 +5,41 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <thread>
 #include <unordered_set>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/search/optimise.hpp"
+#include "corbel/study/ask_tell.hpp"
 #include "corbel/study/findings.hpp"
+#include "corbel/study/online_search.hpp"
 #include "corbel/study/recorded_table.hpp"
 #include "corbel/study/study_trials.hpp"
 #include "corbel/study/surrogate_objective.hpp"
-#include "corbel/study/surrogate_search.hpp"
 #include "corbel/version.hpp"
 
 namespace corbel {
 namespace {
 
 using nlohmann::json;
+
+/// A whole space up to this size is scanned by "auto": it takes seconds and the result is exact.
+constexpr std::uint64_t auto_scan_limit = 2'000'000;
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 /// Rows of a dataset without those of some designs.
 Dataset without(const Dataset& all, const std::unordered_set<DesignId>& left_out) {
@@ -82,21 +96,16 @@ const StudyKeys& Pipeline::keys() {
   return *keys_;
 }
 
-void Pipeline::lock(std::chrono::seconds patience) {
+void Pipeline::lock() {
   if (lock_) return;
-  const auto start = std::chrono::steady_clock::now();
-  while (!lock_) {
-    try {
-      lock_ = std::make_unique<FileLock>(study_.output / ".lock");
-    } catch (const Error&) {
-      if (std::chrono::steady_clock::now() - start >= patience) throw;
-      monitor_.check();
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-  }
+  lock_ = std::make_unique<FileLock>(study_.output / ".lock");
   // Another process may have written since.
   read_results();
   model_fingerprint_.reset();
+  if (results_->contains("online") && recorded("online", "question") != keys().question()) {
+    results_->erase("online");
+    (*results_)["steps"].erase("online");
+  }
 }
 
 Store& Pipeline::store() {
@@ -134,18 +143,31 @@ Dataset Pipeline::import_log() {
 }
 
 std::optional<Dataset> Pipeline::read_trials(const Store& store) {
+  if (study_.is_told()) return read_told(study_, store);
   if (!study_.import) return StudyTrials(study_).read(store);
   const std::string known = store.note("import " + keys().log());
   if (known.empty() || known.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
   return store.read(std::stoll(known));
 }
 
-void Pipeline::use(Dataset trials) {
+std::string Pipeline::searched_notes() const {
+  const std::string trained = recorded("train", "trials");
+  return trained.empty() ? "" : "searched since " + trained + " ";
+}
+
+void Pipeline::use(Dataset trials, const Store& store) {
   dataset_ = std::move(trials);
-  std::unordered_set<DesignId> validated;
-  for (const json& id : results_->value("validated", json::array())) validated.insert(id.get<DesignId>());
+  std::unordered_set<DesignId> added;
+  for (const json& id : results_->value("validated", json::array())) added.insert(id.get<DesignId>());
+  if (const std::string prefix = searched_notes(); !prefix.empty()) {
+    for (const auto& [key, ids] : store.notes(prefix)) {
+      for (const json& id : json::parse(ids, nullptr, /*allow_exceptions=*/false)) {
+        if (id.is_number_unsigned()) added.insert(id.get<DesignId>());
+      }
+    }
+  }
   log_.reset();
-  if (!validated.empty()) log_ = without(*dataset_, validated);
+  if (!added.empty()) log_ = without(*dataset_, added);
   const auto& names = dataset_->group.metrics;
   if (std::find(names.begin(), names.end(), study_.objective) == names.end()) {
     throw unknown_name("metric", study_.objective, names, study_.objective_place);
@@ -155,13 +177,18 @@ void Pipeline::use(Dataset trials) {
 void Pipeline::collect() {
   lock();
   // For another question nothing was learnt yet, so that every trial is part of the log.
-  if (recorded("collect", "question") != keys().question()) results_->erase("validated");
-  if (study_.import) {
-    use(import_log());
+  if (recorded("collect", "question") != keys().question()) {
+    results_->erase("validated");
+    if (results_->contains("steps")) (*results_)["steps"].erase("train");
+  }
+  if (study_.is_told()) {
+    dataset();
+  } else if (study_.import) {
+    use(import_log(), store());
   } else {
     const StudyTrials trials(study_);
     trials.sweep(store(), monitor_);
-    use(trials.read(store()).value());
+    use(trials.read(store()).value(), store());
   }
   if (dataset_->rows() == 0) {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_file().string()),
@@ -176,8 +203,10 @@ void Pipeline::collect() {
 }
 
 void Pipeline::describe_log() {
-  std::string source =
-      study_.import ? study_.import->file.filename().string() : "sweep with simulator " + study_.simulator->name();
+  std::string source = study_.is_told()               ? "what was told"
+                       : study_.import                ? study_.import->file.filename().string()
+                       : results_->contains("online") ? "sweep and search with simulator " + study_.simulator->name()
+                                                      : "sweep with simulator " + study_.simulator->name();
   if (study_.workloads.has_several()) source += fmt::format(" on {} networks", study_.workloads.members().size());
   json& results = *results_;
   results["corbel"] = version;
@@ -191,11 +220,12 @@ void Pipeline::forget_from(std::string_view section) {
   static constexpr std::array<std::pair<std::string_view, const char*>, 5> order = {
       {{"training", "train"}, {"search", "search"}, {"proposals", "search"}, {"validation", "validate"}, {"best", ""}}};
   bool later = false;
+  json& steps = results_->emplace("steps", json::object()).first.value();
   for (const auto& [name, step] : order) {
     later = later || name == section;
     if (!later) continue;
     results_->erase(std::string(name));
-    (*results_)["steps"].erase(step);
+    steps.erase(step);
   }
   for (const char* name : {"report.html", "design.json", "design.yaml"}) {
     std::error_code ignored;
@@ -206,6 +236,12 @@ void Pipeline::forget_from(std::string_view section) {
 const Dataset& Pipeline::dataset() {
   if (dataset_) return *dataset_;
   const auto nothing = [&] {
+    if (study_.is_told()) {
+      return Error(ErrorCode::not_found, fmt::format("{}: nothing was told yet", study_.store_file().string()),
+                   fmt::format("evaluate designs of corbel ask {0} and give them to corbel tell {0}; or add a "
+                               "`simulator:` to run, or a log to `import:`",
+                               study_.file.string()));
+    }
     return Error(ErrorCode::not_found,
                  fmt::format("{}: no trials of this study's {} yet", study_.store_file().string(),
                              study_.import                    ? "log"
@@ -217,7 +253,7 @@ const Dataset& Pipeline::dataset() {
   const Store reader(study_.store_file(), Store::Mode::read_only);
   std::optional<Dataset> trials = read_trials(reader);
   if (!trials || trials->rows() == 0) throw nothing();
-  use(std::move(*trials));
+  use(std::move(*trials), reader);
   return *dataset_;
 }
 
@@ -295,6 +331,7 @@ void Pipeline::train() {
                                    {"model", model_fingerprint()},
                                    {"trials", data.fingerprint()}};
   conclude();
+  store().forget_notes("searched since ");  // those of models before this one
 }
 
 SurrogateObjective Pipeline::make_objective() {
@@ -339,60 +376,80 @@ void Pipeline::search() {
   lock();
   dataset();
   require_step("training", "train");
+  const Stopwatch watch;
   const SurrogateObjective objective = make_objective();
-  const SurrogateSearch search = make_search(objective);
-  conclude_search(objective, search.method(), search.run(monitor_));
-}
+  const DesignSpace& space = objective.space();
 
-ShardOutcome Pipeline::search_shard(const ScanShard& shard) {
-  dataset();
-  require_step("training", "train");
-  ShardOutcome outcome;
-  {
-    const SurrogateObjective objective = make_objective();
-    const SurrogateSearch search = make_search(objective);
-    if (search.method() != "scan") {
-      throw Error(ErrorCode::usage, fmt::format("{} has no shards, only a scan has", search.method()),
-                  "corbel search STUDY --strategy scan --shard i/n");
-    }
-    outcome.scanned = search.scan_shard(shard, monitor_);
-    outcome.missing = search.missing_shards(shard.count);
+  const auto logged = std::make_shared<std::unordered_set<DesignId>>(log().designs.begin(), log().designs.end());
+  SearchDomain domain{space, [&objective, &space, logged](const Design& design) {
+                        return !logged->contains(space.id(design)) && objective.admits(design);
+                      }};
+  const SearchSettings& settings = study_.search;
+  std::string method = settings.method;
+  if (method == "auto") method = space.size() <= auto_scan_limit ? "scan" : "firefly";
+
+  SearchResult found;
+  if (method == "scan") {
+    found = scan(objective, domain, settings.proposals, study_.threads, monitor_);
+  } else {
+    Strategy strategy = make_strategy(method, domain, settings.options, study_.seed);
+    SearchOptions options;
+    options.budget = settings.budget;
+    options.keep = settings.proposals;
+    found = optimise(objective, strategy, options, monitor_);
   }
-  if (!outcome.missing.empty()) return outcome;
-
-  // Others may finish at the same time: one puts the results together, the rest find them.
-  lock(std::chrono::seconds(30));
-  dataset_.reset();
-  dataset();
-  if (recorded("search", "key") == keys().search(model_fingerprint())) return outcome;
-  const SurrogateObjective objective = make_objective();
-  const SurrogateSearch search = make_search(objective);
-  conclude_search(objective, search.method(), search.merge_shards(shard.count));
-  return outcome;
-}
-
-SurrogateSearch Pipeline::make_search(const SurrogateObjective& objective) {
-  return SurrogateSearch(study_, objective, log(), keys().proposals(model_fingerprint()));
-}
-
-void Pipeline::conclude_search(const SurrogateObjective& objective, const std::string& method,
-                               const SurrogateFindings& found) {
+  std::vector<Design> designs;
+  for (const Evaluation& evaluation : found.best) {
+    if (evaluation.score.feasible()) designs.push_back(evaluation.design);
+  }
   // Limits may be changed without training again: the log is then told anew.
   if (recorded("collect", "question") != keys().question()) describe_log();
   forget_from("search");
   json& best_logged = (*results_)["dataset"]["best_logged"];
   if (!best_logged.is_null()) {
-    const Design design = objective.space().design(best_logged["id"].get<DesignId>());
+    const Design design = space.design(best_logged["id"].get<DesignId>());
     best_logged["predicted"] = objective.assess(std::span(&design, 1)).front().metrics[0];
   }
-  (*results_)["search"] = search_section(method, found, objective, study_.search.min_feasibility);
-  std::vector<Design> designs;
-  for (const Evaluation& evaluation : found.result.best) {
-    if (evaluation.score.feasible()) designs.push_back(evaluation.design);
-  }
+  (*results_)["search"] = {{"method", method},
+                           {"scored", found.scored},
+                           {"exhaustive", found.exhaustive},
+                           {"seconds", watch.seconds()},
+                           {"blocked", blocked_section(objective, settings.min_feasibility)},
+                           {"history", json::array()}};
+  for (const auto& [scored, best] : found.history) (*results_)["search"]["history"].push_back({scored, best});
   (*results_)["proposals"] = proposals_section(study_, objective, designs, log(), best_logged);
   const std::string& model = model_fingerprint();
   (*results_)["steps"]["search"] = {{"key", keys().search(model)}, {"proposals", keys().proposals(model)}};
+  conclude();
+}
+
+void Pipeline::search_online(const OnlineSettings& settings) {
+  lock();
+  const std::string key = study_.simulator ? keys().online(settings) : "";
+  // Of a study that imports a log they are no part of it.
+  const std::string prefix = study_.import ? "" : searched_notes();
+  std::function<void(std::span<const DesignId>)> joining;
+  if (!prefix.empty()) {
+    joining = [&](std::span<const DesignId> ids) {
+      const std::string batch = json(std::vector<DesignId>(ids.begin(), ids.end())).dump();
+      store().set_note(prefix + fingerprint(batch), batch);
+    };
+  }
+  json found = corbel::search_online(study_, settings, key, store(), joining, monitor_);
+  if (study_.import) {
+    monitor_.message("the results are kept beside the imported log, not in it: another simulator may have made it");
+    use(import_log(), store());
+  } else if (std::optional<Dataset> trials = read_trials(store())) {
+    use(std::move(*trials), store());
+  }
+  // What was found for another question must not stand beside it.
+  const bool is_new = recorded("collect", "question") != keys().question();
+  if (is_new) forget_from(recorded("train", "identity") == keys().model() ? "search" : "training");
+  (*results_)["online"] = std::move(found);
+  if (dataset_ && dataset_->rows() > 0 && (is_new || !results_->contains("training"))) describe_log();
+  (*results_)["corbel"] = version;
+  (*results_)["study"] = study_section(study_, *study_.space);
+  (*results_)["steps"]["online"] = {{"key", key}, {"question", keys().question()}};
   conclude();
 }
 
@@ -506,6 +563,12 @@ void Pipeline::run() {
 }
 
 void clear_study(const StudyFile& study) {
+  if (study.is_told() && std::filesystem::exists(study.store_file())) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: starting over would remove what was told, which nothing here can make again",
+                            study.file.string()),
+                fmt::format("remove {} yourself if you mean it", study.store_file().string()));
+  }
   const FileLock lock(study.output / ".lock");
   for (const std::string_view name : study_outputs) {
     std::error_code error;

@@ -69,6 +69,22 @@ bool is_word(std::string_view text) {
          std::all_of(text.begin(), text.end(), [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
 }
 
+/// A name as the language of constraints takes it, at most one network's: "resnet50.latency_ms".
+bool is_metric_name(std::string_view name) {
+  const std::size_t dot = name.find('.');
+  return dot == std::string_view::npos ? is_word(name) : is_word(name.substr(0, dot)) && is_word(name.substr(dot + 1));
+}
+
+/// Whether a limit reads no metric: its other names are parameters, and labels of theirs.
+bool decided_by_parameters(const Constraint& constraint, const DesignSpace& space) {
+  try {
+    const BoundConstraint bound(constraint, space, {});
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 WorkloadSuite read_workloads(const Config& root) {
   const Config* one = root.find("workload");
   const Config* several = root.find("workloads");
@@ -111,13 +127,10 @@ SearchSettings read_search(const Config& node) {
     if (node.has("method")) throw strategy->error("`strategy` and `method` say the same thing", "keep one of them");
     settings.method = strategy->text();
   }
-  if (settings.method != "auto" && settings.method != "scan") {
-    std::vector<std::string> known = {"auto", "scan"};
-    for (const StrategyInfo& info : strategies()) known.emplace_back(info.id);
-    if (std::find(known.begin(), known.end(), settings.method) == known.end()) {
-      const Config& at = node.has("method") ? node.at("method") : node.at("strategy");
-      throw unknown_name("search method", settings.method, known, at.place());
-    }
+  const std::vector<std::string> known = search_methods();
+  if (std::find(known.begin(), known.end(), settings.method) == known.end()) {
+    const Config& at = node.has("method") ? node.at("method") : node.at("strategy");
+    throw unknown_name("search method", settings.method, known, at.place());
   }
   if (const Config* budget = node.find("budget")) {
     settings.budget = static_cast<std::uint64_t>(budget->integer(1, 1'000'000'000'000));
@@ -155,6 +168,22 @@ void check_objective(const StudyFile& study, const std::vector<std::string>& met
   }
 }
 
+void read_told_metrics(StudyFile& study, const Config& metrics) {
+  if (!study.is_told()) {
+    throw metrics.error("`metrics` says what a study without simulator and log is told, and this one has its own",
+                        "remove it");
+  }
+  for (const Config& item : metrics.items()) {
+    const std::string name = item.text();
+    if (!is_metric_name(name)) {
+      throw item.error(fmt::format("{} cannot be the name of a metric", in_quotes(name)),
+                       "use letters, digits and _, with the unit at the end, as in energy_mj");
+    }
+    if (study.space->find(name)) throw item.error(fmt::format("`{}` is a parameter of the space", name), "rename it");
+    study.told.push_back(name);
+  }
+}
+
 /// Weights that play no part in what the study asks for would only look as if they did.
 void check_weights(const StudyFile& study, const Config& objective) {
   const auto& members = study.workloads.members();
@@ -177,6 +206,39 @@ void check_weights(const StudyFile& study, const Config& objective) {
       "remove the weights, or combine by sum or geometric_mean");
 }
 
+/// Nobody but the study says which metrics there are, so that a misspelt parameter would become one.
+void check_told_limits(const StudyFile& study) {
+  if (!study.is_told()) return;
+  std::vector<std::string> parameters;
+  for (const Parameter& parameter : study.space->parameters()) parameters.push_back(parameter.name());
+  const std::vector<std::string> metrics = study.told_metrics();
+  for (const Constraint& constraint : study.constraints) {
+    const BoundConstraint bound(constraint, *study.space, metrics);
+    for (const std::size_t used : bound.metrics_used()) {
+      const std::string& name = metrics[used];
+      const std::string near = nearest_name(name, parameters);
+      const bool declared = name == study.objective || std::count(study.told.begin(), study.told.end(), name) > 0;
+      if (near.empty() || declared) continue;
+      throw Error(ErrorCode::invalid_input,
+                  fmt::format("{}: `{}` is no parameter of the space", study.file.string(), name),
+                  fmt::format("did you mean `{}`? If it is a metric that is told, list it under `metrics:`", near));
+    }
+  }
+}
+
+/// The objective of a study without simulator and log can be any name, but must be one.
+void check_told_objective(const StudyFile& study, const Config& objective) {
+  if (!study.is_told()) return;
+  if (study.space->find(study.objective)) {
+    throw objective.error(fmt::format("`{}` is a parameter of the space, not a metric", study.objective),
+                          "name what is measured of a design, such as latency_ms");
+  }
+  if (!is_metric_name(study.objective)) {
+    throw objective.error(fmt::format("{} cannot be the name of a metric", in_quotes(study.objective)),
+                          "use letters, digits and _, with the unit at the end, as in latency_ms");
+  }
+}
+
 /// Several networks' results are told apart by their groups of trials, which only a simulation of them has.
 void check_workloads(const StudyFile& study, const Config& root) {
   if (!study.workloads.has_several()) return;
@@ -184,6 +246,10 @@ void check_workloads(const StudyFile& study, const Config& root) {
   if (study.import) {
     throw workloads.error("several `workloads:` need a simulator's own trials, and the study imports a log",
                           "name the one `workload:` that the log is of, or sweep instead of `import:`");
+  }
+  if (study.is_told()) {
+    throw workloads.error("several `workloads:` need a simulator's own trials, and the study has no simulator",
+                          "name one `workload:` or none, and tell metrics of all networks together");
   }
   if (study.simulator && !study.simulator->needs_workload()) {
     throw workloads.error(
@@ -197,7 +263,8 @@ void check_workloads(const StudyFile& study, const Config& root) {
 StudyFile StudyFile::load(const std::filesystem::path& file) {
   const Config root = Config::load(file);
   root.allow_only({"name", "space", "workload", "workloads", "combine", "simulator", "fixed", "objective",
-                   "constraints", "seed", "threads", "sweep", "import", "train", "search", "validate", "output"});
+                   "constraints", "metrics", "seed", "threads", "sweep", "import", "train", "search", "validate",
+                   "output"});
   StudyFile study;
   study.file = file;
   study.name = root.has("name") ? root.at("name").text() : file.stem().string();
@@ -208,7 +275,8 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   study.workloads = read_workloads(root);
   if (const Config* import = root.find("import")) study.import = import_spec_from_config(*import);
   if (const Config* fixed = root.find("fixed")) study.fixed = read_fixed(*fixed);
-  for (const char* key : {"fixed", "validate"}) {
+  for (const char* key : {"fixed", "validate", "sweep"}) {
+    if (key == std::string_view("sweep") && study.import) continue;  // refused below, for another reason
     if (root.has(key) && !root.has("simulator")) {
       throw root.at(key).error(fmt::format("`{}` needs a simulator, and the study has none", key),
                                "add `simulator:`, or remove it");
@@ -216,10 +284,6 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   }
 
   const Config* simulator = root.find("simulator");
-  if (!simulator && !study.import) {
-    throw root.error("a study needs a `simulator:` to run, or a log to `import:`",
-                     "add `simulator: edge`, or `import: {file: log.csv}`");
-  }
   if (!study.space && !study.import) {
     throw root.error("`space` is missing", "add `space: edge`, a file, or a map of parameters");
   }
@@ -240,11 +304,14 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   const Config& objective = root.at("objective");
   study.objective = objective.text();
   study.objective_place = objective.place();
+  check_told_objective(study, objective);
   if (const Config* constraints = root.find("constraints")) {
     for (const Config& item : constraints->items()) {
       study.constraints.push_back(Constraint::parse(item.text(), item.place()));
     }
   }
+  if (const Config* metrics = root.find("metrics")) read_told_metrics(study, *metrics);
+  check_told_limits(study);
   if (study.simulator) {
     std::vector<std::string> metrics;
     for (const MetricInfo& metric : study.simulated_metrics()) metrics.push_back(metric.name);
@@ -289,6 +356,32 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
     }
   }
   return study;
+}
+
+std::vector<std::string> search_methods() {
+  std::vector<std::string> methods = {"auto", "scan"};
+  for (const StrategyInfo& info : strategies()) methods.emplace_back(info.id);
+  return methods;
+}
+
+std::vector<std::string> StudyFile::told_metrics() const {
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& metric) {
+    if (std::find(names.begin(), names.end(), metric) == names.end()) names.push_back(metric);
+  };
+  add(objective);
+  if (simulator) {
+    for (const MetricInfo& metric : simulated_metrics()) add(metric.name);
+    return names;
+  }
+  for (const Constraint& constraint : constraints) {
+    if (decided_by_parameters(constraint, *space)) continue;
+    for (const std::string& word : constraint.names()) {
+      if (!space->find(word) && word != "true" && word != "false") add(word);
+    }
+  }
+  for (const std::string& metric : told) add(metric);
+  return names;
 }
 
 std::vector<MetricInfo> StudyFile::simulated_metrics() const {

@@ -20,6 +20,9 @@
 
 namespace corbel {
 
+/// What "auto" means where not every design can be scored.
+inline constexpr std::string_view default_strategy = "firefly";
+
 struct SearchSettings {
   std::string method = "auto";     ///< a strategy's id, "scan" (every design), or "auto": scan up to 2 million designs
   std::uint64_t budget = 100'000;  ///< designs a strategy may score
@@ -41,7 +44,8 @@ struct StudyFile {
   std::shared_ptr<const Simulator> simulator;              ///< may be null when there is a log
   std::vector<std::pair<std::string, std::string>> fixed;  ///< hardware parameters the space does not vary
   std::string objective;
-  std::string objective_place;  ///< for errors found later
+  std::string objective_place;    ///< for errors found later
+  std::vector<std::string> told;  ///< of `metrics:`: names beyond those that objective and limits read
   std::vector<Constraint> constraints;
   std::uint64_t seed = 1;
   std::size_t threads = 0;  ///< 0: all cores
@@ -55,6 +59,12 @@ struct StudyFile {
   /// @throws Error naming file, line and column, with the near miss for unknown keys and names
   static StudyFile load(const std::filesystem::path& file);
 
+  /// Whether it lives on what it is told: it has neither a simulator nor a log.
+  bool is_told() const { return !simulator && !import; }
+  /// What a program that evaluates its designs tells: the simulator's metrics; without one the objective, what the
+  /// limits read, and `told`. The study has a space.
+  std::vector<std::string> told_metrics() const;
+
   /// What its own simulations give; empty without a simulator. With several workloads, also each one's own.
   std::vector<MetricInfo> simulated_metrics() const;
 
@@ -63,10 +73,13 @@ struct StudyFile {
   std::filesystem::path results_file() const { return output / "results.json"; }
 };
 
+/// What `search.method` may be: "auto", "scan", and every strategy.
+std::vector<std::string> search_methods();
+
 /// What a study makes in its output folder.
-inline constexpr std::array<std::string_view, 10> study_outputs = {
-    "trials.db",   "trials.db-wal", "trials.db-shm", "model.safetensors", "results.json",
-    "report.html", "design.json",   "design.yaml",   "checkpoints",       "scan"};
+inline constexpr std::array<std::string_view, 9> study_outputs = {"trials.db",         "trials.db-wal", "trials.db-shm",
+                                                                  "model.safetensors", "results.json",  "report.html",
+                                                                  "design.json",       "design.yaml",   "checkpoints"};
 
 /// A commented study file to start from, around the built-in simulator.
 std::string study_template();

@@ -7,6 +7,7 @@
 #include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/units.hpp"
+#include "corbel/study/online_search.hpp"
 #include "corbel/study/study_trials.hpp"
 
 namespace corbel {
@@ -29,6 +30,12 @@ std::string log_key(const StudyFile& study) {
                          study.space ? study.space->fingerprint() : ""});
 }
 
+std::string options_key(const StrategyOptions& options) {
+  std::string key;
+  for (const auto& [name, value] : options) key += fingerprint_of({name, format_number(value)});
+  return key;
+}
+
 }  // namespace
 
 StudyKeys::StudyKeys(const StudyFile& study) : study_(study) {
@@ -39,6 +46,7 @@ StudyKeys::StudyKeys(const StudyFile& study) : study_(study) {
     const TrialGroup group = StudyTrials(study).groups().front();
     simulated = fingerprint_of({group.space.fingerprint(), group.simulator_fingerprint, workloads});
   }
+  if (study.is_told()) simulated = fingerprint_of({"told", study.space->fingerprint()});
   source_ = fingerprint_of({log_, simulated, workloads, study.objective});
   for (const Constraint& constraint : study.constraints) limits_ += fingerprint_of({constraint.text()});
 }
@@ -61,11 +69,15 @@ std::string StudyKeys::proposals(const std::string& model_fingerprint) const {
 
 std::string StudyKeys::search(const std::string& model_fingerprint) const {
   const SearchSettings& search = study_.search;
-  std::string options;
-  for (const auto& [name, value] : search.options) options += fingerprint_of({name, format_number(value)});
+  const std::string options = options_key(search.options);
   return fingerprint_of({proposals(model_fingerprint), search.method, std::to_string(search.budget),
                          std::to_string(search.proposals), format_number(search.min_feasibility),
                          format_number(search.caution), options, std::to_string(study_.seed)});
+}
+
+std::string StudyKeys::online(const OnlineSettings& settings) const {
+  return fingerprint_of({question(), settings.method, options_key(settings.options), std::to_string(settings.budget),
+                         std::to_string(settings.batch), std::to_string(study_.seed)});
 }
 
 std::string StudyKeys::validation(const std::string& model_fingerprint) const {

@@ -6,6 +6,8 @@
 
 namespace corbel {
 
+struct OnlineSettings;
+
 /// Fingerprints of what each step of a study rests on. results.json keeps those of the last run; a step whose
 /// fingerprint has changed is out of date.
 class StudyKeys {
@@ -24,6 +26,8 @@ class StudyKeys {
   std::string proposals(const std::string& model_fingerprint) const;
   /// When `run` searches: proposals() and how it searches.
   std::string search(const std::string& model_fingerprint) const;
+  /// Which search of the simulator: question(), the seed and all of its settings.
+  std::string online(const OnlineSettings& settings) const;
   /// When `run` validates.
   std::string validation(const std::string& model_fingerprint) const;
 

@@ -1,6 +1,7 @@
 #include "corbel/study/study_trials.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "corbel/dataset/combine.hpp"
 
@@ -56,6 +57,26 @@ std::optional<Dataset> StudyTrials::read(const Store& store) const {
   }
   if (!study_.workloads.has_several()) return std::move(parts.front());
   return combine(study_.workloads, study_.simulator->metrics(), parts);
+}
+
+std::vector<StudyTrials::Standing> StudyTrials::standing(Store& store, std::span<const Design> designs) const {
+  std::vector<DesignId> ids;
+  for (const Design& design : designs) ids.push_back(study_.space->id(design));
+  std::vector<Standing> standing(designs.size(), {true, 0, ""});
+  for (const SweepTarget& target : targets(store)) {
+    std::unordered_map<DesignId, Trial> known;
+    for (Trial& trial : store.find(target.group, ids)) known.emplace(trial.design, std::move(trial));
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const auto found = known.find(ids[i]);
+      if (found != known.end() && is_finished(found->second.state)) continue;
+      standing[i].finished = false;
+      if (found == known.end() || found->second.state != TrialState::failed) continue;
+      if (found->second.attempt < standing[i].failures) continue;
+      standing[i].failures = found->second.attempt;
+      standing[i].reason = found->second.reason;
+    }
+  }
+  return standing;
 }
 
 std::vector<Outcome> StudyTrials::simulate(Store& store, std::span<const Design> designs, Monitor& monitor) const {

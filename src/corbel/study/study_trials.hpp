@@ -23,6 +23,13 @@ class StudyTrials {
   void sweep(Store& store, Monitor& monitor) const;
   /// Every design that is finished on all networks; nothing if a group was never begun.
   std::optional<Dataset> read(const Store& store) const;
+  /// What the store holds of a design.
+  struct Standing {
+    bool finished = false;       ///< on every network
+    std::uint32_t failures = 0;  ///< failed runs on the unfinished network that has most of them
+    std::string reason;          ///< of the last of these
+  };
+  std::vector<Standing> standing(Store& store, std::span<const Design> designs) const;
   /// What these designs come to, with StudyFile::simulated_metrics(); those not yet in the store are simulated.
   std::vector<Outcome> simulate(Store& store, std::span<const Design> designs, Monitor& monitor) const;
 
