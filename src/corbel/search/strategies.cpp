@@ -2,6 +2,7 @@
 #include <array>
 
 #include "corbel/base/error.hpp"
+#include "corbel/search/bayesian.hpp"
 #include "corbel/search/evolution.hpp"
 #include "corbel/search/firefly.hpp"
 #include "corbel/search/generative.hpp"
@@ -20,6 +21,8 @@ std::span<const StrategyInfo> strategies() {
                    "Yang and Deb 2010 (arXiv 1003.1466); OSS Vizier's eagle strategy", firefly_options, make_firefly},
       StrategyInfo{"local_search", "iterated local search: climbs to better neighbours, kicks and restarts",
                    "Lourenço, Martin and Stützle 2003, first improvement", local_search_options, make_local_search},
+      StrategyInfo{"bayesian", "Gaussian processes of objective and feasibility, expected improvement",
+                   "Gardner et al. 2014; Gelbart et al. 2014 (arXiv 1403.5607)", bayesian_options, make_bayesian},
       StrategyInfo{"generative", "a distribution learned from the good designs, as a tree of dependencies",
                    "Chow and Liu 1968; COMIT, Baluja and Davies 1997", generative_options, make_generative},
   };

@@ -21,6 +21,10 @@ bool UnseenDesigns::claim(const Design& design) {
   return seen_.insert(space().id(design)).second;
 }
 
+bool UnseenDesigns::available(const Design& design) const {
+  return space().contains(design) && !seen_.contains(space().id(design)) && admitted(design);
+}
+
 std::optional<Design> UnseenDesigns::draw() {
   const std::uint64_t end = cursor_ + std::min(draw_effort, space().size() - cursor_);
   Design design;

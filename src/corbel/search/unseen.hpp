@@ -23,6 +23,8 @@ class UnseenDesigns {
   const DesignSpace& space() const { return domain_.space; }
   /// Takes a design: true if it was unseen and the domain admits it. It is seen from then on.
   bool claim(const Design& design);
+  /// Whether claim() would take it.
+  bool available(const Design& design) const;
   /// Takes the next unseen admitted design of a pseudo-random order of the whole space, which makes a sample without
   /// replacement whose cost does not grow as the space empties. Nothing once the space is exhausted, or after
   /// `draw_effort` designs in a row that were seen or refused; the next call goes on from there.
