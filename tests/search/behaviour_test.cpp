@@ -97,7 +97,8 @@ TEST_P(GuidedStrategy, GoesOnWhenResultsAreLost) {
   EXPECT_EQ(solved, 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GuidedStrategy, ::testing::Values("evolution", "firefly", "local_search", "generative"),
+INSTANTIATE_TEST_SUITE_P(All, GuidedStrategy,
+                         ::testing::Values("evolution", "firefly", "local_search", "generative", "population"),
                          [](const auto& row) { return row.param; });
 
 struct Network {

@@ -7,6 +7,7 @@
 #include "corbel/search/firefly.hpp"
 #include "corbel/search/generative.hpp"
 #include "corbel/search/local_search.hpp"
+#include "corbel/search/population.hpp"
 #include "corbel/search/random.hpp"
 #include "corbel/search/sequential_strategy.hpp"
 
@@ -25,6 +26,8 @@ std::span<const StrategyInfo> strategies() {
                    "Gardner et al. 2014; Gelbart et al. 2014 (arXiv 1403.5607)", bayesian_options, make_bayesian},
       StrategyInfo{"generative", "a distribution learned from the good designs, as a tree of dependencies",
                    "Chow and Liu 1968; COMIT, Baluja and Davies 1997", generative_options, make_generative},
+      StrategyInfo{"population", "several strategies at once, each asked as much as it has earned",
+                   "P3BO, Angermueller et al. 2020 (arXiv 2006.03227)", population_options, make_population},
   };
   return table;
 }
