@@ -5,9 +5,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "bench_search.hpp"
 #include "bench_simulator.hpp"
 #include "commands.hpp"
+#include "corbel/base/error.hpp"
 #include "corbel/base/units.hpp"
+#include "corbel/search/strategy.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "simulator_option.hpp"
 #include "summaries.hpp"
@@ -80,6 +83,131 @@ void bench(const SimulatorBenchArguments& arguments, const Common& common) {
       format_for_people(static_cast<double>(options.designs), 12));
 }
 
+struct SearchBenchArguments {
+  std::vector<std::string> strategies;
+  SearchBenchOptions options;
+};
+
+json to_json(const SuggestionCost& cost, double ms_of_random) {
+  return {{"strategy", cost.strategy},
+          {"observations", cost.observations},
+          {"parameters", cost.parameters},
+          {"batch", cost.batch},
+          {"suggestions", cost.suggestions},
+          {"runs", cost.runs},
+          {"ms_per_suggestion", cost.ms},
+          {"ms_per_suggestion_min", cost.ms_min},
+          {"ms_per_suggestion_max", cost.ms_max},
+          {"ratio_to_random", cost.ms / ms_of_random}};
+}
+
+json to_json(const ScanCost& cost) {
+  return {{"limit", cost.limit.empty() ? json(nullptr) : json(cost.limit)},
+          {"boxes", cost.boxes},
+          {"designs", cost.designs},
+          {"scored", cost.scored},
+          {"pruned", cost.pruned},
+          {"runs", cost.runs},
+          {"ns_per_design", cost.ns},
+          {"ns_per_design_min", cost.ns_min},
+          {"ns_per_design_max", cost.ns_max}};
+}
+
+constexpr const char* scan_choice = "scan";
+
+void check_choices(const std::vector<std::string>& chosen) {
+  std::vector<std::string> known;
+  for (const StrategyInfo& info : strategies()) known.emplace_back(info.id);
+  known.emplace_back(scan_choice);
+  for (const std::string& name : chosen) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    throw unknown_name("strategy", name, known, "--strategy", ErrorCode::usage);
+  }
+}
+
+std::string slowest_to_fastest(double most, double least) {
+  return fmt::format("{} to {}", format_for_people(most, 3), format_for_people(least, 3));
+}
+
+void bench_search(const SearchBenchArguments& arguments, const Common& common) {
+  check_choices(arguments.strategies);
+  TerminalMonitor monitor(common.quiet);
+  SearchBenchOptions options = arguments.options;
+  if (common.seed) options.seed = *common.seed;
+  const auto chosen = [&](std::string_view name) {
+    const auto& names = arguments.strategies;
+    return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+  };
+  json list = json::array(), scans = json::array();
+  Table table({"strategy", "batch", "ms per suggestion", "slowest to fastest", "over random", "suggestions", "runs"});
+  Table scan_table({"scan, limit", "tested", "ns per design", "slowest to fastest", "scored", "left out"});
+  for (const std::size_t batch : {std::size_t{1}, std::size_t{8}}) {
+    std::optional<SuggestionCost> random;
+    for (const StrategyInfo& info : strategies()) {
+      if (!chosen(info.id)) continue;
+      if (!random) random = bench_suggestions("random", batch, options, monitor);
+      const SuggestionCost cost =
+          info.id == "random" ? *random : bench_suggestions(std::string(info.id), batch, options, monitor);
+      list.push_back(to_json(cost, random->ms));
+      table.row({cost.strategy, std::to_string(batch), format_for_people(cost.ms, 3),
+                 slowest_to_fastest(cost.ms_max, cost.ms_min), format_for_people(cost.ms / random->ms, 3) + "x",
+                 std::to_string(cost.suggestions), std::to_string(cost.runs)});
+    }
+  }
+  if (chosen(scan_choice)) {
+    for (const ScanCost& cost : bench_scan(options, monitor)) {
+      scans.push_back(to_json(cost));
+      const char* tested = cost.limit.empty() ? "-" : cost.boxes ? "by boxes" : "one by one";
+      scan_table.row({cost.limit.empty() ? "none" : cost.limit, tested, format_for_people(cost.ns, 3),
+                      slowest_to_fastest(cost.ns_max, cost.ns_min),
+                      format_for_people(static_cast<double>(cost.scored), 12),
+                      format_for_people(static_cast<double>(cost.pruned), 12)});
+    }
+  }
+  if (common.json()) {
+    return print_json({{"space", "edge"},
+                       {"seed", options.seed},
+                       {"observations", options.observations},
+                       {"results", list},
+                       {"scan", scans}});
+  }
+  if (!list.empty()) {
+    table.print();
+    fmt::print(
+        "\nProcessor time of ask and tell per suggested design, fits included, on the space edge from {} observations "
+        "on;\nmedian of the runs, each of which goes on from the same state.\n",
+        format_for_people(static_cast<double>(options.observations), 12));
+  }
+  if (!scans.empty()) {
+    if (!list.empty()) fmt::print("\n");
+    scan_table.print();
+    fmt::print(
+        "\nProcessor time per design of the space edge with one PE, designs left out included; the objective costs "
+        "next to nothing.\n");
+  }
+}
+
+void add_search_bench(CLI::App& group, Common& common) {
+  const auto arguments = std::make_shared<SearchBenchArguments>();
+  CLI::App* command = group.add_subcommand("search", "Cost of a suggestion of each strategy, and of the scan");
+  command->add_option("--strategy", arguments->strategies, "Only these; scan: the scan");
+  command->add_option("--observations", arguments->options.observations, "That a strategy has when measuring begins")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  command->add_option("--suggestions", arguments->options.suggestions, "Of a run")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command
+      ->add_option("--seconds", arguments->options.seconds,
+                   "Runs are repeated for this long, at least three times; each is broken off then")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  command->add_option("--seed", common.seed, "Of the strategies and the designs told")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
+  add_common(*command, common);
+  command->callback([arguments, &common] { bench_search(*arguments, common); });
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app, Common& common, int&) {
@@ -100,6 +228,7 @@ void add_bench_command(CLI::App& app, Common& common, int&) {
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
   add_common(*command, common);
   command->callback([arguments, &common] { bench(*arguments, common); });
+  add_search_bench(*group, common);
 }
 
 }  // namespace corbel::cli

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
-#include <ctime>
 #include <set>
 
 #include "corbel/base/error.hpp"
@@ -14,18 +13,13 @@
 #include "corbel/base/permutation.hpp"
 #include "corbel/base/statistics.hpp"
 #include "corbel/simulator/simulator.hpp"
+#include "processor_time.hpp"
 
 namespace corbel::cli {
 namespace {
 
 constexpr std::size_t batch = 256;
 constexpr std::size_t least_runs = 3;
-
-double processor_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
 
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();

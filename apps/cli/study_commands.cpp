@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -27,6 +28,7 @@ struct StudyArguments {
   std::optional<std::uint64_t> designs;
   std::string strategy;
   std::optional<std::uint64_t> budget;
+  std::optional<std::string> shard;
   std::string on = "surrogate";
   std::optional<std::size_t> batch;
   std::string table;
@@ -39,6 +41,22 @@ StudyFile load_study(const StudyArguments& arguments, const Common& common) {
   if (common.seed) study.seed = *common.seed;
   if (common.threads) study.threads = *common.threads;
   return study;
+}
+
+/// "2/8": the second of eight.
+ScanShard parse_shard(const std::string& text) {
+  constexpr std::uint64_t most = 10'000;
+  ScanShard shard;
+  const char* const end = text.data() + text.size();
+  const auto [slash, index_fault] = std::from_chars(text.data(), end, shard.index);
+  const bool divided = index_fault == std::errc{} && slash != end && *slash == '/';
+  const auto [behind, count_fault] = std::from_chars(divided ? slash + 1 : end, end, shard.count);
+  const bool read = divided && count_fault == std::errc{} && behind == end;
+  if (!read || shard.index < 1 || shard.index > shard.count || shard.count > most) {
+    throw Error(ErrorCode::usage, fmt::format("--shard: {} is no part of a scan", in_quotes(text)),
+                fmt::format("write i/n, from 1/n to n/n, such as 2/8; n at most {}", most));
+  }
+  return shard;
 }
 
 void write_outputs(const Pipeline& pipeline) {
@@ -147,7 +165,13 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
           throw Error(ErrorCode::usage, "--batch is how many designs are simulated side by side",
                       "add --on simulator, or leave it out");
         }
-        pipeline.search();
+        if (!search->shard) {
+          pipeline.search();
+        } else {
+          const ScanShard shard = parse_shard(*search->shard);
+          const ShardOutcome outcome = pipeline.search_shard(shard);
+          if (!outcome.missing.empty()) return print_shard(shard, outcome, common);
+        }
         print_proposals(pipeline.results(), common);
         if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
       },
@@ -157,8 +181,20 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
           study.search.options.clear();  // of another strategy
         }
         if (search->budget) study.search.budget = *search->budget;
+        if (!search->shard) return;
+        parse_shard(*search->shard);
+        if (search->on == "simulator") {
+          throw Error(ErrorCode::usage, "--shard divides a scan of the surrogate, not of the simulator",
+                      "leave out --on simulator, or --shard");
+        }
+        if (study.search.method != "scan" && study.search.method != "auto") {
+          throw Error(ErrorCode::usage, fmt::format("--shard divides a scan, not {}", study.search.method),
+                      "add --strategy scan");
+        }
       });
   command->add_option("--strategy", search->strategy, "A row of `corbel describe strategy`, or scan: every design");
+  command->add_option("--shard", search->shard,
+                      "Of a scan only part i of n, such as 2/8; the last writes the proposals");
   command->add_option("--budget", search->budget, "Designs a strategy may score")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
   command->add_option("--on", search->on, "What is searched: simulator needs no model, and every query is a simulation")

@@ -21,6 +21,18 @@ std::string people(const json& value, int digits = 4) {
   return value.is_string() ? value.get<std::string>() : "-";
 }
 
+/// "1, 3 to 5, 8"
+std::string ranges_text(const std::vector<std::uint64_t>& ascending) {
+  std::string text;
+  for (std::size_t i = 0, last = 0; i < ascending.size(); i = last + 1) {
+    last = i;
+    while (last + 1 < ascending.size() && ascending[last + 1] == ascending[last] + 1) ++last;
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", ascending[i]);
+    if (last > i) text += fmt::format(" to {}", ascending[last]);
+  }
+  return text;
+}
+
 std::string percent(const json& value) {
   return value.is_number() ? fmt::format("{:.1f} %", value.get<double>() * 100) : "-";
 }
@@ -96,11 +108,19 @@ void training_lines(const json& results) {
 
 void search_lines(const json& results) {
   const json& search = results.at("search");
-  fmt::print("search     {}: {} designs scored in {} s{}\n", search.at("method").get<std::string>(),
-             people(search.at("scored")), people(search.at("seconds"), 3),
-             search.at("exhaustive").get<bool>() && search.at("scored") > 0
-                 ? "; every design was scored, the first is the surrogate's exact optimum"
-                 : "");
+  const json pruned = search.value("pruned", json(nullptr));
+  fmt::print("search     {}: {} designs scored{} in {} s\n", search.at("method").get<std::string>(),
+             people(search.at("scored")),
+             pruned.is_number() ? fmt::format(", {} left out unscored,", people(pruned)) : "",
+             people(search.at("seconds"), 3));
+  if (search.at("exhaustive").get<bool>() && search.at("scored") > 0) {
+    fmt::print("           {}\n",
+               results.at("proposals").empty()
+                   ? "every design that is not logged was scored or left out: none is predicted to be "
+                     "within the limits"
+                   : "every design that is not logged was scored or breaks a limit exactly: the first "
+                     "is the surrogate's exact optimum within the limits");
+  }
   if (!results.contains("validation")) return;
   const json& validation = results.at("validation");
   fmt::print("validated  {} designs, {} feasible, {} within the limits\n", people(validation.at("simulated")),
@@ -118,7 +138,7 @@ void proposals_table(const json& results, std::size_t most) {
   const json& proposals = results.at("proposals");
   if (proposals.empty()) {
     if (results.at("search").at("scored") == 0) {
-      fmt::print("no design is left to propose: each is logged or breaks a limit on parameters\n");
+      fmt::print("no design is left to propose: each is logged or breaks a limit that is known exactly\n");
       return;
     }
     fmt::print(
@@ -311,6 +331,23 @@ void print_proposals(const json& results, const Common& common) {
   fmt::print("\n");
   proposals_table(results, 20);
   best_lines(results);
+}
+
+void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Common& common) {
+  const ScanResult& scanned = outcome.scanned;
+  if (common.json()) {
+    return print_json({{"shard",
+                        {{"index", shard.index},
+                         {"count", shard.count},
+                         {"scored", scanned.scored},
+                         {"pruned", scanned.pruned},
+                         {"seconds", scanned.seconds},
+                         {"missing", outcome.missing}}}});
+  }
+  fmt::print("scan       shard {} of {}: {} designs scored, {} left out unscored, in {} s\n", shard.index, shard.count,
+             people(scanned.scored), people(scanned.pruned), people(scanned.seconds, 3));
+  fmt::print("           missing: {} of {} shards ({}); the last to finish writes the proposals\n",
+             outcome.missing.size(), shard.count, ranges_text(outcome.missing));
 }
 
 void print_online(const json& results, const Common& common) {

@@ -7,6 +7,8 @@
 
 namespace corbel {
 class Pipeline;
+struct ScanShard;
+struct ShardOutcome;
 struct StudyFile;
 }  // namespace corbel
 
@@ -19,6 +21,8 @@ void print_json(const nlohmann::json& value);
 void print_dataset(const nlohmann::json& results, const Common& common);
 void print_training(const nlohmann::json& results, const Common& common);
 void print_proposals(const nlohmann::json& results, const Common& common);
+/// Of a shard while others are missing.
+void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Common& common);
 void print_online(const nlohmann::json& results, const Common& common);
 void print_study(const nlohmann::json& results, const StudyFile& study, const Common& common);
 

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "program.hpp"
 
@@ -55,6 +57,75 @@ TEST(BenchSimulator, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(corbel({"bench", "simulator", "--designs", "0"}).exit_code, 2);
   EXPECT_EQ(corbel({"bench", "simulator", "--seed", "-1", "--designs", "10"}).exit_code, 2);
   EXPECT_EQ(corbel({"bench"}).exit_code, 2);
+}
+
+TEST(BenchSearch, MeasuresEveryStrategyAgainstRandom) {
+  const Finished run = corbel({"bench", "search", "--observations", "100", "--suggestions", "16", "--seconds", "0.01",
+                               "--format", "json", "--quiet"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.err, "");
+  const json all = json::parse(run.out), results = all.at("results");
+  std::set<std::string> names;
+  std::map<std::pair<std::string, int>, json> of;
+  for (const json& result : results) {
+    const auto [at, added] =
+        of.emplace(std::pair(result.at("strategy").get<std::string>(), result.at("batch").get<int>()), result);
+    EXPECT_TRUE(added) << result;
+    names.insert(at->first.first);
+    EXPECT_EQ(result.at("observations"), 100);
+    EXPECT_EQ(result.at("parameters"), 10);
+    EXPECT_GE(result.at("runs"), 1);
+    const double ms = result.at("ms_per_suggestion");
+    EXPECT_GT(ms, 0);
+    EXPECT_GE(ms, result.at("ms_per_suggestion_min"));
+    EXPECT_LE(ms, result.at("ms_per_suggestion_max"));
+  }
+  for (const char* name : {"random", "evolution", "firefly"}) EXPECT_TRUE(names.contains(name)) << name;
+  EXPECT_EQ(results.size(), 2 * names.size());
+  for (const int batch : {1, 8}) {
+    const double random = of.at({"random", batch}).at("ms_per_suggestion");
+    EXPECT_EQ(of.at({"random", batch}).at("ratio_to_random"), 1);
+    for (const std::string& name : names) {
+      const json& result = of.at({name, batch});
+      EXPECT_NEAR(result.at("ratio_to_random").get<double>() * random, result.at("ms_per_suggestion").get<double>(),
+                  1e-9);
+    }
+    // Moving a fly by every other one is more work than drawing a number.
+    EXPECT_GT(of.at({"firefly", batch}).at("ratio_to_random"), 1.5);
+  }
+
+  const json& scan = all.at("scan");
+  ASSERT_EQ(scan.size(), 5u);
+  EXPECT_TRUE(scan[0].at("limit").is_null());
+  EXPECT_EQ(scan[0].at("scored"), 4527600);
+  for (const json& row : scan) {
+    EXPECT_EQ(row.at("scored").get<int>() + row.at("pruned").get<int>(), row.at("designs").get<int>());
+    EXPECT_GT(row.at("ns_per_design"), 0);
+  }
+  // compute_lanes 4 … 256 times cores of the grid: 30 of 70 pairs are at most 128.
+  EXPECT_EQ(scan[1].at("scored"), 4527600 / 70 * 30);
+  for (const int row : {1, 3}) {
+    EXPECT_EQ(scan[row].at("limit"), scan[row + 1].at("limit"));
+    EXPECT_EQ(scan[row].at("scored"), scan[row + 1].at("scored"));
+    EXPECT_FALSE(scan[row].at("boxes").get<bool>());
+    EXPECT_TRUE(scan[row + 1].at("boxes").get<bool>());
+    EXPECT_LT(scan[row + 1].at("ns_per_design"), scan[row].at("ns_per_design"));
+  }
+}
+
+TEST(BenchSearch, MeasuresWhatIsChosenAndRefusesWhatItDoesNotKnow) {
+  const Finished one = corbel({"bench", "search", "--strategy", "evolution", "--observations", "20", "--suggestions",
+                               "8", "--seconds", "0", "--format", "json", "--quiet"});
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const json result = json::parse(one.out);
+  ASSERT_EQ(result.at("results").size(), 2u);
+  EXPECT_EQ(result.at("results")[0].at("strategy"), "evolution");
+  EXPECT_EQ(result.at("results")[1].at("batch"), 8);
+  EXPECT_TRUE(result.at("scan").empty());
+  const Finished unknown = corbel({"bench", "search", "--strategy", "fire_fly"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("`firefly`"), std::string::npos) << unknown.err;
+  EXPECT_EQ(corbel({"bench", "search", "--observations", "-1"}).exit_code, 2);
 }
 
 }  // namespace

@@ -108,6 +108,17 @@ TEST(HtmlReport, IsWellFormedAndSmall) {
   }
 }
 
+TEST(HtmlReport, SaysWhenTheSearchSawEverything) {
+  json results = log_results();
+  EXPECT_THAT(html_report(results), HasSubstr("Proposal #1 is the model’s exact optimum within the limits"));
+  EXPECT_THAT(html_report(results), HasSubstr("13,000 others are in the log or break a limit that is known exactly"));
+  EXPECT_THAT(html_report(edge_results()), Not(HasSubstr("exact optimum")));
+  results["proposals"] = json::array();
+  EXPECT_THAT(html_report(results), HasSubstr("By the model none of them is feasible and within the limits"));
+  results["best"] = nullptr;
+  EXPECT_THAT(html_report(results), HasSubstr("By the model there is none: every design"));
+}
+
 TEST(HtmlReport, IsDeterministic) {
   EXPECT_EQ(html_report(edge_results()), html_report(edge_results()));
 }
@@ -148,7 +159,7 @@ TEST(HtmlReport, SaysThatAPredictionIsOne) {
   EXPECT_THAT(page, HasSubstr("no simulation of this design was run"));
   EXPECT_THAT(page, HasSubstr("it was judged on a prediction"));
   EXPECT_THAT(page, HasSubstr("also predicted"));
-  EXPECT_THAT(page, HasSubstr("Every admitted design was scored"));
+  EXPECT_THAT(page, HasSubstr("Every design that could be proposed was scored"));
   EXPECT_THAT(page, Not(HasSubstr("What the search did not look at")));
   EXPECT_THAT(page, Not(HasSubstr("confirmed by")));
 }

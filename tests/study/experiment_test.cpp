@@ -41,6 +41,7 @@ ExperimentQuestion steps(std::atomic<int>* runs = nullptr) {
         }
         return outcomes;
       });
+  question.domain = std::make_shared<const SearchDomain>(SearchDomain{space, {}});
   question.optimum = 10;
   question.optimum_basis = "by hand";
   return question;
@@ -251,6 +252,7 @@ TEST(Experiment, SpreadIsOfTheRuns) {
         for (const Design& design : designs) outcomes.push_back({OutcomeState::complete, "", "", {design[0] + 1.0}});
         return outcomes;
       });
+  question.domain = std::make_shared<const SearchDomain>(SearchDomain{question.objective->space(), {}});
   question.optimum = 1;
   ExperimentOptions one = options(folder.path(), "random");
   one.budgets = {1};

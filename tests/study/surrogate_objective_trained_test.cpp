@@ -97,6 +97,19 @@ TEST(SurrogateObjective, TakesFormulasExactly) {
   }
 }
 
+TEST(SurrogateObjective, KnowsWhatFormulasRuleOutWithoutTheNetwork) {
+  const SurrogateObjective made = objective({"area_mm2 <= 24", "area_mm2 + pes != 20", "power_w <= 10", "pes <= 6"});
+  EXPECT_TRUE(made.has_formula_limits());
+  for (DesignId id = 0; id < space().size(); ++id) {
+    const Design design = space().design(id);
+    const double pes = design[0] + 1, area = pes * (design[1] + 1);
+    EXPECT_EQ(made.meets_formulas(design), area <= 24 && area + pes != 20);
+  }
+  const SurrogateObjective without = objective({"power_w <= 10", "pes <= 6", "area_mm2 * latency_ms <= 300"});
+  EXPECT_FALSE(without.has_formula_limits());
+  EXPECT_TRUE(without.meets_formulas({11, 11}));
+}
+
 TEST(SurrogateObjective, StaysInsidePredictedLimitsByTheReserve) {
   const std::size_t without = accepted(objective({"power_w <= 10"}));
   const std::size_t with = accepted(objective({"power_w <= 10"}, 0.2));

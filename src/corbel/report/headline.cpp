@@ -49,6 +49,12 @@ std::string missing_design(const ReportView& view) {
     reasons.push_back("No model was trained yet: " + html_code("corbel train") + ".");
   } else if (!member(view.results, "search").is_object()) {
     reasons.push_back("The search has not run yet: " + html_code("corbel search") + ".");
+  } else if (items_of(member(view.results, "proposals")).empty() &&
+             is_true(member(view.results, "search", "exhaustive"))) {
+    reasons.push_back(
+        "By the model there is none: every design that no exact limit rules out was scored, and none is predicted to "
+        "be "
+        "feasible and to meet every constraint. Loosen a constraint, or log designs closer to the limits.");
   } else if (items_of(member(view.results, "proposals")).empty()) {
     reasons.push_back(
         "The search found no design that is predicted to be feasible and to meet every constraint. Loosen "
@@ -332,6 +338,24 @@ std::string table_text(const ReportView& view) {
   return "<p class=\"soft\">" + text + " (1.00× is the optimum).</p>\n";
 }
 
+/// What only a search of the whole space can say.
+std::string exhaustive_text(const ReportView& view) {
+  const json& search = member(view.results, "search");
+  const auto scored = number_of(member(search, "scored")), pruned = number_of(member(search, "pruned"));
+  if (!scored || !is_true(member(search, "exhaustive"))) return "";
+  std::string text =
+      fmt::format("Every design that could be proposed was scored by the model: {}", count_text(*scored));
+  if (pruned && *pruned > 0) {
+    text += fmt::format("; {} others are in the log or break a limit that is known exactly", count_text(*pruned));
+  }
+  const bool found = !items_of(member(view.results, "proposals")).empty();
+  return "<p class=\"soft\">" + text +
+         (found
+              ? ". Proposal #1 is the model’s exact optimum within the limits: no design outside the log has a better "
+                "prediction.</p>\n"
+              : ". By the model none of them is feasible and within the limits.</p>\n");
+}
+
 }  // namespace
 
 std::string headline_section(const ReportView& view) {
@@ -340,7 +364,8 @@ std::string headline_section(const ReportView& view) {
   return fmt::format(
       "<section><h2>What to build</h2>{}\n<p class=\"verdict\">{}</p>\n<div class=\"columns wide-left\"><div>{}{}{}"
       "<h3 class=\"block\">What was not known</h3>{}</div><div>{}</div></div>{}</section>\n",
-      pill(view), verdict(view), tiles(view), table_text(view) + margins_table(view), nearest_text(view),
+      pill(view), verdict(view), tiles(view) + exhaustive_text(view), table_text(view) + margins_table(view),
+      nearest_text(view),
       not_known.empty() ? "<p class=\"soft\">Nothing that these results could tell.</p>"
                         : html_list(not_known, "unknowns"),
       design_table(view), workloads_table(view));
@@ -364,6 +389,7 @@ std::string facts_strip(const ReportView& view) {
   count(member(view.results, "search", "scored"), is_true(member(view.results, "search", "exhaustive"))
                                                       ? "designs scored: all that were admitted"
                                                       : "designs scored");
+  count(member(view.results, "search", "pruned"), "designs left out unscored: logged, or over an exact limit");
   count(member(view.results, "online", "queries"), "queries of the simulator");
   seconds(member(view.results, "training", "seconds"), "training");
   seconds(member(view.results, "search", "seconds"), "search");

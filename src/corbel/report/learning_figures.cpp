@@ -277,9 +277,6 @@ std::string search_figure(const ReportView& view) {
   if (scored && seconds && *seconds > 0) {
     caption += fmt::format(" {} designs scored in {}.", count_text(*scored), seconds_text(*seconds));
   }
-  if (is_true(member(search, "exhaustive"))) {
-    caption += " Every admitted design was scored: by the model there is no better one.";
-  }
   return chart_figure(chart, "Search history", caption);
 }
 

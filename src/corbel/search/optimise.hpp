@@ -46,7 +46,7 @@ struct SearchResult {
   std::uint64_t scored = 0;      ///< designs scored, failed ones included
   std::uint64_t failed = 0;      ///< of these, evaluations that failed: never told to the strategy, nor among the best
   bool exhaustive = false;       ///< true if every admitted design was scored: the first is the exact optimum
-  /// (designs scored, best feasible objective so far) whenever it improved; empty for a scan, which has no order
+  /// (designs scored, best feasible objective so far) whenever it improved
   std::vector<std::pair<std::uint64_t, double>> history;
 };
 
@@ -55,11 +55,5 @@ struct SearchResult {
 /// Deterministic for a strategy's seed. @throws Error{interrupted}; Error{mismatch} if the strategy proposes a design
 /// that is not in the objective's space
 SearchResult optimise(const Objective& objective, Strategy& strategy, const SearchOptions& options, Monitor& monitor);
-
-/// Scores every admitted design of the space through score_range, in parallel, and keeps the best.
-/// Memory does not depend on the size of the space, nor the result on the number of threads (0: all cores).
-/// @throws Error{interrupted}; Error{mismatch} if the domain's space is not the objective's
-SearchResult scan(const Objective& objective, const SearchDomain& domain, std::size_t keep, std::size_t threads,
-                  Monitor& monitor);
 
 }  // namespace corbel

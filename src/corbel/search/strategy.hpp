@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "corbel/search/objective.hpp"
+#include "corbel/space/constraint.hpp"
 #include "corbel/space/design_space.hpp"
 
 namespace corbel {
@@ -26,7 +27,14 @@ struct SearchDomain {
   /// Whether a design meets the constraints that parameters alone decide; empty: every design does.
   /// Must be thread-safe and pure.
   std::function<bool(const Design&)> admits;
+  /// What admits() says of all designs of a box, where that can be told without asking for each; empty: not known.
+  /// Looked at only beside admits(), which it must not contradict. Thread-safe and pure.
+  std::function<Coverage(const DesignBox&)> admits_box = {};
 };
+
+/// The designs of a space that meet those of some constraints that parameters alone decide, and that are not left out.
+SearchDomain make_domain(DesignSpace space, std::span<const BoundConstraint> constraints,
+                         std::vector<DesignId> left_out = {});
 
 /// What a strategy implements. Use `Strategy`, the value.
 class StrategyImplementation {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -9,90 +8,15 @@
 #include "corbel/base/units.hpp"
 #include "corbel/space/constraint.hpp"
 #include "corbel/space/constraint_terms.hpp"
+#include "corbel/space/internal/constraint_program.hpp"
 
 namespace corbel {
 namespace {
 
 using Kind = ConstraintTerm::Kind;
 
-/// One step of a compiled expression, which runs on a small stack.
-struct Instruction {
-  enum class Code : std::uint8_t {
-    constant,  // push value
-    metric,    // push metrics[index]
-    lookup,    // push tables[offset + design[index]]
-    line,      // push value + step * design[index]
-    scale,     // top *= value
-    add,
-    subtract,
-    multiply,
-    divide,
-    negate,
-    min,
-    max,
-  };
-  Code code;
-  std::uint32_t index = 0;
-  std::size_t offset = 0;
-  double value = 0;
-  double step = 0;
-};
 using Code = Instruction::Code;
-
-/// The parser's nesting limit keeps real expressions far below.
-constexpr std::size_t max_stack = 256;
-
-struct Program {
-  std::vector<Instruction> instructions;
-  std::vector<double> tables;  // values of the ordinal parameters it reads
-
-  double run(const Design& design, std::span<const double> metrics) const {
-    std::array<double, max_stack> stack;
-    double* top = stack.data();  // one past the last
-    for (const Instruction& in : instructions) {
-      switch (in.code) {
-        case Code::constant:
-          *top++ = in.value;
-          break;
-        case Code::metric:
-          *top++ = metrics[in.index];
-          break;
-        case Code::lookup:
-          *top++ = tables[in.offset + design[in.index]];
-          break;
-        case Code::line:
-          *top++ = in.value + in.step * design[in.index];
-          break;
-        case Code::scale:
-          top[-1] *= in.value;
-          break;
-        case Code::negate:
-          top[-1] = -top[-1];
-          break;
-        case Code::add:
-          --top, top[-1] += top[0];
-          break;
-        case Code::subtract:
-          --top, top[-1] -= top[0];
-          break;
-        case Code::multiply:
-          --top, top[-1] *= top[0];
-          break;
-        case Code::divide:
-          --top, top[-1] /= top[0];
-          break;
-        // Written so that a NaN on either side stays.
-        case Code::min:
-          --top, top[-1] = std::isnan(top[0]) || top[0] < top[-1] ? top[0] : top[-1];
-          break;
-        case Code::max:
-          --top, top[-1] = std::isnan(top[0]) || top[0] > top[-1] ? top[0] : top[-1];
-          break;
-      }
-    }
-    return stack[0];
-  }
-};
+using Program = ConstraintProgram;
 
 /// What the units of an expression say. Counts (no unit, or one that measures no physical quantity, such as entries)
 /// do not change the unit of what they multiply.
@@ -241,7 +165,7 @@ class Compiler {
           binary(stack, program, term);
           break;
       }
-      if (stack.size() > max_stack) throw source_.error(term.column, "the expression is too deep");
+      if (stack.size() > max_constraint_stack) throw source_.error(term.column, "the expression is too deep");
     }
     assert(stack.size() == 1);
     return stack.back().measure;
@@ -457,6 +381,40 @@ double BoundConstraint::right(const Design& design, std::span<const double> metr
 
 bool BoundConstraint::satisfied(const Design& design, std::span<const double> metrics) const {
   return holds(data_->comparison, left(design, metrics), right(design, metrics));
+}
+
+Coverage BoundConstraint::coverage(const DesignBox& box) const {
+  const Interval l = data_->left.bounds(box), r = data_->right.bounds(box);
+  bool none = false, all = false;
+  switch (data_->comparison) {
+    case Comparison::less_equal:
+      none = l.low > r.high;
+      all = l.high <= r.low;
+      break;
+    case Comparison::less:
+      none = l.low >= r.high;
+      all = l.high < r.low;
+      break;
+    case Comparison::greater_equal:
+      none = l.high < r.low;
+      all = l.low >= r.high;
+      break;
+    case Comparison::greater:
+      none = l.high <= r.low;
+      all = l.low > r.high;
+      break;
+    case Comparison::equal:
+    case Comparison::not_equal: {
+      const bool apart = l.high < r.low || r.high < l.low;
+      const bool same = l.low == r.high && l.high == r.low;
+      none = data_->comparison == Comparison::equal ? apart : same;
+      all = data_->comparison == Comparison::equal ? same : apart;
+      break;
+    }
+  }
+  // What is no number meets no comparison.
+  if (none) return Coverage::none;
+  return all && !l.nan && !r.nan ? Coverage::all : Coverage::some;
 }
 
 double BoundConstraint::margin(const Design& design, std::span<const double> metrics) const {

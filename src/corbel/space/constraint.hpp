@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -32,6 +33,9 @@ class Constraint {
   std::shared_ptr<const ConstraintData> data_;
 };
 
+/// What is known of the designs of a box: none of them meets a condition, all do, or some may.
+enum class Coverage : std::uint8_t { none, some, all };
+
 /// A constraint with its names resolved against a space and a list of metrics: ready to evaluate.
 class BoundConstraint {
  public:
@@ -51,6 +55,10 @@ class BoundConstraint {
   /// @param metrics  values in the order given to the constructor (may be empty if needs_only_parameters())
   double margin(const Design& design, std::span<const double> metrics) const;
   bool satisfied(const Design& design, std::span<const double> metrics) const;
+  /// Which designs of a box satisfy it, whatever their metrics, without looking at each. Never wrong, but `some` where
+  /// bounds of the two sides cannot tell: exact for expressions that read every parameter once or always in the same
+  /// direction, and closer the smaller the box.
+  Coverage coverage(const DesignBox& box) const;
   /// The left side's value and the right side's, for tables ("28.4 of 29").
   double left(const Design& design, std::span<const double> metrics) const;
   double right(const Design& design, std::span<const double> metrics) const;

@@ -21,6 +21,11 @@ using Design = std::vector<std::uint32_t>;
 /// A design's place in the enumeration of its space: mixed radix, the last parameter varies fastest.
 using DesignId = std::uint64_t;
 
+/// All designs between two corners: parameter i takes the values first[i] … last[i], first[i] <= last[i].
+struct DesignBox {
+  Design first, last;
+};
+
 /// The set of all combinations of some parameters' values. Immutable and cheap to copy; thread-safe.
 class DesignSpace {
  public:

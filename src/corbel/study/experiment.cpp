@@ -71,7 +71,7 @@ std::vector<Task> run_all(const ExperimentQuestion& question, const ExperimentOp
       monitor.check();
       Task& task = tasks[i];
       const ExperimentMethod& method = options.methods[task.method];
-      Strategy strategy = make_strategy(method.strategy, question.domain(), method.options, task.seed);
+      Strategy strategy = make_strategy(method.strategy, *question.domain, method.options, task.seed);
       // The state of a fresh strategy names its options, those left at their defaults too.
       const std::string key =
           fingerprint(fmt::format("{} {} {} {}", version, question.key, options.batch, strategy.save()));

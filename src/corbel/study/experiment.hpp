@@ -27,12 +27,10 @@ struct ExperimentQuestion {
   std::string metric;  ///< the objective
   std::vector<std::string> constraints;
   std::shared_ptr<const SimulationObjective> objective;  ///< thread-safe
-  std::function<bool(const Design&)> admits;             ///< what may be asked for
+  std::shared_ptr<const SearchDomain> domain;            ///< what may be asked for
   /// The least objective within the limits, where it is known, and why: "every design is recorded".
   std::optional<double> optimum;
   std::string optimum_basis;
-
-  SearchDomain domain() const { return {objective->space(), admits}; }
 };
 
 /// Every row of a recorded table is a run that may be asked for; its limits on metrics are known only by asking.

@@ -20,10 +20,6 @@ std::vector<std::string> texts_of(std::span<const Constraint> constraints) {
   return texts;
 }
 
-std::function<bool(const Design&)> admits_of(const std::shared_ptr<const SimulationObjective>& objective) {
-  return [objective](const Design& design) { return objective->question().admits(design); };
-}
-
 }  // namespace
 
 ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const std::optional<DesignSpace>& space,
@@ -46,7 +42,9 @@ ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const 
   // A design that is not in the table will not be there the next time either.
   question.objective = std::make_shared<const SimulationObjective>(
       table->question(), [table](std::span<const Design> designs) { return table->outcomes(designs); }, 0);
-  question.admits = admits_of(question.objective);
+  question.domain = std::make_shared<const SearchDomain>(SearchDomain{
+      searched,
+      [objective = question.objective](const Design& design) { return objective->question().admits(design); }});
   question.optimum = table->optimum();
   question.optimum_basis = table->designs() == searched.size()
                                ? "every design of the space is recorded"
@@ -75,7 +73,8 @@ ExperimentQuestion experiment_on_study(const StudyFile& study) {
         for (const Design& design : designs) hardware.push_back(binding.hardware(design));
         return workloads.simulate(*simulator, hardware);
       });
-  question.admits = simulation_domain(study, question.objective->question()).admits;
+  question.domain =
+      std::make_shared<const SearchDomain>(simulation_domain(study, question.objective->question()));
   return question;
 }
 

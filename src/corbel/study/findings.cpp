@@ -15,6 +15,7 @@
 #include "corbel/dataset/inspect.hpp"
 #include "corbel/study/question.hpp"
 #include "corbel/study/surrogate_objective.hpp"
+#include "corbel/study/surrogate_search.hpp"
 
 namespace corbel {
 namespace {
@@ -371,6 +372,22 @@ json blocked_section(const SurrogateObjective& objective, double min_feasibility
   json section = json::array();
   for (const auto& [part, text] : blocked) section.push_back({{"constraint", text}, {"share", part}});
   return section;
+}
+
+json search_section(const std::string& method, const SurrogateFindings& found, const SurrogateObjective& objective,
+                    double min_feasibility) {
+  const SearchResult& result = found.result;
+  const bool is_scan = found.pruned.has_value();
+  json history = json::array();
+  for (const auto& [scored, best] : result.history) history.push_back({scored, best});
+  return {{"method", method},
+          {"scored", result.scored},
+          {"pruned", is_scan ? json(*found.pruned) : json(nullptr)},
+          {"exhaustive", result.exhaustive},
+          {"shards", is_scan ? json(found.shards) : json(nullptr)},
+          {"seconds", found.seconds},
+          {"blocked", blocked_section(objective, min_feasibility)},
+          {"history", std::move(history)}};
 }
 
 void record_outcome(json& proposal, const Outcome& outcome, std::span<const MetricInfo> metrics,

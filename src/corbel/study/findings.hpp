@@ -17,6 +17,7 @@ namespace corbel {
 class Error;
 class Question;
 class SurrogateObjective;
+struct SurrogateFindings;
 
 /// A study's constraints, bound to the metrics of a dataset.
 class LoggedLimits {
@@ -44,6 +45,8 @@ nlohmann::json simulated_margins(const StudyFile& study, const Question& questio
 nlohmann::json study_section(const StudyFile& study, const DesignSpace& space);
 nlohmann::json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source);
 nlohmann::json plots_section(const StudyFile& study, const Dataset& dataset);
+nlohmann::json search_section(const std::string& method, const SurrogateFindings& found,
+                              const SurrogateObjective& objective, double min_feasibility);
 /// @param designs  best first
 nlohmann::json proposals_section(const StudyFile& study, const SurrogateObjective& objective,
                                  std::span<const Design> designs, const Dataset& dataset,

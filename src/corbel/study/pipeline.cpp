@@ -9,37 +9,26 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 #include <unordered_set>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/monitor.hpp"
-#include "corbel/base/units.hpp"
-#include "corbel/search/optimise.hpp"
 #include "corbel/study/ask_tell.hpp"
 #include "corbel/study/findings.hpp"
 #include "corbel/study/online_search.hpp"
 #include "corbel/study/recorded_table.hpp"
 #include "corbel/study/study_trials.hpp"
 #include "corbel/study/surrogate_objective.hpp"
+#include "corbel/study/surrogate_search.hpp"
 #include "corbel/version.hpp"
 
 namespace corbel {
 namespace {
 
 using nlohmann::json;
-
-/// A whole space up to this size is scanned by "auto": it takes seconds and the result is exact.
-constexpr std::uint64_t auto_scan_limit = 2'000'000;
-
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 /// Rows of a dataset without those of some designs.
 Dataset without(const Dataset& all, const std::unordered_set<DesignId>& left_out) {
@@ -96,9 +85,18 @@ const StudyKeys& Pipeline::keys() {
   return *keys_;
 }
 
-void Pipeline::lock() {
+void Pipeline::lock(std::chrono::seconds patience) {
   if (lock_) return;
-  lock_ = std::make_unique<FileLock>(study_.output / ".lock");
+  const auto start = std::chrono::steady_clock::now();
+  while (!lock_) {
+    try {
+      lock_ = std::make_unique<FileLock>(study_.output / ".lock");
+    } catch (const Error&) {
+      if (std::chrono::steady_clock::now() - start >= patience) throw;
+      monitor_.check();
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  }
   // Another process may have written since.
   read_results();
   model_fingerprint_.reset();
@@ -376,47 +374,57 @@ void Pipeline::search() {
   lock();
   dataset();
   require_step("training", "train");
-  const Stopwatch watch;
   const SurrogateObjective objective = make_objective();
-  const DesignSpace& space = objective.space();
+  const SurrogateSearch search = make_search(objective);
+  conclude_search(objective, search.method(), search.run(monitor_));
+}
 
-  const auto logged = std::make_shared<std::unordered_set<DesignId>>(log().designs.begin(), log().designs.end());
-  SearchDomain domain{space, [&objective, &space, logged](const Design& design) {
-                        return !logged->contains(space.id(design)) && objective.admits(design);
-                      }};
-  const SearchSettings& settings = study_.search;
-  std::string method = settings.method;
-  if (method == "auto") method = space.size() <= auto_scan_limit ? "scan" : "firefly";
+ShardOutcome Pipeline::search_shard(const ScanShard& shard) {
+  dataset();
+  require_step("training", "train");
+  ShardOutcome outcome;
+  {
+    const SurrogateObjective objective = make_objective();
+    const SurrogateSearch search = make_search(objective);
+    if (search.method() != "scan") {
+      throw Error(ErrorCode::usage, fmt::format("{} has no shards, only a scan has", search.method()),
+                  "corbel search STUDY --strategy scan --shard i/n");
+    }
+    outcome.scanned = search.scan_shard(shard, monitor_);
+    outcome.missing = search.missing_shards(shard.count);
+  }
+  if (!outcome.missing.empty()) return outcome;
 
-  SearchResult found;
-  if (method == "scan") {
-    found = scan(objective, domain, settings.proposals, study_.threads, monitor_);
-  } else {
-    Strategy strategy = make_strategy(method, domain, settings.options, study_.seed);
-    SearchOptions options;
-    options.budget = settings.budget;
-    options.keep = settings.proposals;
-    found = optimise(objective, strategy, options, monitor_);
-  }
-  std::vector<Design> designs;
-  for (const Evaluation& evaluation : found.best) {
-    if (evaluation.score.feasible()) designs.push_back(evaluation.design);
-  }
+  // Others may finish at the same time: one puts the results together, the rest find them.
+  lock(std::chrono::seconds(30));
+  dataset_.reset();
+  dataset();
+  if (recorded("search", "key") == keys().search(model_fingerprint())) return outcome;
+  const SurrogateObjective objective = make_objective();
+  const SurrogateSearch search = make_search(objective);
+  conclude_search(objective, search.method(), search.merge_shards(shard.count));
+  return outcome;
+}
+
+SurrogateSearch Pipeline::make_search(const SurrogateObjective& objective) {
+  return SurrogateSearch(study_, objective, log(), keys().proposals(model_fingerprint()));
+}
+
+void Pipeline::conclude_search(const SurrogateObjective& objective, const std::string& method,
+                               const SurrogateFindings& found) {
   // Limits may be changed without training again: the log is then told anew.
   if (recorded("collect", "question") != keys().question()) describe_log();
   forget_from("search");
   json& best_logged = (*results_)["dataset"]["best_logged"];
   if (!best_logged.is_null()) {
-    const Design design = space.design(best_logged["id"].get<DesignId>());
+    const Design design = objective.space().design(best_logged["id"].get<DesignId>());
     best_logged["predicted"] = objective.assess(std::span(&design, 1)).front().metrics[0];
   }
-  (*results_)["search"] = {{"method", method},
-                           {"scored", found.scored},
-                           {"exhaustive", found.exhaustive},
-                           {"seconds", watch.seconds()},
-                           {"blocked", blocked_section(objective, settings.min_feasibility)},
-                           {"history", json::array()}};
-  for (const auto& [scored, best] : found.history) (*results_)["search"]["history"].push_back({scored, best});
+  (*results_)["search"] = search_section(method, found, objective, study_.search.min_feasibility);
+  std::vector<Design> designs;
+  for (const Evaluation& evaluation : found.result.best) {
+    if (evaluation.score.feasible()) designs.push_back(evaluation.design);
+  }
   (*results_)["proposals"] = proposals_section(study_, objective, designs, log(), best_logged);
   const std::string& model = model_fingerprint();
   (*results_)["steps"]["search"] = {{"key", keys().search(model)}, {"proposals", keys().proposals(model)}};

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <vector>
 
 #include "corbel/dataset/dataset.hpp"
 #include "corbel/dataset/store.hpp"
+#include "corbel/search/scan.hpp"
 #include "corbel/study/study_file.hpp"
 #include "corbel/study/study_keys.hpp"
 
@@ -16,6 +19,14 @@ class FileLock;
 class Monitor;
 class SurrogateObjective;
 struct OnlineSettings;
+class SurrogateSearch;
+struct SurrogateFindings;
+
+/// What the scan of one shard came to.
+struct ShardOutcome {
+  ScanResult scanned;
+  std::vector<std::uint64_t> missing;  ///< shards that are not finished yet; none: the results hold the proposals
+};
 
 /// The steps of a study. Each keeps what it made in the study's output folder and what it found in results.json
 /// (docs/formats/results.md), so that steps may run in one process or in several, and run() repeats no step whose
@@ -34,6 +45,9 @@ class Pipeline {
   void collect();
   void train();
   void search();
+  /// Scans one shard of the space, beside other processes that scan others or work on the study; where all shards are
+  /// finished then, concludes as search() does. @throws Error{usage} if the study does not search by a scan
+  ShardOutcome search_shard(const ScanShard& shard);
   /// Searches the simulator instead, without a model; the results join the dataset. @throws as corbel::search_online
   void search_online(const OnlineSettings& settings);
   /// Simulates the best proposals and adds the results to the dataset. @throws Error{unsupported} without a simulator
@@ -51,7 +65,8 @@ class Pipeline {
   const Dataset& dataset();
 
  private:
-  void lock();
+  /// @param patience  how long to wait for another process
+  void lock(std::chrono::seconds patience = std::chrono::seconds(0));
   void read_results();
   const StudyKeys& keys();
   Store& store();
@@ -63,6 +78,8 @@ class Pipeline {
   /// Notes of the store that begin so hold designs which a search on the simulator has added since the last training.
   std::string searched_notes() const;
   SurrogateObjective make_objective();
+  SurrogateSearch make_search(const SurrogateObjective& objective);
+  void conclude_search(const SurrogateObjective& objective, const std::string& method, const SurrogateFindings& found);
   /// The trials that the model has learnt from: all but the proposals validated since.
   const Dataset& log() const { return log_ ? *log_ : *dataset_; }
   void describe_log();

@@ -77,9 +77,9 @@ struct StudyFile {
 std::vector<std::string> search_methods();
 
 /// What a study makes in its output folder.
-inline constexpr std::array<std::string_view, 9> study_outputs = {"trials.db",         "trials.db-wal", "trials.db-shm",
-                                                                  "model.safetensors", "results.json",  "report.html",
-                                                                  "design.json",       "design.yaml",   "checkpoints"};
+inline constexpr std::array<std::string_view, 10> study_outputs = {
+    "trials.db",   "trials.db-wal", "trials.db-shm", "model.safetensors", "results.json",
+    "report.html", "design.json",   "design.yaml",   "checkpoints",       "scan"};
 
 /// A commented study file to start from, around the built-in simulator.
 std::string study_template();

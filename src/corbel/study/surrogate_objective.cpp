@@ -79,6 +79,17 @@ SurrogateObjective::SurrogateObjective(Model model, std::string objective, std::
       if (predicted && found != reserve.end()) inside = std::max(inside, found->second);
     }
     reserves_.push_back(inside);
+    const auto& used = constraints_.back().metrics_used();
+    const bool exact = std::all_of(used.begin(), used.end(),
+                                   [&](std::size_t metric) { return metric_bases_[metric] == MetricBasis::formula; });
+    if (exact && !used.empty()) formula_limits_.push_back(constraints_.size() - 1);
+  }
+}
+
+void SurrogateObjective::compute_formulas(const Design& design, std::span<double> metrics) const {
+  const std::vector<double> exact = simulator_->static_metrics(binding_->hardware(design));
+  for (std::size_t m = 0; m < metrics.size(); ++m) {
+    if (metric_bases_[m] == MetricBasis::formula) metrics[m] = exact[formula_from_[m]];
   }
 }
 
@@ -88,21 +99,26 @@ bool SurrogateObjective::admits(const Design& design) const {
   });
 }
 
+bool SurrogateObjective::meets_formulas(const Design& design) const {
+  if (formula_limits_.empty()) return true;
+  std::vector<double> metrics(metric_names_.size());
+  compute_formulas(design, metrics);
+  return std::all_of(formula_limits_.begin(), formula_limits_.end(),
+                     [&](std::size_t c) { return constraints_[c].satisfied(design, metrics); });
+}
+
 void SurrogateObjective::assess(std::span<const Design> designs, const Predictions& predictions,
                                 const std::function<void(std::size_t, const Assessment&)>& sink) const {
   const std::size_t model_metrics = model_.metrics().size();
   Assessment assessment;
   assessment.metrics.resize(metric_names_.size());
   for (std::size_t i = 0; i < designs.size(); ++i) {
-    std::vector<double> exact;
-    if (needs_formula_) exact = simulator_->static_metrics(binding_->hardware(designs[i]));
     for (std::size_t m = 0; m < metric_names_.size(); ++m) {
-      if (metric_bases_[m] == MetricBasis::predicted) {
-        assessment.metrics[m] = predictions.metrics[i * model_metrics + predicted_from_[m]];
-      } else {
-        assessment.metrics[m] = exact.empty() ? std::numeric_limits<double>::quiet_NaN() : exact[formula_from_[m]];
-      }
+      assessment.metrics[m] = metric_bases_[m] == MetricBasis::predicted
+                                  ? predictions.metrics[i * model_metrics + predicted_from_[m]]
+                                  : std::numeric_limits<double>::quiet_NaN();
     }
+    if (needs_formula_) compute_formulas(designs[i], assessment.metrics);
     assessment.feasibility = predictions.feasibility[i];
     assessment.spread = predictions.spread[i];
     double violation = 0;
@@ -144,12 +160,7 @@ std::vector<Assessment> SurrogateObjective::assess(std::span<const Design> desig
   assess(designs, model_.predict(designs, context_), [&](std::size_t i, const Assessment& assessment) {
     all[i] = assessment;
     // score() skips formulas that no constraint needs; a table for people wants them all.
-    if (!needs_formula_ && simulator_ && binding_) {
-      const std::vector<double> exact = simulator_->static_metrics(binding_->hardware(designs[i]));
-      for (std::size_t m = 0; m < metric_names_.size(); ++m) {
-        if (metric_bases_[m] == MetricBasis::formula) all[i].metrics[m] = exact[formula_from_[m]];
-      }
-    }
+    if (!needs_formula_ && simulator_ && binding_) compute_formulas(designs[i], all[i].metrics);
   });
   return all;
 }

@@ -51,10 +51,15 @@ class SurrogateObjective : public Objective {
   const std::vector<Constraint>& declared() const { return declared_; }
   /// Whether the constraints that parameters alone decide are met.
   bool admits(const Design& design) const;
+  /// Whether those are that formulas alone decide, or formulas and parameters: known without the network.
+  bool meets_formulas(const Design& design) const;
+  bool has_formula_limits() const { return !formula_limits_.empty(); }
 
  private:
   void assess(std::span<const Design> designs, const Predictions& predictions,
               const std::function<void(std::size_t, const Assessment&)>& sink) const;
+  /// What formulas give of a design, into `metrics`; the others are left as they are.
+  void compute_formulas(const Design& design, std::span<double> metrics) const;
   Model model_;
   std::vector<Constraint> declared_;
   double min_feasibility_;
@@ -67,7 +72,8 @@ class SurrogateObjective : public Objective {
   std::vector<std::size_t> formula_from_;    // per metric: index into the simulator's, when a formula gives it
   bool needs_formula_ = false;
   std::vector<BoundConstraint> constraints_;
-  std::vector<double> reserves_;  // per constraint
+  std::vector<double> reserves_;             // per constraint
+  std::vector<std::size_t> formula_limits_;  // constraints that formulas decide
 };
 
 }  // namespace corbel

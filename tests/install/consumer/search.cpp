@@ -4,7 +4,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/scorer/model.hpp"
-#include "corbel/search/optimise.hpp"
+#include "corbel/search/scan.hpp"
 
 int main() {
   const corbel::DesignSpace space({corbel::Parameter::ordinal("pes", {1, 2, 4, 8, 16, 32}),
@@ -13,7 +13,7 @@ int main() {
     const double pes = space.parameters()[0].number(design[0]);
     return corbel::Score{(pes - 8) * (pes - 8) + design[1], 0};
   });
-  const corbel::SearchResult result = corbel::scan(*objective, {space, {}}, 1, 1, corbel::silent_monitor());
+  const corbel::ScanResult result = corbel::scan(*objective, {space, {}}, {.keep = 1}, corbel::silent_monitor());
   std::printf("%s\n", space.design_text(result.best.front().design).c_str());
   try {
     corbel::Model::load("nowhere.safetensors");
