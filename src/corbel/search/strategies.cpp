@@ -7,6 +7,7 @@
 #include "corbel/search/firefly.hpp"
 #include "corbel/search/generative.hpp"
 #include "corbel/search/local_search.hpp"
+#include "corbel/search/model_based.hpp"
 #include "corbel/search/population.hpp"
 #include "corbel/search/random.hpp"
 #include "corbel/search/sequential_strategy.hpp"
@@ -24,6 +25,8 @@ std::span<const StrategyInfo> strategies() {
                    "Lourenço, Martin and Stützle 2003, first improvement", local_search_options, make_local_search},
       StrategyInfo{"bayesian", "Gaussian processes of objective and feasibility, expected improvement",
                    "Gardner et al. 2014; Gelbart et al. 2014 (arXiv 1403.5607)", bayesian_options, make_bayesian},
+      StrategyInfo{"model_based", "an ensemble of regressors that cross-validate well, optimised by evolution",
+                   "Apollo, Yazdanbakhsh et al. 2021 (arXiv 2102.01723)", model_based_options, make_model_based},
       StrategyInfo{"generative", "a distribution learned from the good designs, as a tree of dependencies",
                    "Chow and Liu 1968; COMIT, Baluja and Davies 1997", generative_options, make_generative},
       StrategyInfo{"population", "several strategies at once, each asked as much as it has earned",

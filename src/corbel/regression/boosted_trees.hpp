@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "corbel/regression/regressor.hpp"
+
+namespace corbel {
+
+struct BoostedTreesOptions {
+  int rounds = 30;
+  int depth = 5;
+  double learning_rate = 0.3;
+  double row_share = 1;       ///< of the rows, drawn anew for each tree
+  double column_share = 1;    ///< of the features, drawn anew for each tree
+  double regularization = 1;  ///< L2 penalty on a leaf's weight
+  /// Targets are 0 or 1, and predictions the probability of 1, learnt by logistic loss.
+  bool probability = false;
+  std::uint64_t seed = 0;
+};
+
+/// Gradient-boosted trees: Chen and Guestrin 2016 (arXiv 1603.02754), by the XGBoost library, on one thread.
+class BoostedTrees final : public Regressor {
+ public:
+  explicit BoostedTrees(const BoostedTreesOptions& options = {}) : options_(options) {}
+  std::unique_ptr<Regressor> clone() const override { return std::make_unique<BoostedTrees>(*this); }
+  /// @throws Error{invalid_input} also for a target other than 0 and 1 where probabilities are to be learnt, and
+  /// Error{tool_failure} with what XGBoost says
+  void fit(const Matrix& features, std::span<const double> targets) override;
+  void predict(const Matrix& features, std::span<double> out) const override;
+
+ private:
+  class Booster;
+  BoostedTreesOptions options_;
+  // A fitted booster never changes, so that copies share it.
+  std::shared_ptr<const Booster> booster_;
+  double shift_ = 0, scale_ = 1;
+};
+
+}  // namespace corbel
