@@ -111,7 +111,7 @@ struct ParetoResult {
 std::vector<std::string> pareto_methods();
 
 /// Searches for the front of two or three objectives until the budget is spent or the space is exhausted. No design is
-/// scored twice. Deterministic for the seed and the batch. docs/pareto.md
+/// scored twice. Deterministic for the seed and the batch.
 /// @throws Error{invalid_input} for an unknown method or option, other than two or three objectives, or a reference of
 /// another size; Error{mismatch} if the domain's space is not the objective's; Error{interrupted}
 ParetoResult pareto_search(const MultiObjective& objective, const SearchDomain& domain, const ParetoOptions& options,

@@ -73,8 +73,7 @@ ExperimentQuestion experiment_on_study(const StudyFile& study) {
         for (const Design& design : designs) hardware.push_back(binding.hardware(design));
         return workloads.simulate(*simulator, hardware);
       });
-  question.domain =
-      std::make_shared<const SearchDomain>(simulation_domain(study, question.objective->question()));
+  question.domain = std::make_shared<const SearchDomain>(simulation_domain(study, question.objective->question()));
   return question;
 }
 
