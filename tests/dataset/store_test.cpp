@@ -4,8 +4,10 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <thread>
 
 #include "corbel/base/random.hpp"
 #include "dataset_testing.hpp"
@@ -375,6 +377,19 @@ TEST(Store, TakesWritesFromManyProcessesAtOnce) {
   for (std::size_t row = 0; row < 140; ++row) {
     EXPECT_EQ(data.designs[row], row);
     EXPECT_EQ(data.metric(row, 0), static_cast<double>(row));
+  }
+}
+
+TEST(Store, IsMadeByManyAtOnce) {
+  const TemporaryFolder folder;
+  for (int round = 0; round < 10; ++round) {
+    const path file = folder / ("trials" + std::to_string(round) + ".db");
+    std::vector<std::thread> threads;
+    for (int opener = 0; opener < 8; ++opener) {
+      threads.emplace_back([&] { EXPECT_NO_THROW(Store(file, Store::Mode::read_write, std::chrono::minutes(1))); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_NO_THROW(Store(file, Store::Mode::read_only));
   }
 }
 

@@ -77,9 +77,14 @@ void check_path(const std::filesystem::path& path, bool writable) {
 /// True for a store of this version, false for an SQLite file with nothing in it yet.
 bool is_store(const Database& database) {
   const std::string file = database.path().string();
-  const std::int64_t tables = database.integer("SELECT count(*) FROM sqlite_schema");
-  const std::int64_t application = database.integer("PRAGMA application_id");
-  const std::int64_t version = database.integer("PRAGMA user_version");
+  // One statement sees one state of the file; between two, another process may make the store.
+  Statement head(database,
+                 "SELECT (SELECT count(*) FROM sqlite_schema), (SELECT application_id FROM pragma_application_id), "
+                 "(SELECT user_version FROM pragma_user_version)");
+  head.step();
+  const std::int64_t tables = head.integer(0);
+  const std::int64_t application = head.integer(1);
+  const std::int64_t version = head.integer(2);
   if (application == application_id && version > schema_version) {
     throw Error(ErrorCode::mismatch,
                 file + ": made by a newer Corbel (store version " + std::to_string(version) + ", this one reads " +
