@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "commands.hpp"
 #include "corbel/base/error.hpp"
@@ -12,6 +13,7 @@
 #include "corbel/base/units.hpp"
 #include "corbel/report/report.hpp"
 #include "corbel/study/online_search.hpp"
+#include "corbel/study/pareto_search.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "summaries.hpp"
 #include "terminal.hpp"
@@ -31,6 +33,9 @@ struct StudyArguments {
   std::optional<std::string> shard;
   std::string on = "surrogate";
   std::optional<std::size_t> batch;
+  std::string pareto;
+  bool is_pareto = false;
+  std::vector<double> reference;
   std::string table;
   std::size_t rank = 0;
   std::string to;
@@ -148,6 +153,40 @@ void search_simulator(Pipeline& pipeline, const StudyArguments& arguments, const
   if (pipeline.results().at("online").at("best").is_null()) exit_code = exit_no_answer;
 }
 
+void search_trade_offs(Pipeline& pipeline, const StudyArguments& arguments, const Common& common, int& exit_code) {
+  const StudyFile& study = pipeline.study();
+  const bool on_simulator = arguments.on == "simulator";
+  if (on_simulator && !arguments.budget) {
+    throw Error(ErrorCode::usage, "a search on the simulator needs a --budget: every query is a simulation",
+                "add it, such as --budget 1000");
+  }
+  ParetoSettings settings;
+  std::istringstream metrics(arguments.pareto);
+  for (std::string metric; std::getline(metrics, metric, ',');) settings.metrics.push_back(metric);
+  if (settings.metrics.empty()) {
+    settings.metrics = study.pareto;
+    settings.metrics_place = study.pareto_place;
+  }
+  if (settings.metrics.empty()) {
+    throw Error(
+        ErrorCode::usage, "--pareto names no metric to trade off, nor does the study",
+        "name one or two, as in --pareto energy_mj,area_mm2, or add `pareto: [energy_mj, area_mm2]` to the study");
+  }
+  if (!arguments.strategy.empty()) settings.method = arguments.strategy;
+  if (settings.method == study.search.method) settings.options = study.search.options;
+  settings.budget = study.search.budget;
+  if (arguments.batch) {
+    settings.batch = *arguments.batch;
+  } else if (!on_simulator) {
+    settings.batch = 64;  // a network scores many designs as fast as one
+  }
+  settings.reference = arguments.reference;
+  on_simulator ? pipeline.search_front(settings) : pipeline.predict_front(settings);
+  if (on_simulator) write_outputs(pipeline);
+  print_front(pipeline.results(), common);
+  if (pipeline.results().at("pareto").at("front").empty()) exit_code = exit_no_answer;
+}
+
 void add_learning(CLI::App& app, Common& common, int& exit_code) {
   const auto train = std::make_shared<StudyArguments>();
   add(app, common, "train", "Learn a conservative surrogate from the trials", train,
@@ -160,6 +199,11 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
   CLI::App* command = add(
       app, common, "search", "Search the surrogate, or the simulator, for the best designs within the limits", search,
       [&common, &exit_code, search](Pipeline& pipeline, TerminalMonitor&) {
+        if (search->is_pareto) return search_trade_offs(pipeline, *search, common, exit_code);
+        if (!search->reference.empty()) {
+          throw Error(ErrorCode::usage, "--reference is what the hypervolume of a Pareto front is measured up to",
+                      "add --pareto, or leave it out");
+        }
         if (search->on == "simulator") return search_simulator(pipeline, *search, common, exit_code);
         if (search->batch) {
           throw Error(ErrorCode::usage, "--batch is how many designs are simulated side by side",
@@ -187,12 +231,18 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
           throw Error(ErrorCode::usage, "--shard divides a scan of the surrogate, not of the simulator",
                       "leave out --on simulator, or --shard");
         }
+        if (search->is_pareto) {
+          throw Error(ErrorCode::usage, "--shard divides a scan for the objective alone, not for a Pareto front",
+                      "leave out --pareto, or --shard");
+        }
         if (study.search.method != "scan" && study.search.method != "auto") {
           throw Error(ErrorCode::usage, fmt::format("--shard divides a scan, not {}", study.search.method),
                       "add --strategy scan");
         }
       });
-  command->add_option("--strategy", search->strategy, "A row of `corbel describe strategy`, or scan: every design");
+  command->add_option(
+      "--strategy", search->strategy,
+      "A row of `corbel describe strategy`, or scan: every design; for --pareto also nsga2, its default");
   command->add_option("--shard", search->shard,
                       "Of a scan only part i of n, such as 2/8; the last writes the proposals");
   command->add_option("--budget", search->budget, "Designs a strategy may score")
@@ -202,6 +252,14 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
       ->capture_default_str();
   command->add_option("--batch", search->batch, "Designs simulated side by side; part of the question [8]")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+
+  CLI::Option* pareto = command->add_option(
+      "--pareto", search->pareto,
+      "Search for the Pareto front of the objective and these metrics, or of those the study lists");
+  pareto->expected(0, 1)->type_name("[METRIC[,METRIC]]");
+  command->parse_complete_callback([search, pareto] { search->is_pareto = pareto->count() > 0; });
+  command->add_option("--reference", search->reference, "Worst point of the hypervolume, the objective's value first")
+      ->delimiter(',');
 
   add_ask_tell_commands(app, common);
 

@@ -311,6 +311,72 @@ void online_table(const json& results, std::size_t most) {
                                            [](const json&, const std::string& name, const json&) { return name; }));
 }
 
+void front_lines(const json& results) {
+  const json& section = results.at("pareto");
+  const bool is_predicted = section.at("basis") == "predicted";
+  std::string method = section.at("method");
+  if (section.at("strategy").is_string()) method += " by " + section.at("strategy").get<std::string>();
+  fmt::print("searched   {} on the {}: {} queries", method, is_predicted ? "surrogate" : "simulator",
+             people(section.at("queries")));
+  if (!is_predicted) {
+    fmt::print(", {} simulated for them, {} feasible", people(section.at("simulated")), people(section.at("feasible")));
+  }
+  fmt::print(", {} within the limits", people(section.at("within_limits")));
+  if (section.at("failed") != 0) fmt::print(", {} set aside since they failed", people(section.at("failed")));
+  fmt::print("; {} s\n", people(section.at("seconds"), 3));
+  if (section.at("exhaustive").get<bool>()) {
+    fmt::print("           every admitted design was queried: the front is exact\n");
+  }
+}
+
+void front_table(const json& results, std::size_t most) {
+  const json& section = results.at("pareto");
+  const json& front = section.at("front");
+  if (front.empty()) {
+    fmt::print("no design was found within every limit; loosen one, or raise the budget\n");
+    return;
+  }
+  const auto metrics = section.at("metrics").get<std::vector<std::string>>();
+  std::vector<std::string> header = metrics;
+  std::vector<std::size_t> margins;  // of limits on what has no column yet
+  for (std::size_t i = 0; i < front.at(0).at("margins").size(); ++i) {
+    const std::string limit = front.at(0).at("margins").at(i).at("constraint");
+    const auto limits_it = [&](const std::string& metric) { return limit.starts_with(metric + " "); };
+    if (std::any_of(metrics.begin(), metrics.end(), limits_it)) continue;
+    margins.push_back(i);
+    header.push_back(limit);
+  }
+  header.push_back("design");
+  Table table(header);
+  const std::size_t rows = std::min(front.size(), most);
+  for (std::size_t row = 0; row < rows; ++row) {
+    // Both ends, and evenly between them.
+    const json& found = front.at(rows < 2 ? 0 : row * (front.size() - 1) / (rows - 1));
+    std::vector<std::string> cells;
+    for (const json& value : found.at("objectives")) cells.push_back(people(value));
+    for (const std::size_t i : margins) cells.push_back(margin_text(found.at("margins").at(i)));
+    cells.push_back(
+        join_design(results, found.at("design"), [](const json& parameter, const std::string&, const json& value) {
+          return design_value(parameter, value, true);
+        }));
+    table.row(std::move(cells));
+  }
+  table.print();
+  fmt::print("\ndesign: {}\n", join_design(results, front.at(0).at("design"),
+                                           [](const json&, const std::string& name, const json&) { return name; }));
+  if (rows < front.size()) {
+    fmt::print("{} of {} designs of the front, evenly spaced; all are in results.json\n", rows, front.size());
+  }
+  std::string point;
+  for (std::size_t k = 0; k < section.at("metrics").size(); ++k) {
+    point += fmt::format("{}{} {}", k == 0 ? "" : ", ", section.at("metrics").at(k).get<std::string>(),
+                         people(section.at("reference").at(k)));
+  }
+  fmt::print("hypervolume {}, up to {} ({})\n", people(section.at("hypervolume")), point,
+             section.at("reference_source") == "given" ? "as given" : "the worst found within the limits");
+  if (section.at("basis") == "predicted") fmt::print("predicted, not simulated\n");
+}
+
 }  // namespace
 
 void print_json(const json& value) {
@@ -356,6 +422,13 @@ void print_online(const json& results, const Common& common) {
   fmt::print("\n");
   online_table(results, 20);
   if (!results.at("best").is_null()) best_lines(results);
+}
+
+void print_front(const json& results, const Common& common) {
+  if (print_if_json(results, common)) return;
+  front_lines(results);
+  fmt::print("\n");
+  front_table(results, 30);
 }
 
 void print_study(const json& results, const StudyFile& study, const Common& common) {

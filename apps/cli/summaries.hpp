@@ -24,6 +24,7 @@ void print_proposals(const nlohmann::json& results, const Common& common);
 /// Of a shard while others are missing.
 void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Common& common);
 void print_online(const nlohmann::json& results, const Common& common);
+void print_front(const nlohmann::json& results, const Common& common);
 void print_study(const nlohmann::json& results, const StudyFile& study, const Common& common);
 
 /// @throws Error{not_found} if no step of the study has run yet

@@ -39,6 +39,7 @@ TEST(StudyKeys, MoveWithWhatTheyRestOn) {
   EXPECT_EQ(moved(edge, edge + "constraints: [area_mm2 <= 29]\n"), "qtsv");
   EXPECT_EQ(moved(edge, edge + "train: {steps: 7}\n"), "mt");
   EXPECT_EQ(moved(edge, edge + "seed: 2\n"), "mtsv");
+  EXPECT_EQ(moved(edge, edge + "pareto: [energy_mj]\n"), "mt") << "a model predicts what is traded off";
   EXPECT_EQ(moved(edge, "space: edge\nworkload: mobilenet_v2\nsimulator: edge\nobjective: power_w\n"), "mqtsv");
   EXPECT_EQ(moved(edge, "space: edge\nworkload: resnet50\nsimulator: edge\nobjective: latency_ms\n"), "mqtsv");
   EXPECT_EQ(moved(edge,

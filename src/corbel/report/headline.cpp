@@ -116,7 +116,7 @@ std::string verdict(const ReportView& view) {
     return fmt::format("Keep the best logged design: {} <b>{}</b>. No proposal was found to beat it.", label, value);
   }
   if (source == "searched") {
-    const auto queries = number_of(member(view.results, "online", "queries"));
+    const auto queries = number_of(member(searched_by(view), "queries"));
     return fmt::format(
         "Build the best design that the search on the simulator found{}: {} <b>{}</b>{}.",
         queries ? fmt::format(" in {} queries", count_text(*queries)) : "", label, value,
@@ -391,6 +391,9 @@ std::string facts_strip(const ReportView& view) {
                                                       : "designs scored");
   count(member(view.results, "search", "pruned"), "designs left out unscored: logged, or over an exact limit");
   count(member(view.results, "online", "queries"), "queries of the simulator");
+  if (text_of(member(view.results, "pareto", "basis")) == "simulated") {
+    count(member(view.results, "pareto", "queries"), "queries for the Pareto front");
+  }
   seconds(member(view.results, "training", "seconds"), "training");
   seconds(member(view.results, "search", "seconds"), "search");
   count(member(view.results, "validation", "simulated"),

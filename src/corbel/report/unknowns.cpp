@@ -130,7 +130,7 @@ std::vector<std::string> unknowns(const ReportView& view) {
     out.push_back(fmt::format("What the search did not look at: it scored {} of {} designs ({:.2g} %).",
                               count_text(*scored), count_text(*designs), 100 * *scored / *designs));
   }
-  const json& online = member(view.results, "online");
+  const json& online = searched_by(view);
   const auto queries = number_of(member(online, "queries"));
   if (source == "searched" && queries && designs && *designs > 0 && !is_true(member(online, "exhaustive"))) {
     out.push_back(fmt::format("What the search did not simulate: it queried {} of {} designs ({:.2g} %).",

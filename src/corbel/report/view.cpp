@@ -285,6 +285,11 @@ std::string ReportView::combine_text() const {
   return text;
 }
 
+const json& searched_by(const ReportView& view) {
+  const std::string found_by = text_of(member(view.best, "found_by"));
+  return member(view.results, found_by == "pareto" ? "pareto" : "online");
+}
+
 std::vector<SimpleLimit> limits_on(const ReportView& view, std::string_view metric) {
   std::vector<SimpleLimit> limits;
   for (const json& constraint : items_of(member(view.results, "study", "constraints"))) {

@@ -96,6 +96,9 @@ struct ReportView {
   std::string combine_text() const;
 };
 
+/// The section of the search on the simulator that found the best design; null if none did.
+const nlohmann::json& searched_by(const ReportView& view);
+
 /// A limit on one metric alone, such as "area_mm2 <= 29".
 struct SimpleLimit {
   std::string text;

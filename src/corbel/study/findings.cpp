@@ -166,6 +166,10 @@ json simulated_margins(const StudyFile& study, const Question& question, const D
                       });
 }
 
+json predicted_margins(const SurrogateObjective& objective, const Design& design, std::span<const double> metrics) {
+  return margins_json(objective, design, metrics, objective.metric_bases());
+}
+
 json study_section(const StudyFile& study, const DesignSpace& space) {
   json section = {{"name", study.name},
                   {"file", study.file.string()},
@@ -476,13 +480,25 @@ json chosen_section(const json& proposal, const std::string& objective) {
 
 namespace {
 
-/// The best design of a search on the simulator as the design to build.
+/// The design with the least objective that a search on the simulator found: for the objective alone, or the end of a
+/// Pareto front. Null if there is none.
+json best_searched(const json& results) {
+  json best = results.contains("online") ? results.at("online").value("best", json(nullptr)) : nullptr;
+  if (!best.is_null()) best["found_by"] = "online";
+  if (!results.contains("pareto") || results.at("pareto").at("basis") != "simulated") return best;
+  const json& front = results.at("pareto").at("front");
+  if (front.empty()) return best;
+  json first = front.at(0);
+  first["objective"] = first.at("objectives").at(0);
+  first["found_by"] = "pareto";
+  return best.is_null() || first.at("objective").get<double>() < best.at("objective").get<double>() ? first : best;
+}
+
+/// The same as the design to build.
 json searched_section(const json& found, const json& logged) {
-  json chosen = {{"source", "searched"},
-                 {"rank", nullptr},
-                 {"predicted", nullptr},
-                 {"feasibility", 1.0},
-                 {"gain", gain_over(logged, "objective", found.at("objective").get<double>())}};
+  json chosen = {{"source", "searched"}, {"found_by", found.at("found_by")},
+                 {"rank", nullptr},      {"predicted", nullptr},
+                 {"feasibility", 1.0},   {"gain", gain_over(logged, "objective", found.at("objective").get<double>())}};
   for (const char* key : {"id", "design", "objective", "metrics", "margins"}) chosen[key] = found.at(key);
   // Where the trials of the search are the log, it has no other design to compare with.
   if (!logged.is_null() && logged.at("id") == found.at("id")) chosen["gain"] = nullptr;
@@ -494,7 +510,7 @@ json searched_section(const json& found, const json& logged) {
 json best_section(const json& results) {
   const std::string objective = results.at("study").at("objective").at("metric");
   const json logged = results.contains("dataset") ? results.at("dataset").value("best_logged", json(nullptr)) : nullptr;
-  const json found = results.contains("online") ? results.at("online").value("best", json(nullptr)) : nullptr;
+  const json found = best_searched(results);
   const json none = json::array();
   const json& proposals = results.contains("proposals") ? results.at("proposals") : none;
   const bool simulated = std::any_of(proposals.begin(), proposals.end(),

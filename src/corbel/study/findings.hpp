@@ -41,6 +41,11 @@ class LoggedLimits {
 nlohmann::json simulated_margins(const StudyFile& study, const Question& question, const Design& design,
                                  std::span<const double> metrics);
 
+/// The same of a design that the surrogate assessed.
+/// @param metrics  in the order of the surrogate's
+nlohmann::json predicted_margins(const SurrogateObjective& objective, const Design& design,
+                                 std::span<const double> metrics);
+
 /// The sections of results.json (docs/formats/results.md).
 nlohmann::json study_section(const StudyFile& study, const DesignSpace& space);
 nlohmann::json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source);

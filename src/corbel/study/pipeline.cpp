@@ -19,6 +19,7 @@
 #include "corbel/study/ask_tell.hpp"
 #include "corbel/study/findings.hpp"
 #include "corbel/study/online_search.hpp"
+#include "corbel/study/pareto_search.hpp"
 #include "corbel/study/recorded_table.hpp"
 #include "corbel/study/study_trials.hpp"
 #include "corbel/study/surrogate_objective.hpp"
@@ -76,6 +77,22 @@ void Pipeline::read_results() {
     throw Error(ErrorCode::corrupt, fmt::format("{}: not the results of a study", study_.results_file().string()),
                 "remove it, or start over with `corbel run --fresh`; removing it keeps the trials");
   }
+  forget_old_front();
+}
+
+void Pipeline::forget_old_front() try {
+  if (!results_->contains("pareto")) return;
+  const bool is_predicted = (*results_)["pareto"].at("basis") == "predicted";
+  const std::string current = is_predicted ? keys().trade_offs(model_fingerprint()) : keys().trade_offs();
+  if (recorded("pareto", "question") == current) return;
+  results_->erase("pareto");
+  (*results_)["steps"].erase("pareto");
+  // It may have found the design to build.
+  (*results_)["best"] = best_section(*results_);
+} catch (const json::exception& error) {
+  throw Error(ErrorCode::corrupt,
+              fmt::format("{}: not of the shape this version writes: {}", study_.results_file().string(), error.what()),
+              "remove it and run the study again; the trials are kept in trials.db");
 }
 
 Pipeline::~Pipeline() = default;
@@ -98,8 +115,8 @@ void Pipeline::lock(std::chrono::seconds patience) {
     }
   }
   // Another process may have written since.
-  read_results();
   model_fingerprint_.reset();
+  read_results();
   if (results_->contains("online") && recorded("online", "question") != keys().question()) {
     results_->erase("online");
     (*results_)["steps"].erase("online");
@@ -225,6 +242,12 @@ void Pipeline::forget_from(std::string_view section) {
     results_->erase(std::string(name));
     steps.erase(step);
   }
+  // A front that the surrogate predicted goes with its model.
+  if (section == "training" && results_->contains("pareto") &&
+      (*results_)["pareto"].value("basis", "") == "predicted") {
+    results_->erase("pareto");
+    steps.erase("pareto");
+  }
   for (const char* name : {"report.html", "design.json", "design.yaml"}) {
     std::error_code ignored;
     std::filesystem::remove(study_.output / name, ignored);
@@ -299,12 +322,22 @@ void Pipeline::train() {
     }
     if (bound.needs_only_parameters()) by_parameters.push_back(std::move(bound));
   }
+  for (const std::string& name : study_.pareto) {
+    const auto& names = data.group.metrics;
+    const auto listed = [&](const std::vector<std::string>& list) {
+      return std::find(list.begin(), list.end(), name) != list.end();
+    };
+    if (!listed(names)) throw unknown_name("metric", name, names, study_.pareto_place);
+    if (!listed(formulas) && !listed(task.also_predict)) task.also_predict.push_back(name);
+  }
   // So that the table of proposals tells what the combined objective is made of.
   if (study_.workloads.has_several()) {
     for (const WorkloadSuite::Member& member : study_.workloads.members()) {
       const std::string own = WorkloadSuite::metric_of(member, study_.objective);
       const auto& names = data.group.metrics;
-      if (std::find(names.begin(), names.end(), own) != names.end()) task.also_predict.push_back(own);
+      const bool is_there = std::find(names.begin(), names.end(), own) != names.end();
+      const auto& listed = task.also_predict;
+      if (is_there && std::find(listed.begin(), listed.end(), own) == listed.end()) task.also_predict.push_back(own);
     }
   }
   if (!by_parameters.empty()) {
@@ -431,9 +464,9 @@ void Pipeline::conclude_search(const SurrogateObjective& objective, const std::s
   conclude();
 }
 
-void Pipeline::search_online(const OnlineSettings& settings) {
-  lock();
-  const std::string key = study_.simulator ? keys().online(settings) : "";
+void Pipeline::search_simulator(
+    const char* section, const std::string& key, const std::string& question,
+    const std::function<json(const std::function<void(std::span<const DesignId>)>&)>& search) {
   // Of a study that imports a log they are no part of it.
   const std::string prefix = study_.import ? "" : searched_notes();
   std::function<void(std::span<const DesignId>)> joining;
@@ -443,7 +476,7 @@ void Pipeline::search_online(const OnlineSettings& settings) {
       store().set_note(prefix + fingerprint(batch), batch);
     };
   }
-  json found = corbel::search_online(study_, settings, key, store(), joining, monitor_);
+  json found = search(joining);
   if (study_.import) {
     monitor_.message("the results are kept beside the imported log, not in it: another simulator may have made it");
     use(import_log(), store());
@@ -453,11 +486,45 @@ void Pipeline::search_online(const OnlineSettings& settings) {
   // What was found for another question must not stand beside it.
   const bool is_new = recorded("collect", "question") != keys().question();
   if (is_new) forget_from(recorded("train", "identity") == keys().model() ? "search" : "training");
-  (*results_)["online"] = std::move(found);
+  (*results_)[section] = std::move(found);
   if (dataset_ && dataset_->rows() > 0 && (is_new || !results_->contains("training"))) describe_log();
   (*results_)["corbel"] = version;
   (*results_)["study"] = study_section(study_, *study_.space);
-  (*results_)["steps"]["online"] = {{"key", key}, {"question", keys().question()}};
+  (*results_)["steps"][section] = {{"key", key}, {"question", question}};
+  conclude();
+}
+
+void Pipeline::search_online(const OnlineSettings& settings) {
+  lock();
+  const std::string key = study_.simulator ? keys().online(settings) : "";
+  search_simulator("online", key, keys().question(), [&](const auto& joining) {
+    return corbel::search_online(study_, settings, key, store(), joining, monitor_);
+  });
+}
+
+void Pipeline::search_front(const ParetoSettings& settings) {
+  lock();
+  const std::string key = study_.simulator ? keys().front(settings) : "";
+  search_simulator("pareto", key, keys().trade_offs(), [&](const auto& joining) {
+    return corbel::search_front(study_, settings, key, store(), joining, monitor_);
+  });
+}
+
+void Pipeline::predict_front(const ParetoSettings& settings) {
+  lock();
+  dataset();
+  require_step("training", "train");
+  const SurrogateObjective objective = make_objective();
+  const SurrogateSearch search = make_search(objective);
+  json found = corbel::predict_front(study_, settings, objective, search.domain(), monitor_);
+  // Limits may be changed without training again: the log is then told anew.
+  if (recorded("collect", "question") != keys().question()) {
+    describe_log();
+    forget_from("search");
+  }
+  (*results_)["pareto"] = std::move(found);
+  (*results_)["steps"]["pareto"] = {{"key", keys().front(settings)},
+                                    {"question", keys().trade_offs(model_fingerprint())}};
   conclude();
 }
 

@@ -2,9 +2,12 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "corbel/dataset/dataset.hpp"
@@ -27,6 +30,7 @@ struct ShardOutcome {
   ScanResult scanned;
   std::vector<std::uint64_t> missing;  ///< shards that are not finished yet; none: the results hold the proposals
 };
+struct ParetoSettings;
 
 /// The steps of a study. Each keeps what it made in the study's output folder and what it found in results.json
 /// (docs/formats/results.md), so that steps may run in one process or in several, and run() repeats no step whose
@@ -50,6 +54,10 @@ class Pipeline {
   ShardOutcome search_shard(const ScanShard& shard);
   /// Searches the simulator instead, without a model; the results join the dataset. @throws as corbel::search_online
   void search_online(const OnlineSettings& settings);
+  /// Searches the simulator for a Pareto front; the results join the dataset. @throws as corbel::search_front
+  void search_front(const ParetoSettings& settings);
+  /// The same on the surrogate. @throws as corbel::predict_front
+  void predict_front(const ParetoSettings& settings);
   /// Simulates the best proposals and adds the results to the dataset. @throws Error{unsupported} without a simulator
   void validate();
   /// Looks every proposal up in a whole recorded table instead, and tells how far they are from its optimum. The
@@ -77,9 +85,16 @@ class Pipeline {
   void use(Dataset trials, const Store& store);
   /// Notes of the store that begin so hold designs which a search on the simulator has added since the last training.
   std::string searched_notes() const;
+  /// A search that simulates: keeps what it found as this section, and its trials.
+  /// @param search  given where the trials it makes are to be told of
+  void search_simulator(
+      const char* section, const std::string& key, const std::string& question,
+      const std::function<nlohmann::json(const std::function<void(std::span<const DesignId>)>&)>& search);
   SurrogateObjective make_objective();
   SurrogateSearch make_search(const SurrogateObjective& objective);
   void conclude_search(const SurrogateObjective& objective, const std::string& method, const SurrogateFindings& found);
+  /// A Pareto front stays only as long as the study asks for what it shows.
+  void forget_old_front();
   /// The trials that the model has learnt from: all but the proposals validated since.
   const Dataset& log() const { return log_ ? *log_ : *dataset_; }
   void describe_log();

@@ -184,6 +184,31 @@ void read_told_metrics(StudyFile& study, const Config& metrics) {
   }
 }
 
+/// @param known  metrics there are; empty if that is not known yet
+void read_pareto(StudyFile& study, const Config& pareto, const std::vector<std::string>& known) {
+  const char* example = "list one or two metrics, such as [energy_mj, area_mm2]";
+  if (!pareto.is_sequence()) throw pareto.error("`pareto` is a list of metrics", example);
+  const std::vector<Config>& items = pareto.items();
+  if (items.empty() || items.size() > 2) {
+    throw pareto.error(fmt::format("`pareto` lists {} metrics to trade off against {}", items.size(), study.objective),
+                       example);
+  }
+  for (const Config& item : items) {
+    const std::string name = item.text();
+    if (name == study.objective) {
+      throw item.error(fmt::format("`{}` is the objective, which is traded off anyway", name), example);
+    }
+    if (!known.empty() && std::find(known.begin(), known.end(), name) == known.end()) {
+      throw unknown_name("metric", name, known, item.place());
+    }
+    if (std::find(study.pareto.begin(), study.pareto.end(), name) != study.pareto.end()) {
+      throw item.error(fmt::format("`{}` is listed twice", name), example);
+    }
+    study.pareto.push_back(name);
+  }
+  study.pareto_place = pareto.place();
+}
+
 /// Weights that play no part in what the study asks for would only look as if they did.
 void check_weights(const StudyFile& study, const Config& objective) {
   const auto& members = study.workloads.members();
@@ -262,7 +287,7 @@ void check_workloads(const StudyFile& study, const Config& root) {
 
 StudyFile StudyFile::load(const std::filesystem::path& file) {
   const Config root = Config::load(file);
-  root.allow_only({"name", "space", "workload", "workloads", "combine", "simulator", "fixed", "objective",
+  root.allow_only({"name", "space", "workload", "workloads", "combine", "simulator", "fixed", "objective", "pareto",
                    "constraints", "metrics", "seed", "threads", "sweep", "import", "train", "search", "validate",
                    "output"});
   StudyFile study;
@@ -321,6 +346,14 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
     for (const Constraint& constraint : study.constraints) {
       if (!study.import) BoundConstraint(constraint, *study.space, metrics);
     }
+  }
+
+  if (const Config* pareto = root.find("pareto")) {
+    std::vector<std::string> known;
+    for (const MetricInfo& metric : study.simulated_metrics()) known.push_back(metric.name);
+    // A log's metrics are only known once it is read.
+    if (study.is_told()) known = study.told_metrics();
+    read_pareto(study, *pareto, known);
   }
 
   if (const Config* seed = root.find("seed")) {

@@ -44,7 +44,9 @@ struct StudyFile {
   std::shared_ptr<const Simulator> simulator;              ///< may be null when there is a log
   std::vector<std::pair<std::string, std::string>> fixed;  ///< hardware parameters the space does not vary
   std::string objective;
-  std::string objective_place;    ///< for errors found later
+  std::string objective_place;      ///< for errors found later
+  std::vector<std::string> pareto;  ///< metrics traded off against the objective: none, one or two
+  std::string pareto_place;
   std::vector<std::string> told;  ///< of `metrics:`: names beyond those that objective and limits read
   std::vector<Constraint> constraints;
   std::uint64_t seed = 1;

@@ -8,6 +8,7 @@
 #include "corbel/base/hash.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/study/online_search.hpp"
+#include "corbel/study/pareto_search.hpp"
 #include "corbel/study/study_trials.hpp"
 
 namespace corbel {
@@ -36,6 +37,12 @@ std::string options_key(const StrategyOptions& options) {
   return key;
 }
 
+std::string names_key(const std::vector<std::string>& names) {
+  std::string key;
+  for (const std::string& name : names) key += fingerprint_of({name});
+  return key;
+}
+
 }  // namespace
 
 StudyKeys::StudyKeys(const StudyFile& study) : study_(study) {
@@ -56,7 +63,9 @@ std::string StudyKeys::question() const {
 }
 
 std::string StudyKeys::model() const {
-  return fingerprint_of({source_, to_json(study_.training).dump(), std::to_string(study_.seed)});
+  // A model predicts the metrics that are traded off, too.
+  return fingerprint_of(
+      {source_, to_json(study_.training).dump(), std::to_string(study_.seed) + names_key(study_.pareto)});
 }
 
 std::string StudyKeys::training() const {
@@ -78,6 +87,23 @@ std::string StudyKeys::search(const std::string& model_fingerprint) const {
 std::string StudyKeys::online(const OnlineSettings& settings) const {
   return fingerprint_of({question(), settings.method, options_key(settings.options), std::to_string(settings.budget),
                          std::to_string(settings.batch), std::to_string(study_.seed)});
+}
+
+std::string StudyKeys::front(const ParetoSettings& settings) const {
+  std::string reference;
+  for (const double value : settings.reference) reference += fingerprint_of({format_number(value)});
+  return fingerprint_of({question(), names_key(settings.metrics), settings.method, options_key(settings.options),
+                         std::to_string(settings.budget), std::to_string(settings.batch), reference,
+                         std::to_string(study_.seed)});
+}
+
+std::string StudyKeys::trade_offs() const {
+  return fingerprint_of({question(), names_key(study_.pareto)});
+}
+
+std::string StudyKeys::trade_offs(const std::string& model_fingerprint) const {
+  return fingerprint_of({trade_offs(), model_fingerprint, format_number(study_.search.min_feasibility),
+                         format_number(study_.search.caution)});
 }
 
 std::string StudyKeys::validation(const std::string& model_fingerprint) const {

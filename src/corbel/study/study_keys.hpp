@@ -7,6 +7,7 @@
 namespace corbel {
 
 struct OnlineSettings;
+struct ParetoSettings;
 
 /// Fingerprints of what each step of a study rests on. results.json keeps those of the last run; a step whose
 /// fingerprint has changed is out of date.
@@ -28,6 +29,12 @@ class StudyKeys {
   std::string search(const std::string& model_fingerprint) const;
   /// Which search of the simulator: question(), the seed and all of its settings.
   std::string online(const OnlineSettings& settings) const;
+  /// Which search for a Pareto front: question(), the seed and all of its settings.
+  std::string front(const ParetoSettings& settings) const;
+  /// For what a Pareto front on the simulator shows: question() and the metrics that the study trades off.
+  std::string trade_offs() const;
+  /// For what one on the surrogate shows: trade_offs(), the model file, and what counts as feasible.
+  std::string trade_offs(const std::string& model_fingerprint) const;
   /// When `run` validates.
   std::string validation(const std::string& model_fingerprint) const;
 

@@ -36,6 +36,8 @@ class SurrogateSearch {
 
   /// "scan" or a strategy: what the study names, or "auto" stands for.
   const std::string& method() const { return method_; }
+  /// Where it looks: beside the log, within the limits that are known exactly. Must not outlive this.
+  SearchDomain domain() const;
   /// Deterministic for the study's seed. @throws Error{interrupted}: the same search goes on, if it is a scan
   SurrogateFindings run(Monitor& monitor) const;
 
@@ -48,7 +50,6 @@ class SurrogateSearch {
   SurrogateFindings merge_shards(std::uint64_t count) const;
 
  private:
-  SearchDomain domain() const;
   ScanOptions scan_options(const ScanShard& shard) const;
 
   const StudyFile& study_;
