@@ -86,6 +86,8 @@ std::string design_line(const ReportView& view, const json& design, bool is_chos
 std::string ranking_section(const ReportView& view) {
   const json& proposals = items_of(member(view.results, "proposals"));
   if (proposals.empty()) {
+    const bool on_simulator = member(view.results, "online").is_object() || member(view.results, "pareto").is_object();
+    if (on_simulator && !member(view.results, "search").is_object()) return "";
     return fmt::format("<section><h2>Ranked proposals</h2><p>{}</p></section>\n",
                        member(view.results, "search").is_object()
                            ? "The search found no design that is predicted to be feasible and to meet every constraint."
