@@ -50,9 +50,9 @@ int solved(const Objective& objective, std::string_view strategy, std::uint64_t 
 
 TEST(Bayesian, FindsTheBottomOfABowl) {
   const auto objective = make_objective(million_designs(), [](const Design& x) { return Score{bowl(x), 0}; });
-  EXPECT_EQ(solved(*objective, "bayesian", 120, 1, 0), 5);
-  EXPECT_EQ(solved(*objective, "bayesian", 160, 16, 0), 5);
-  EXPECT_EQ(solved(*objective, "random", 160, 16, 0), 0);
+  EXPECT_EQ(solved(*objective, "bayesian", 100, 1, 0), 5);
+  EXPECT_EQ(solved(*objective, "bayesian", 96, 16, 0), 5);
+  EXPECT_EQ(solved(*objective, "random", 120, 16, 0), 0);
 }
 
 TEST(Bayesian, FindsTheOptimumBehindAConstraint) {

@@ -106,7 +106,7 @@ TEST(Population, EveryMemberIsToldEverything) {
     for (const DesignId id : told) EXPECT_TRUE(seen.contains(id));
     ++count;
   }
-  EXPECT_GE(count, 4u);
+  EXPECT_GE(count, 5u);
 }
 
 TEST(Population, OptionsEvolveAndNoStrategyDiesOut) {
@@ -212,13 +212,9 @@ TEST_P(PopulationOnMaestro, ReachesTheKnownOptimum) {
     GTEST_SKIP() << test::MaestroTable::file(GetParam()) << " is not on this machine";
   const test::MaestroTable table(GetParam());
   for (const std::size_t batch : {1, 16}) {
-    int exact = 0;
-    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-      Strategy strategy = make_strategy("population", {table.space(), {}}, {}, seed);
-      const auto result = optimise(table, strategy, {.budget = 1000, .batch = batch, .keep = 1}, silent_monitor());
-      exact += result.best.at(0).score.objective == table.optimum();
-    }
-    EXPECT_GE(exact, 4);
+    Strategy strategy = make_strategy("population", {table.space(), {}}, {}, 1);
+    const auto result = optimise(table, strategy, {.budget = 300, .batch = batch, .keep = 1}, silent_monitor());
+    EXPECT_EQ(result.best.at(0).score.objective, table.optimum()) << batch;
   }
 }
 

@@ -261,9 +261,24 @@ class Bayesian final : public SequentialStrategy {
       fit();
       extend_models();
     }
-    const Evaluation* best = observations_.best();
+    update_incumbent();
+  }
+
+  // The best of what is feasible, or what a design that is out is believed to be: else a batch would crowd where the
+  // first of its designs was promising.
+  void update_incumbent() {
     incumbent_.reset();
-    if (best->score.feasible() && has_objective(best->score)) incumbent_ = target(objective, best->score).value;
+    Model &objectives = models_[objective], &violations = models_[violation];
+    if (!objectives.process) return;
+    const Score& best = observations_.best()->score;
+    if (!best.feasible() || !has_objective(best)) return;
+    incumbent_ = target(objective, best).value;
+    for (std::size_t k = 0; k < joined_.size(); ++k) {
+      if (observation_of_.contains(joined_[k])) continue;
+      if (violations.process && violations.process->learnt_target(violations.base.size() + k) > 0) continue;
+      const double believed = objectives.process->learnt_target(objectives.base.size() + k);
+      incumbent_ = std::min(*incumbent_, believed);
+    }
   }
 
   void extend_models() {
@@ -311,7 +326,7 @@ class Bayesian final : public SequentialStrategy {
       const auto& [mean, variance] = predictions[violation];
       sum += log_normal_cdf(-mean / std::sqrt(variance + trust * trust));
     }
-    if (models_[objective].process && incumbent_) {
+    if (incumbent_) {
       const auto& [mean, variance] = predictions[objective];
       const double deviation = std::sqrt(variance);
       sum += log_expected_improvement((*incumbent_ - mean) / deviation) + std::log(deviation);
@@ -580,7 +595,7 @@ class Bayesian final : public SequentialStrategy {
   std::array<Model, quantities.size()> models_;
   std::vector<DesignId> joined_;  // designs proposed or told since
   std::unordered_set<DesignId> is_joined_;
-  std::optional<double> incumbent_;  // target of the best feasible observation
+  std::optional<double> incumbent_;  // target that a design must improve on
 
   std::vector<Design> candidates_;
   std::unordered_set<DesignId> is_candidate_;

@@ -15,6 +15,7 @@ inline constexpr std::array population_options{
     StrategyOption{"firefly", 1, 0, 100, "members of strategy `firefly`", true},
     StrategyOption{"local_search", 1, 0, 100, "members of strategy `local_search`", true},
     StrategyOption{"generative", 1, 0, 100, "members of strategy `generative`", true},
+    StrategyOption{"bayesian", 1, 0, 100, "members of strategy `bayesian`", true},
     StrategyOption{"starts", 20, 1, 100000, "random designs before the members are asked", true},
     StrategyOption{"decay", 0.97, 0, 1, "what an evaluation leaves of the credit of earlier ones"},
     StrategyOption{"temperature", 0.1, 1e-3, 1000, "of the softmax of credits: higher is closer to equal shares"},
