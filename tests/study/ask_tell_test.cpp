@@ -259,7 +259,16 @@ TEST_F(AskTellTest, NamesEntryKeyAndValueOfWhatItCannotTake) {
   refused(study, R"([{"id": 1, "metrics": {"cost_ms": NaN, "area_mm2": 1}}])", "not JSON", "JSON has no NaN");
   refused(study, R"([{"id": 1, "metrics": {"cost_ms": 1e999, "area_mm2": 1}}])", "not JSON", "");
   refused(study, R"([{"id": 1, "metrics": {"cost_ms": 1, "cost_ms": 2, "area_mm2": 1}}])",
-          "the key `cost_ms` stands twice", "keep one");
+          "results.json: result 0: the key `cost_ms` stands twice", "keep one");
+  refused(study, R"({"study": "x", "results": [3, [1], {"id": 1, "id": 2}]})",
+          "results.json: result 2: the key `id` stands twice", "keep one");
+  refused(study, R"({"results": [{"id": 1}], "results": []})", "results.json: the key `results` stands twice", "");
+  try {
+    AskTell(study).tell("[\"" + std::string(100'000, 'x'), "results.json");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_LT(std::string(error.what()).size(), 500U) << "not all of what cannot be read";
+  }
   refused(study, "7", "results.json: `7` is no list of results", "write [");
   refused(study, R"({"result": []})", "unknown key `result`", "did you mean `results`?");
   refused(study, R"({"study": "x"})", "it has no `results`", "results");
@@ -368,6 +377,41 @@ TEST_F(AskTellTest, KnowsTheLimitsThatASimulatorComputes) {
   tell(study, R"([{"id": 3, "metrics": {"latency_ms": 2, "area_mm2": 5, "power_w": 1}}])"_json);
   expect_error([&] { Pipeline(study, silent_monitor()).dataset(); }, ErrorCode::not_found, "no trials of this study's",
                "corbel sweep");
+}
+
+TEST_F(AskTellTest, HearsNothingOfOtherNetworks) {
+  const auto of = [&](const std::string& workloads) { return load(workloads + study_text); };
+  const StudyFile first = of("workload: mobilenet_v2\n");
+  const std::vector<DesignId> asked = AskTell(first).ask(6).designs;
+  json results = json::array();
+  for (const DesignId id : asked) results.push_back(result(first, id));
+  tell(first, results);
+  // In the same store, from the beginning.
+  const StudyFile second = of("workload: resnet50\n");
+  EXPECT_EQ(AskTell(second).ask(6).designs, asked);
+  EXPECT_FALSE(tell(second, json::array()).best);
+}
+
+TEST_F(AskTellTest, HearsNothingOfOtherWeights) {
+  const auto weighted = [&](const std::string& weight) {
+    return load("space: edge\nworkloads: [mobilenet_v2, {name: resnet50, weight: " + weight +
+                "}]\nsimulator: edge\nobjective: latency_ms\n");
+  };
+  const StudyFile first = weighted("1"), second = weighted("2");
+  tell(first, R"([{"id": 3, "metrics": {"latency_ms": 2}}])"_json);
+  EXPECT_FALSE(tell(second, json::array()).best) << "the combined latency of other weights";
+  EXPECT_EQ(tell(first, json::array()).best->objective, 2);
+}
+
+TEST_F(AskTellTest, BeginsAnewWhereItsStateCannotBeRead) {
+  const StudyFile study = load();
+  std::set<DesignId> given;
+  for (const char* state : {"", "no JSON", "[]", R"({"key": 5})", R"({"key": null})"}) {
+    if (*state) Store(study.store_file(), Store::Mode::read_write).set_note("ask strategy", state);
+    const std::vector<DesignId> asked = AskTell(study).ask(3).designs;
+    EXPECT_EQ(asked.size(), 3U) << state;
+    for (const DesignId id : asked) EXPECT_TRUE(given.insert(id).second) << state;
+  }
 }
 
 TEST_F(AskTellTest, NeedsASpace) {

@@ -31,13 +31,12 @@ constexpr std::chrono::minutes patience{10};
 constexpr std::string_view strategy_note = "ask strategy";
 
 TrialGroup told_group(const StudyFile& study) {
-  TrialGroup group{*study.space, "told", fingerprint("told"), "", "", study.told_metrics()};
-  if (study.workloads.members().size() == 1) {
-    const Network& network = study.workloads.members().front().network;
-    group.workload = network.name;
-    group.workload_fingerprint = network.fingerprint();
+  std::string workloads;
+  for (const WorkloadSuite::Member& member : study.workloads.members()) {
+    workloads += (workloads.empty() ? "" : ", ") + member.network.name;
   }
-  return group;
+  // Of several networks the combined metrics are told: other weights or another rule make other trials.
+  return {*study.space, "told", fingerprint("told"), workloads, study.workloads.fingerprint(), study.told_metrics()};
 }
 
 /// Without making it.
@@ -93,7 +92,8 @@ class SavedStrategy {
     std::string limits;
     for (const Constraint& constraint : study.constraints) limits += constraint.text() + "\n";
     key_ = fingerprint(json{strategy_.id(), study.search.options, study.seed, question.space().fingerprint(),
-                            study.objective, limits, study.simulator ? study.simulator->fingerprint() : ""}
+                            study.workloads.fingerprint(), study.objective, limits,
+                            study.simulator ? study.simulator->fingerprint() : ""}
                            .dump());
     if (!load()) {
       strategy_ = make(study, question, outstanding);
@@ -134,8 +134,8 @@ class SavedStrategy {
   /// trials.
   bool load() {
     const json saved = json::parse(store_.note(strategy_note), nullptr, /*allow_exceptions=*/false);
-    if (!saved.is_object() || saved.value("key", "") != key_) return false;
     try {
+      if (saved.at("key") != key_) return false;
       strategy_.load(saved.at("state").get<std::string>());
       heard_ = saved.at("heard").get<std::vector<DesignId>>();
     } catch (const json::exception&) {

@@ -29,36 +29,43 @@ std::string shown(const json& value) {
   return in_quotes(value.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
+std::string place_of_entry(const std::string& place, std::size_t entry) {
+  return fmt::format("{}: result {}", place, entry);
+}
+
 /// JSON in which no key is repeated: the second value would replace the first silently.
 json parse_strictly(std::string_view text, const std::string& place) {
+  using Event = json::parse_event_t;
   std::vector<std::set<std::string>> keys;
-  std::string repeated;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
+  int level = 1;  // of the entries: in a list, or in one under "results"
+  std::size_t entries = 0;
+  const auto watch = [&](int depth, Event event, json& parsed) {
     // Copies and destructors of nested values recurse.
     if (depth > 16) throw bad(place, "nested too deeply", fmt::format("write a list of results, such as {}", example));
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      repeated = parsed.get<std::string>();
+    if (depth == 0 && event == Event::object_start) level = 2;
+    if (depth == level && (event == Event::object_start || event == Event::array_start || event == Event::value)) {
+      ++entries;
+    }
+    if (event == Event::object_start) keys.emplace_back();
+    if (event == Event::object_end) keys.pop_back();
+    if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      throw bad(depth > level ? place_of_entry(place, entries - 1) : place,
+                fmt::format("the key {} stands twice in one object", in_quotes(parsed.get<std::string>())),
+                "keep one of them");
     }
     return true;
   };
-  json value;
   try {
-    value = json::parse(text, watch);
+    return json::parse(text, watch);
   } catch (const json::exception& error) {
     // "[json.exception.parse_error.101] parse error at line 1, column 5: …"
     std::string what = error.what();
     if (const std::size_t end = what.find("] "); end != std::string::npos) what.erase(0, end + 2);
     const bool nan = text.find("NaN") != std::string_view::npos || text.find("Infinity") != std::string_view::npos;
-    throw bad(place, "not JSON: " + what,
+    throw bad(place, "not JSON: " + printable(what, 300),
               nan ? "JSON has no NaN: tell such a design as {\"state\": \"failed\"} or \"infeasible\""
                   : fmt::format("write a list of results, such as {}", example));
   }
-  if (!repeated.empty()) {
-    throw bad(place, fmt::format("the key {} stands twice in one object", in_quotes(repeated)), "keep one of them");
-  }
-  return value;
 }
 
 /// Reads one entry.
@@ -232,7 +239,7 @@ std::vector<ToldResult> parse_told(std::string_view text, std::string_view place
   }
   std::vector<ToldResult> results;
   for (std::size_t i = 0; i < told.size(); ++i) {
-    const std::string at = fmt::format("{}: result {}", where, i);
+    const std::string at = place_of_entry(where, i);
     results.push_back({at, Entry(told[i], at, question).read()});
   }
   return results;
