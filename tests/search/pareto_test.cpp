@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cmath>
@@ -330,6 +331,24 @@ TEST_P(MaestroFront, IsNearlyReached) {
 
 INSTANTIATE_TEST_SUITE_P(Networks, MaestroFront, ::testing::Values("resnet50", "mobilenetv2"),
                          [](const auto& row) { return std::string(row.param); });
+
+TEST(Nsga2, HasRoomForLargeGenerations) {
+  // Lists of who dominates whom took 8 bytes for every pair: 800 MB.
+  const DesignSpace space({Parameter::integer("a", 0, 9999), Parameter::integer("b", 0, 9999)});
+  const FunctionObjective objective(space, 2, [](const Design& x) {
+    return MultiScore{{x[0] + x[1] * 1e-4, x[0] * 1e-4 + x[1]}, x[0] % 2 ? 1.0 + x[1] : 0};
+  });
+  const auto peak_kilobytes = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+  };
+  const auto before = peak_kilobytes();
+  const ParetoResult result =
+      pareto_search(objective, {space, {}}, {.budget = 14'000, .batch = 14'000}, silent_monitor());
+  EXPECT_EQ(result.scored, 14'000U);
+  EXPECT_LT(peak_kilobytes() - before, 300'000);
+}
 
 TEST(ParetoSearch, MeasuresUpToTheWorstOfTheFeasibleDesigns) {
   // Feasible: (0, 9), (1, 8), …, and (5, 20), which the rest dominates; all of 11 designs are scored.

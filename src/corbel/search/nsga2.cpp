@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -121,34 +122,37 @@ class Nsga2 final : public ParetoMethod {
     population_ = std::move(population);
   }
 
-  // Section III-A: indices into the population, front by front.
+  // Section III-A: indices into the population, front by front. In an order where all come behind those that beat them,
+  // each belongs to the first front of which none does (Zhang et al. 2015); no list of all pairs is kept, which
+  // generations of many thousands would not leave room for.
   std::vector<std::vector<std::size_t>> sort_by_domination() const {
-    const std::size_t n = population_.size();
-    std::vector<std::vector<std::size_t>> below(n), fronts(1);
-    std::vector<std::size_t> above(n, 0);
-    for (std::size_t i = 0; i < n; ++i) {
-      for (std::size_t j = i + 1; j < n; ++j) {
-        const MultiScore &a = population_[i].evaluation.score, &b = population_[j].evaluation.score;
-        if (beats(b, a, true)) {
-          below[j].push_back(i);
-          ++above[i];
-        } else if (beats(a, b, false)) {
-          below[i].push_back(j);
-          ++above[j];
-        }
+    const auto score = [&](std::size_t i) -> const MultiScore& { return population_[i].evaluation.score; };
+    std::vector<std::size_t> order(population_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      if (score(a).feasible() != score(b).feasible()) return score(a).feasible();
+      if (!score(a).feasible() && score(a).violation != score(b).violation) {
+        return score(a).violation < score(b).violation;
+      }
+      if (score(a).feasible() && score(a).objectives != score(b).objectives) {
+        return score(a).objectives < score(b).objectives;
+      }
+      return a > b;
+    });
+    std::vector<std::vector<std::size_t>> fronts;
+    for (const std::size_t i : order) {
+      // One that is beaten in a front is beaten in all before it, too.
+      const auto first = std::partition_point(fronts.begin(), fronts.end(), [&](const auto& front) {
+        return std::any_of(front.rbegin(), front.rend(),
+                           [&](std::size_t other) { return beats(score(other), score(i), other > i); });
+      });
+      if (first == fronts.end()) {
+        fronts.push_back({i});
+      } else {
+        first->push_back(i);
       }
     }
-    for (std::size_t i = 0; i < n; ++i)
-      if (above[i] == 0) fronts[0].push_back(i);
-    while (!fronts.back().empty()) {
-      std::vector<std::size_t> next;
-      for (const std::size_t i : fronts.back())
-        for (const std::size_t j : below[i])
-          if (--above[j] == 0) next.push_back(j);
-      std::sort(next.begin(), next.end());
-      fronts.push_back(std::move(next));
-    }
-    fronts.pop_back();
+    for (std::vector<std::size_t>& front : fronts) std::sort(front.begin(), front.end());
     return fronts;
   }
 
