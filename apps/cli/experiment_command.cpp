@@ -27,7 +27,6 @@ struct ExperimentArguments {
   std::vector<std::string> constraints, methods;
   ExperimentOptions options;
   std::string folder;
-  bool fresh = false;
 };
 
 ExperimentQuestion question_of(const ExperimentArguments& arguments, Monitor& monitor) {
@@ -108,7 +107,6 @@ void experiment(const ExperimentArguments& arguments, const Common& common, int&
   if (common.threads) options.threads = *common.threads;
   const ExperimentQuestion question = question_of(arguments, monitor);
   options.folder = folder_of(arguments);
-  if (arguments.fresh) std::filesystem::remove_all(options.folder / "runs");
   const json found = run_experiment(question, options, monitor);
   const std::filesystem::path page = options.folder / "experiment.html";
   write_file(options.folder / "experiment.json", found.dump(1) + "\n");
@@ -158,7 +156,7 @@ void add_experiment_command(CLI::App& app, Common& common, int& exit_code) {
   command->add_option("--threads", common.threads, "Runs at a time; 0: all cores")->check(CLI::Range(0, 4096));
   command->add_option("--to", arguments->folder,
                       "Folder of runs and report; experiment in the study's output, or here");
-  command->add_flag("--fresh", arguments->fresh, "Start over: remove the runs that are there first");
+  command->add_flag("--fresh", arguments->options.fresh, "Start over: remove the runs that are there first");
   add_common(*command, common);
   command->callback([arguments, &common, &exit_code] { experiment(*arguments, common, exit_code); });
 }

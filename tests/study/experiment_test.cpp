@@ -304,9 +304,40 @@ TEST(Experiment, RefusesWhatCannotBeCompared) {
   EXPECT_NE(fault_of([](ExperimentOptions& o) { o.methods.clear(); }).find("no methods"), std::string::npos);
   EXPECT_NE(fault_of([](ExperimentOptions& o) { o.methods.push_back(o.methods[0]); }).find("`random` twice"),
             std::string::npos);
+  // The same options, left out or written down: their runs would be the same files.
+  EXPECT_NE(fault_of([](ExperimentOptions& o) {
+              o.methods = ExperimentMethod::parse_list("firefly,random,firefly:perturbation=0.10");
+            }).find("`firefly` and `firefly:perturbation=0.10`, which are the same"),
+            std::string::npos);
+  EXPECT_NE(fault_of([](ExperimentOptions& o) { o.optimum = std::nan(""); }).find("optimum that is no number"),
+            std::string::npos);
   EXPECT_NE(fault_of([](ExperimentOptions& o) { o.budgets = {100, 0}; }).find("0 queries"), std::string::npos);
   EXPECT_NE(fault_of([](ExperimentOptions& o) { o.seeds = 0; }).find("no seeds"), std::string::npos);
   EXPECT_NE(fault_of([](ExperimentOptions& o) { o.batch = 0; }).find("0 designs"), std::string::npos);
+}
+
+TEST(Experiment, HasItsFolderToItself) {
+  // Two that wrote the same runs would append each query twice.
+  const TemporaryFolder folder;
+  const ExperimentOptions wanted = options(folder.path(), "random");
+  std::atomic<int> runs = 0;
+  {
+    const FileLock other(folder.path() / ".lock");
+    EXPECT_NE(fault([&] { run(steps(&runs), wanted); }).find("another process"), std::string::npos);
+    EXPECT_EQ(runs, 0);
+  }
+  run(steps(&runs), wanted);
+  EXPECT_EQ(runs, 5 * 100);
+}
+
+TEST(Experiment, StartsOverWhenAsked) {
+  const TemporaryFolder folder;
+  ExperimentOptions wanted = options(folder.path(), "random");
+  std::atomic<int> runs = 0;
+  const json first = run(steps(&runs), wanted);
+  wanted.fresh = true;
+  EXPECT_EQ(run(steps(&runs), wanted), first);
+  EXPECT_EQ(runs, 2 * 5 * 100);
 }
 
 /// A whole table of 3 × 2 designs; the best within the area is 12 at (2, os).

@@ -6,12 +6,14 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/json.hpp"
 #include "corbel/base/monitor.hpp"
@@ -31,6 +33,11 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Points of a curve of the best so far: enough for a smooth line, whatever the budget.
 constexpr std::size_t curve_points = 80;
 
+/// Made on any space, so that a mistake in its options is told before anything runs.
+Strategy make_any(const ExperimentMethod& method) {
+  return make_strategy(method.strategy, {DesignSpace({Parameter::boolean("any")}), {}}, method.options);
+}
+
 void check(const ExperimentOptions& options) {
   const auto refuse = [](const std::string& what, const char* hint) {
     return Error(ErrorCode::invalid_input, "the experiment " + what, hint);
@@ -40,11 +47,31 @@ void check(const ExperimentOptions& options) {
   if (options.batch == 0) throw refuse("asks for batches of 0 designs", "give at least 1");
   if (options.budgets.empty() || *std::min_element(options.budgets.begin(), options.budgets.end()) == 0)
     throw refuse("has no budget, or one of 0 queries", "give at least 1");
-  std::set<std::string> labels;
+  if (options.optimum && !std::isfinite(*options.optimum))
+    throw refuse("has an optimum that is no number", "give the least objective, or leave it out");
+  // By their states, which name options left at their defaults too: runs of the same method are one file.
+  std::map<std::string, std::string> labels;
   for (const ExperimentMethod& method : options.methods) {
-    if (!labels.insert(method.label).second)
+    const auto [same, is_new] = labels.emplace(method.strategy + " " + make_any(method).save(), method.label);
+    if (is_new) continue;
+    if (same->second == method.label)
       throw refuse(fmt::format("names {} twice", in_quotes(method.label)), "name it once");
+    throw refuse(fmt::format("names {} and {}, which are the same", in_quotes(same->second), in_quotes(method.label)),
+                 "name one of them");
   }
+}
+
+std::filesystem::path runs_folder(const std::filesystem::path& folder) {
+  return folder / "runs";
+}
+
+void remove_runs(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::remove_all(runs_folder(folder), error);
+  if (!error) return;
+  throw Error(ErrorCode::file_access,
+              fmt::format("cannot remove {}: {}", runs_folder(folder).string(), error.message()),
+              "check the permissions there");
 }
 
 struct Task {
@@ -55,7 +82,7 @@ struct Task {
 
 std::filesystem::path run_file(const ExperimentOptions& options, const ExperimentMethod& method, std::uint64_t seed,
                                const std::string& key) {
-  return options.folder / "runs" / fmt::format("{}-{}-{}.jsonl", method.strategy, seed, key.substr(0, 12));
+  return runs_folder(options.folder) / fmt::format("{}-{}-{}.jsonl", method.strategy, seed, key.substr(0, 12));
 }
 
 std::vector<Task> run_all(const ExperimentQuestion& question, const ExperimentOptions& options, std::uint64_t budget,
@@ -229,8 +256,7 @@ ExperimentMethod ExperimentMethod::parse(std::string_view text) {
       rest.remove_prefix(item.size() + 1);
     }
   }
-  // Made once here, so that a mistake is told before anything runs.
-  make_strategy(method.strategy, {DesignSpace({Parameter::boolean("any")}), {}}, method.options);
+  make_any(method);
   return method;
 }
 
@@ -255,6 +281,9 @@ std::vector<ExperimentMethod> ExperimentMethod::parse_list(std::string_view text
 
 json run_experiment(const ExperimentQuestion& question, const ExperimentOptions& options, Monitor& monitor) {
   check(options);
+  // Two processes that append to one file of a run would leave each query in it twice.
+  const FileLock lock(options.folder / ".lock");
+  if (options.fresh) remove_runs(options.folder);
   std::vector<std::uint64_t> budgets = options.budgets;
   std::sort(budgets.begin(), budgets.end());
   budgets.erase(std::unique(budgets.begin(), budgets.end()), budgets.end());

@@ -64,13 +64,16 @@ struct ExperimentOptions {
   std::size_t threads = 0;                           ///< runs at a time; 0: all cores
   std::optional<double> optimum;                     ///< known from elsewhere
   std::filesystem::path folder;                      ///< where the runs are kept
+  bool fresh = false;                                ///< removes the runs that are there first
 };
 
 /// Runs every method with every seed and compares them: docs/experiment.md has the keys of what it returns. Each run
 /// is kept in `folder` as it goes, so that the same call after Ctrl-C or a kill goes on, and a larger budget or
 /// another method adds to what is there. All methods get the same number of queries, and every one is counted.
 /// Deterministic but for the times, for any number of threads.
-/// @throws Error{invalid_input} for no methods, budgets or seeds, or a method named twice; Error{interrupted}
+/// @throws Error{invalid_input} for no methods, budgets or seeds, or a method named twice; Error{file_access} if
+/// another
+///         process works in the folder, or it cannot be written; Error{interrupted}
 nlohmann::json run_experiment(const ExperimentQuestion& question, const ExperimentOptions& options, Monitor& monitor);
 
 }  // namespace corbel

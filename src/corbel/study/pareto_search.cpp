@@ -145,6 +145,11 @@ void check(const StudyFile& study, const DesignSpace& space, const ParetoSetting
                     objectives),
         fmt::format("give one for each of {}, {}, in this order", study.objective, fmt::join(settings.metrics, ", ")));
   }
+  for (const double value : settings.reference) {
+    if (std::isfinite(value)) continue;
+    throw Error(ErrorCode::invalid_input, fmt::format("the reference point has the value {}", value),
+                "give finite numbers, in the units of the metrics");
+  }
 }
 
 ParetoOptions options_of(const StudyFile& study, const ParetoSettings& settings) {
