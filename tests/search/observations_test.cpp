@@ -36,13 +36,28 @@ TEST(Observations, KeepTheFirstEvaluationOfEachDesignAndTheBest) {
   EXPECT_TRUE(observations.add({{2, 0, 0, 0}, {4, 0.5}}));
   EXPECT_FALSE(observations.add({{0, 0, 0, 0}, {1, 0}}));
   EXPECT_EQ(observations.size(), 3u);
-  EXPECT_EQ(observations.feasible(), 1u);
   EXPECT_EQ(observations.best()->design, (Design{1, 0, 0, 0}));
 
   Observations loaded(space());
   loaded.from_json(observations.to_json());
   EXPECT_EQ(loaded.to_json(), observations.to_json());
   EXPECT_EQ(loaded.best()->score.objective, 5);
+}
+
+TEST(Observations, RankEqualsByTheOrderInWhichTheyCame) {
+  Observations observations(space());
+  const std::vector<Score> scores = {{std::nan(""), 2}, {5, 0}, {4, 0.5}, {3, 0}, {5, 0}};
+  for (std::uint32_t i = 0; i < scores.size(); ++i) observations.add({{i, 0, 0, 0}, scores[i]});
+  EXPECT_EQ(observations.best(3), (std::vector<std::size_t>{3, 1, 4}));
+  EXPECT_EQ(observations.best(9), (std::vector<std::size_t>{3, 1, 4, 2, 0}));
+}
+
+TEST(Observations, AThinnedRankingKeepsItsBestAndSpreadsTheOthers) {
+  std::vector<std::size_t> ranking = {9, 8, 7, 6, 5, 4, 3, 2};
+  thin_ranking(ranking, 2, 8);
+  EXPECT_EQ(ranking.size(), 8u);
+  thin_ranking(ranking, 2, 5);
+  EXPECT_EQ(ranking, (std::vector<std::size_t>{9, 8, 7, 5, 3}));
 }
 
 TEST(Observations, RefuseADamagedList) {

@@ -1,13 +1,10 @@
 #include "corbel/search/bayesian.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
-#include <numeric>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -137,12 +134,16 @@ class Bayesian final : public SequentialStrategy {
     is_joined_.insert(id);
   }
 
+  double objective_target(double value) const {
+    return std::clamp(scale_.to_target(value), -largest_target, largest_target);
+  }
+
   // Target of an observation; one that does not teach the quantity stays unknown.
   GaussianProcessTarget target(Quantity quantity, const Score& score) const {
     using Kind = GaussianProcessTarget::Kind;
     if (quantity == objective) {
       if (!has_objective(score)) return {0, Kind::unknown};
-      return {std::clamp(scale_.to_target(score.objective), -largest_target, largest_target), Kind::exact};
+      return {objective_target(score.objective), Kind::exact};
     }
     if (std::isnan(score.violation)) return {0, Kind::unknown};
     // How far inside the limits a feasible design lies is not told.
@@ -160,9 +161,7 @@ class Bayesian final : public SequentialStrategy {
     if (chosen.size() <= count) return chosen;
     std::stable_sort(chosen.begin(), chosen.end(),
                      [&](std::size_t a, std::size_t b) { return better(all[a].score, all[b].score); });
-    const std::size_t best = count / 2, rest = chosen.size() - best;
-    for (std::size_t k = best; k < count; ++k) chosen[k] = chosen[best + (k - best) * rest / (count - best)];
-    chosen.resize(count);
+    thin_ranking(chosen, count / 2, count);
     std::sort(chosen.begin(), chosen.end());
     return chosen;
   }
@@ -271,8 +270,8 @@ class Bayesian final : public SequentialStrategy {
     Model &objectives = models_[objective], &violations = models_[violation];
     if (!objectives.process) return;
     const Score& best = observations_.best()->score;
-    if (!best.feasible() || !has_objective(best)) return;
-    incumbent_ = target(objective, best).value;
+    if (!best.feasible() || std::isnan(best.objective)) return;
+    incumbent_ = objective_target(best.objective);
     for (std::size_t k = 0; k < joined_.size(); ++k) {
       if (observation_of_.contains(joined_[k])) continue;
       if (violations.process && violations.process->learnt_target(violations.base.size() + k) > 0) continue;
@@ -304,7 +303,7 @@ class Bayesian final : public SequentialStrategy {
   std::optional<Design> best_candidate() {
     update_models();
     if (!models_[objective].process && !models_[violation].process) return std::nullopt;
-    reoffspring_made();
+    renew_candidates();
     while (!candidates_.empty()) {
       const std::size_t best = best_index();
       Design design = candidates_[best];
@@ -367,7 +366,7 @@ class Bayesian final : public SequentialStrategy {
     if (!is_candidate_.contains(id) && ids.insert(id).second) fresh.push_back(std::move(design));
   }
 
-  void reoffspring_made() {
+  void renew_candidates() {
     acquisition_.clear();
     for (std::size_t i = candidates_.size(); i-- > 0;)
       if (!unseen().available(candidates_[i])) drop(i);
@@ -389,15 +388,8 @@ class Bayesian final : public SequentialStrategy {
   // New designs around the best observations, and random ones.
   std::vector<Design> offspring() {
     const std::vector<Evaluation>& all = observations_.all();
-    std::vector<std::size_t> elite(all.size());
-    std::iota(elite.begin(), elite.end(), std::size_t{0});
-    const std::size_t count = std::min(elites, elite.size());
-    std::partial_sort(elite.begin(), elite.begin() + static_cast<std::ptrdiff_t>(count), elite.end(),
-                      [&](std::size_t a, std::size_t b) {
-                        if (better(all[a].score, all[b].score)) return true;
-                        return !better(all[b].score, all[a].score) && a < b;
-                      });
-    const auto parent = [&]() -> const Design& { return all[elite[rng().below(count)]].design; };
+    const std::vector<std::size_t> elite = observations_.best(elites);
+    const auto parent = [&]() -> const Design& { return all[elite[rng().below(elite.size())]].design; };
     std::vector<Design> fresh;
     std::unordered_set<DesignId> ids;
     for (Design& design : around(all[elite[0]].design)) offer(fresh, ids, std::move(design));
@@ -547,7 +539,7 @@ class Bayesian final : public SequentialStrategy {
       observation_of_.emplace(space().id(observations_.all()[i].design), i);
     pending_.clear();
     for (const nlohmann::json& each : json.at("pending"))
-      pending_.push_back({design_from_json(each.at("design")), whole_from_json(each.at("told"))});
+      pending_.push_back({design_id_from_json(space(), each.at("design")), whole_from_json(each.at("told"))});
     fitted_ = whole_from_json(json.at("fitted"));
     if (fitted_ > observations_.size()) throw damaged_state("a model knows more than was told");
     const nlohmann::json& models = json.at("models");
@@ -563,24 +555,17 @@ class Bayesian final : public SequentialStrategy {
     }
     joined_.clear();
     is_joined_.clear();
-    for (const nlohmann::json& each : json.at("joined"))
-      joined_.push_back(space().id(space().design(design_from_json(each))));
+    for (const nlohmann::json& each : json.at("joined")) joined_.push_back(design_id_from_json(space(), each));
     is_joined_.insert(joined_.begin(), joined_.end());
     candidates_.clear();
     is_candidate_.clear();
     acquisition_.clear();
     for (const nlohmann::json& each : json.at("candidates")) {
-      candidates_.push_back(space().design(design_from_json(each)));
+      candidates_.push_back(space().design(design_id_from_json(space(), each)));
       is_candidate_.insert(space().id(candidates_.back()));
     }
     set_scale();
     build();
-  }
-
-  DesignId design_from_json(const nlohmann::json& json) const {
-    const DesignId id = whole_from_json(json);
-    if (id >= space().size()) throw damaged_state(fmt::format("design {} lies outside the space", id));
-    return id;
   }
 
   DesignFeatures features_;

@@ -1,7 +1,5 @@
 #include "corbel/search/generative.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <deque>
@@ -386,11 +384,7 @@ class Generative final : public SequentialStrategy {
     for (const std::size_t observation : ranked) rank(observation);
     const auto ids = [&](const char* name) {
       std::deque<DesignId> designs;
-      for (const nlohmann::json& each : json.at(name)) {
-        designs.push_back(whole_from_json(each));
-        if (designs.back() >= space().size())
-          throw damaged_state(fmt::format("design {} lies outside the space", designs.back()));
-      }
+      for (const nlohmann::json& each : json.at(name)) designs.push_back(design_id_from_json(space(), each));
       return designs;
     };
     pending_ = ids("pending");

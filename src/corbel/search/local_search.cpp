@@ -1,7 +1,5 @@
 #include "corbel/search/local_search.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -173,11 +171,8 @@ class LocalSearch final : public SequentialStrategy {
     if (current_.has_value() != home_.has_value() || (current_ && !record_))
       throw damaged_state("its place in the climb cannot be");
     ahead_.reset();
-    if (const nlohmann::json& ahead = json.at("ahead"); !ahead.is_null()) {
-      const DesignId id = whole_from_json(ahead);
-      if (id >= space().size()) throw damaged_state(fmt::format("design {} lies outside the space", id));
-      ahead_ = space().design(id);
-    }
+    if (const nlohmann::json& ahead = json.at("ahead"); !ahead.is_null())
+      ahead_ = space().design(design_id_from_json(space(), ahead));
     key_ = whole_from_json(json.at("key"));
     cursor_ = whole_from_json(json.at("cursor"));
     const auto set = [&](const char* name) {

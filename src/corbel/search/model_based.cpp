@@ -1,7 +1,5 @@
 #include "corbel/search/model_based.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <deque>
@@ -168,32 +166,31 @@ class ModelBased final : public SequentialStrategy {
   }
 
   // The first `count` evaluations, or of a long history its best and an even sample of the others.
-  std::vector<const Evaluation*> selected(std::size_t count) const {
-    std::vector<const Evaluation*> rows;
-    for (std::size_t i = 0; i < count; ++i) rows.push_back(&observations_.all()[i]);
+  std::vector<std::size_t> selected(std::size_t count) const {
+    const std::vector<Evaluation>& all = observations_.all();
+    std::vector<std::size_t> rows(count);
+    std::iota(rows.begin(), rows.end(), std::size_t{0});
     if (count <= most_rows) return rows;
     std::stable_sort(rows.begin(), rows.end(),
-                     [](const Evaluation* a, const Evaluation* b) { return better(a->score, b->score); });
-    const std::size_t others = most_rows - most_best_rows;
-    for (std::size_t i = 0; i < others; ++i)
-      rows[most_best_rows + i] = rows[most_best_rows + i * (count - most_best_rows) / others];
-    rows.resize(most_rows);
+                     [&](std::size_t a, std::size_t b) { return better(all[a].score, all[b].score); });
+    thin_ranking(rows, most_best_rows, most_rows);
     return rows;
   }
 
   Lessons lessons(std::size_t count, TargetScale& scale) const {
-    const std::vector<const Evaluation*> rows = selected(count);
-    const bool limits_show = std::any_of(rows.begin(), rows.end(), [&](const Evaluation* each) {
-      return simulated(*each) && each->score.violation > 0;
-    });
+    const std::vector<Evaluation>& all = observations_.all();
+    const std::vector<std::size_t> rows = selected(count);
+    const bool limits_show = std::any_of(
+        rows.begin(), rows.end(), [&](std::size_t i) { return simulated(all[i]) && all[i].score.violation > 0; });
     Lessons lessons(features_.columns());
     std::vector<double> row(features_.columns()), objectives;
-    for (const Evaluation* each : rows) {
-      features_.write(each->design, row);
-      lessons.everything.add(row, limits_show ? simulated(*each) : each->score.feasible());
-      if (simulated(*each)) lessons.objectives.add(row, each->score.objective);
+    for (const std::size_t i : rows) {
+      const Evaluation& each = all[i];
+      features_.write(each.design, row);
+      lessons.everything.add(row, limits_show ? simulated(each) : each.score.feasible());
+      if (simulated(each)) lessons.objectives.add(row, each.score.objective);
       // Where designs break limits and simulate all the same, these say most of the limits.
-      if (simulated(*each) || !limits_show) lessons.violations.add(row, bounded(each->score.violation));
+      if (simulated(each) || !limits_show) lessons.violations.add(row, bounded(each.score.violation));
     }
     std::vector<double>& targets = lessons.objectives.targets;
     if (!targets.empty()) {
@@ -355,15 +352,7 @@ class ModelBased final : public SequentialStrategy {
       const DesignId id = space().id(design);
       if (visited.insert(id).second) next.push_back({std::move(design), id});
     };
-    std::vector<std::size_t> order(observations_.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    const std::size_t parents = std::min(survivors, order.size());
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(parents), order.end(),
-                      [&](std::size_t a, std::size_t b) {
-                        const Score &first = observations_.all()[a].score, &second = observations_.all()[b].score;
-                        return better(first, second) || (!better(second, first) && a < b);
-                      });
-    for (std::size_t i = 0; i < parents; ++i) visit(observations_.all()[order[i]].design);
+    for (const std::size_t i : observations_.best(survivors)) visit(observations_.all()[i].design);
     for (std::size_t i = 0; i < newcomers; ++i) visit(space().random(rng()));
     const auto before = [](const Candidate& a, const Candidate& b) {
       return a.merit != b.merit ? a.merit > b.merit : a.id < b.id;
@@ -440,11 +429,7 @@ class ModelBased final : public SequentialStrategy {
     observations_.from_json(json.at("observations"));
     const auto ids = [&](const char* name) {
       std::deque<DesignId> list;
-      for (const nlohmann::json& each : json.at(name)) {
-        list.push_back(whole_from_json(each));
-        if (list.back() >= space().size())
-          throw damaged_state(fmt::format("design {} lies outside the space", list.back()));
-      }
+      for (const nlohmann::json& each : json.at(name)) list.push_back(design_id_from_json(space(), each));
       return list;
     };
     queue_.clear();

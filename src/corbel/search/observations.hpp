@@ -20,7 +20,8 @@ class Observations {
   std::size_t size() const { return all_.size(); }
   /// The best so far, infeasible ones included; nothing before the first.
   const Evaluation* best() const { return best_ ? &all_[*best_] : nullptr; }
-  std::size_t feasible() const { return feasible_; }
+  /// Places in all() of the `count` best, or of all there are, best first; of equals the earlier first.
+  std::vector<std::size_t> best(std::size_t count) const;
 
   nlohmann::json to_json() const;
   /// @throws Error{corrupt} or a JSON exception; the object is then unchanged
@@ -31,7 +32,9 @@ class Observations {
   std::vector<Evaluation> all_;
   std::unordered_set<DesignId> ids_;
   std::optional<std::size_t> best_;
-  std::size_t feasible_ = 0;
 };
+
+/// Thins a ranking to `count` places: its first `best` and an even sample of the others.
+void thin_ranking(std::vector<std::size_t>& ranking, std::size_t best, std::size_t count);
 
 }  // namespace corbel

@@ -33,6 +33,12 @@ nlohmann::json number_to_json(double value) {
   return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
 }
 
+DesignId design_id_from_json(const DesignSpace& space, const nlohmann::json& json) {
+  const DesignId id = whole_from_json(json);
+  if (id >= space.size()) throw damaged_state(fmt::format("design {} lies outside the space", id));
+  return id;
+}
+
 nlohmann::json evaluation_to_json(const DesignSpace& space, const Evaluation& evaluation) {
   return {{"design", space.id(evaluation.design)},
           {"objective", number_to_json(evaluation.score.objective)},
@@ -40,9 +46,8 @@ nlohmann::json evaluation_to_json(const DesignSpace& space, const Evaluation& ev
 }
 
 Evaluation evaluation_from_json(const DesignSpace& space, const nlohmann::json& json) {
-  const DesignId id = whole_from_json(json.at("design"));
-  if (id >= space.size()) throw damaged_state(fmt::format("design {} lies outside the space", id));
-  return {space.design(id), {number_from_json(json.at("objective")), number_from_json(json.at("violation"))}};
+  return {space.design(design_id_from_json(space, json.at("design"))),
+          {number_from_json(json.at("objective")), number_from_json(json.at("violation"))}};
 }
 
 }  // namespace corbel

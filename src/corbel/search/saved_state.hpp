@@ -19,6 +19,9 @@ std::uint64_t whole_from_json(const nlohmann::json& json);
 double number_from_json(const nlohmann::json& json);
 nlohmann::json number_to_json(double value);
 
+/// A design's id. @throws Error{corrupt} for anything else
+DesignId design_id_from_json(const DesignSpace& space, const nlohmann::json& json);
+
 /// {"design": id, "objective": number, "violation": number}
 nlohmann::json evaluation_to_json(const DesignSpace& space, const Evaluation& evaluation);
 /// @throws Error{corrupt} or a JSON exception

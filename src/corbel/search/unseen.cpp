@@ -56,11 +56,7 @@ nlohmann::json UnseenDesigns::to_json() const {
 void UnseenDesigns::from_json(const nlohmann::json& json) {
   const std::uint64_t key = whole_from_json(json.at("key")), cursor = whole_from_json(json.at("cursor"));
   std::unordered_set<DesignId> seen;
-  for (const nlohmann::json& each : json.at("seen")) {
-    const DesignId id = whole_from_json(each);
-    if (id >= space().size()) throw damaged_state(fmt::format("design {} lies outside the space", id));
-    seen.insert(id);
-  }
+  for (const nlohmann::json& each : json.at("seen")) seen.insert(design_id_from_json(space(), each));
   if (cursor > space().size()) throw damaged_state(fmt::format("{} designs were drawn of {}", cursor, space().size()));
   key_ = key;
   order_ = Permutation(space().size(), key);
