@@ -132,6 +132,21 @@ TEST(Bayesian, HostileScoresAreHarmless) {
   EXPECT_EQ(loaded.ask(8), strategy.ask(8));
 }
 
+TEST(Bayesian, AnInfiniteObjectiveDoesNotBlindIt) {
+  // Nothing is better than what was told first; the other designs lead to the bottom of the bowl all the same.
+  Strategy strategy = make_strategy("bayesian", {million_designs(), {}}, {}, 1);
+  const Evaluation absurd{{0, 0, 0, 0, 0, 0}, {-std::numeric_limits<double>::infinity(), 0}};
+  strategy.tell({&absurd, 1});
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < 120; ++i) {
+    const Design design = strategy.ask(1).at(0);
+    const Evaluation evaluation{design, {bowl(design), 0}};
+    best = std::min(best, evaluation.score.objective);
+    strategy.tell({&evaluation, 1});
+  }
+  EXPECT_LE(best, 1);
+}
+
 TEST(Bayesian, LostEvaluationsDoNotStopIt) {
   // Two of three results never come back.
   Strategy strategy = make_strategy("bayesian", {million_designs(), {}}, {}, 1);

@@ -38,5 +38,18 @@ TEST(ModelBased, FindsTheBestWithinALimitInFewQueries) {
   }
 }
 
+TEST(ModelBased, IsRandomWhereNothingTellsDesignsApart) {
+  // All are infeasible and equally so: the mean of 60 uniform numbers is within four deviations of the middle.
+  Strategy search = make_strategy(
+      "model_based", {DesignSpace({Parameter::integer("a", 0, 999), Parameter::integer("b", 0, 9)}), {}}, {}, 1);
+  double sum = 0;
+  for (int i = 0; i < 84; ++i) {
+    const Evaluation evaluation{search.ask(1).at(0), {std::nan(""), 1}};
+    if (i >= 24) sum += evaluation.design[0];
+    search.tell({&evaluation, 1});
+  }
+  EXPECT_NEAR(sum / 60, 499.5, 4 * 289 / std::sqrt(60));
+}
+
 }  // namespace
 }  // namespace corbel

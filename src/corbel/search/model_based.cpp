@@ -96,7 +96,6 @@ struct Model {
 
 struct Candidate {
   Design design;
-  DesignId id;
   double mean = 0, spread = 0;  // of the objective's target
   double log_chance = 0;        // of being feasible
   double merit = 0;
@@ -349,13 +348,14 @@ class ModelBased final : public SequentialStrategy {
     std::unordered_set<DesignId> visited;
     std::vector<Candidate> population, pool, next;
     const auto visit = [&](Design design) {
-      const DesignId id = space().id(design);
-      if (visited.insert(id).second) next.push_back({std::move(design), id});
+      if (visited.insert(space().id(design)).second) next.push_back({std::move(design)});
     };
     for (const std::size_t i : observations_.best(survivors)) visit(observations_.all()[i].design);
     for (std::size_t i = 0; i < newcomers; ++i) visit(space().random(rng()));
-    const auto before = [](const Candidate& a, const Candidate& b) {
-      return a.merit != b.merit ? a.merit > b.merit : a.id < b.id;
+    // Stable, since the newcomers are before the children: where the models tell nothing apart, designs are random.
+    const auto rank = [](std::vector<Candidate>& candidates) {
+      std::stable_sort(candidates.begin(), candidates.end(),
+                       [](const Candidate& a, const Candidate& b) { return a.merit > b.merit; });
     };
     for (std::size_t generation = 0; generation <= generations; ++generation) {
       judge(next);
@@ -364,12 +364,12 @@ class ModelBased final : public SequentialStrategy {
         population.push_back(std::move(each));
       }
       next.clear();
-      std::sort(population.begin(), population.end(), before);
+      rank(population);
       if (population.size() > survivors) population.resize(survivors);
       for (std::size_t attempt = 0; next.size() < children && attempt < 4 * children; ++attempt)
         visit(child(population));
     }
-    std::sort(pool.begin(), pool.end(), before);
+    rank(pool);
     if (pool.size() > most_candidates) pool.resize(most_candidates);
     return pool;
   }
