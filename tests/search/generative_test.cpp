@@ -109,6 +109,31 @@ TEST(Generative, FindsTheValueInsideARangeOfAVeryLongParameter) {
   EXPECT_LE(best, 5);
 }
 
+TEST(Generative, LargeBatchesAreNoStagnation) {
+  // Five times `patience` in a batch: most results come after the best of their batch, from a model that did not know
+  // it.
+  const auto distance = [](const Design& x) {
+    double sum = 0;
+    for (const std::uint32_t value : x) sum += std::pow(value - 6.0, 2);
+    return sum;
+  };
+  const auto least = [&](std::string_view id) {
+    std::vector<Parameter> parameters;
+    for (int i = 0; i < 10; ++i) parameters.push_back(Parameter::integer("p" + std::to_string(i), 0, 15));
+    Strategy strategy = make_strategy(id, {DesignSpace(parameters), {}}, {}, 1);
+    double best = INFINITY;
+    for (int round = 0; round < 5; ++round) {
+      std::vector<Evaluation> told;
+      for (const Design& design : strategy.ask(1000)) told.push_back({design, {distance(design), 0}});
+      for (const Evaluation& each : told) best = std::min(best, each.score.objective);
+      strategy.tell(told);
+    }
+    return best;
+  };
+  EXPECT_LE(least("generative"), 10);
+  EXPECT_GT(least("random"), 20);
+}
+
 TEST(Generative, RestartsWithRandomDesigns) {
   const DesignSpace space({Parameter::integer("x", 0, 999), Parameter::integer("y", 0, 999)});
   Strategy strategy = make_strategy("generative", {space, {}}, {{"patience", 5}, {"starts", 10}}, 1);
@@ -122,6 +147,7 @@ TEST(Generative, RestartsWithRandomDesigns) {
   };
   for (std::size_t i = 0; i < 5; ++i) tell(i, 2000);
   EXPECT_LT(share(strategy, 10, good), 0.5);  // 0.1 by chance
+  EXPECT_EQ(strategy.ask(1).size(), 1u);
   tell(5, 0);
   tell(6, 0);
   tell(7, 0);

@@ -15,7 +15,8 @@ namespace corbel {
 namespace {
 
 constexpr std::size_t lanes = 8;
-// Single precision: twice the speed, and its rounding is far below the least noise.
+// Single precision: twice the speed. Its rounding exceeds the uncertainty of the model only where the noise is at its
+// least and length scales are many times the range of the rows, so that all predictions are alike.
 using Lanes = Eigen::Array<float, lanes, 1>;
 using ConstLanes = Eigen::Map<const Lanes>;
 using MutableLanes = Eigen::Map<Lanes>;

@@ -249,6 +249,8 @@ class Generative final : public SequentialStrategy {
 
  private:
   std::optional<Design> propose() override {
+    // Not while results are told: the rest of a batch may hold the progress.
+    if (stagnant_ >= count_option("patience")) restart();
     if (ranked_.empty() || std::max<std::uint64_t>(newcomers_, ranked_.size()) < count_option("starts")) {
       ++newcomers_;
       return sent(unseen().draw());
@@ -274,8 +276,16 @@ class Generative final : public SequentialStrategy {
 
   std::optional<Design> sent(std::optional<Design> design) {
     if (design) pending_.push_back(space().id(*design));
-    if (pending_.size() > most_pending) pending_.pop_front();
+    if (pending_.size() > most_pending) forget(pending_.begin());
     return design;
+  }
+
+  // One that is out no longer counts; true if it was proposed by a model that knew the best, or a later one.
+  bool forget(std::deque<DesignId>::iterator pending) {
+    const bool informed = static_cast<std::size_t>(pending - pending_.begin()) >= uninformed_;
+    if (!informed) --uninformed_;
+    pending_.erase(pending);
+    return informed;
   }
 
   // A quantile drawn for every model: over many, a design of rank r weighs in about as log(most / r), and no single
@@ -331,8 +341,7 @@ class Generative final : public SequentialStrategy {
   void learn(const Evaluation& evaluation) override {
     const DesignId id = space().id(evaluation.design);
     const auto pending = std::find(pending_.begin(), pending_.end(), id);
-    const bool own = pending != pending_.end();
-    if (own) pending_.erase(pending);
+    const bool informed = pending != pending_.end() && forget(pending);
     // What was proposed before a restart would lead back to what the search left.
     const auto left = std::find(left_.begin(), left_.end(), id);
     const bool stale = left != left_.end();
@@ -340,9 +349,12 @@ class Generative final : public SequentialStrategy {
     if (!told_.add(evaluation)) return;
     write_cells(evaluation.design, cells_);
     if (stale) return;
-    const bool progress = rank(told_.size() - 1);
-    if (progress) stagnant_ = 0;
-    if (own && !progress && ++stagnant_ >= count_option("patience")) restart();
+    if (rank(told_.size() - 1)) {
+      stagnant_ = 0;
+      uninformed_ = pending_.size();
+    } else if (informed) {
+      ++stagnant_;
+    }
   }
 
   // True if it is the best since the last restart.
@@ -360,13 +372,14 @@ class Generative final : public SequentialStrategy {
     ranked_.clear();
     left_.insert(left_.end(), pending_.begin(), pending_.end());
     pending_.clear();
+    uninformed_ = 0;
     while (left_.size() > most_pending) left_.pop_front();
     newcomers_ = 0;
     stagnant_ = 0;
   }
 
   nlohmann::json state() const override {
-    return {{"told", told_.to_json()}, {"ranked", ranked_},       {"pending", pending_},
+    return {{"told", told_.to_json()}, {"ranked", ranked_},       {"pending", pending_},  {"uninformed", uninformed_},
             {"left", left_},           {"newcomers", newcomers_}, {"stagnant", stagnant_}};
   }
 
@@ -388,6 +401,8 @@ class Generative final : public SequentialStrategy {
       return designs;
     };
     pending_ = ids("pending");
+    uninformed_ = whole_from_json(json.at("uninformed"));
+    if (uninformed_ > pending_.size()) throw damaged_state("more designs are old than are out");
     left_ = ids("left");
     newcomers_ = whole_from_json(json.at("newcomers"));
     stagnant_ = whole_from_json(json.at("stagnant"));
@@ -398,9 +413,10 @@ class Generative final : public SequentialStrategy {
   std::vector<std::uint8_t> cells_;  // of told_, [size][axes]
   std::vector<std::size_t> ranked_;  // observations since the last restart, best first
   std::deque<DesignId> pending_;     // proposed since the last restart and not yet told, oldest first
+  std::size_t uninformed_ = 0;       // of these, the first so many were proposed before the best was told
   std::deque<DesignId> left_;        // proposed before, and not yet told
   std::uint64_t newcomers_ = 0;      // random designs proposed since the last restart
-  std::uint64_t stagnant_ = 0;       // of its own evaluations, those since the best improved
+  std::uint64_t stagnant_ = 0;       // evaluations of designs proposed since the best was told
 };
 
 }  // namespace
