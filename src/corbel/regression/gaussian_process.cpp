@@ -301,7 +301,6 @@ void GaussianProcess::update_targets() {
     float surprise = static_cast<float>(target.value - parameters_.mean) - predicted;
     if (target.kind == Kind::unknown) surprise = 0;
     if (target.kind == Kind::at_most) surprise = std::min(surprise, 0.0F);
-    if (target.kind == Kind::at_least) surprise = std::max(surprise, 0.0F);
     residuals_[i] = surprise * inverse_diagonal_[i];
     learnt_[i] = parameters_.mean + predicted + surprise;
   }

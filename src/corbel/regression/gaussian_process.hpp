@@ -23,9 +23,8 @@ struct GaussianProcessParameters {
 struct GaussianProcessTarget {
   enum class Kind {
     exact,
-    at_most,   ///< the value is an upper bound: the smaller of it and the prediction from earlier rows is learnt
-    at_least,  ///< the value is a lower bound
-    unknown    ///< the prediction from earlier rows is taken for the truth (kriging believer, Ginsbourger et al. 2010)
+    at_most,  ///< the value is an upper bound: the smaller of it and the prediction from earlier rows is learnt
+    unknown   ///< the prediction from earlier rows is taken for the truth (kriging believer, Ginsbourger et al. 2010)
   };
   double value = 0;
   Kind kind = Kind::exact;
@@ -55,7 +54,6 @@ class GaussianProcess {
   GaussianProcess(std::span<const std::size_t> groups, const GaussianProcessParameters& parameters);
 
   std::size_t size() const { return targets_.size(); }
-  const GaussianProcessParameters& parameters() const { return parameters_; }
   void append(std::span<const double> row, GaussianProcessTarget target);
   void set_target(std::size_t i, GaussianProcessTarget target);
   /// The target that row i stands for: bounds and unknown ones as they were filled in.

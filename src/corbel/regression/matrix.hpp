@@ -24,7 +24,6 @@ class Matrix {
     assert(row.size() == columns_);
     values_.insert(values_.end(), row.begin(), row.end());
   }
-  void clear() { values_.clear(); }
 
  private:
   std::size_t columns_;
