@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/units.hpp"
@@ -30,10 +31,6 @@ StudyFile load(const AskTellArguments& arguments, const Common& common) {
   StudyFile study = StudyFile::load(arguments.study);
   if (common.seed) study.seed = *common.seed;
   return study;
-}
-
-std::string count_text(std::uint64_t count) {
-  return format_for_people(static_cast<double>(count), 18);
 }
 
 void print_asked(const StudyFile& study, const AskTell::Asked& asked, const Common& common) {

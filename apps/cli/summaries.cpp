@@ -72,6 +72,26 @@ std::string design_text(const json& results, const json& design) {
   });
 }
 
+/// A row of a table that parameter_names() explains.
+std::string bare_design_text(const json& results, const json& design) {
+  return join_design(results, design, [](const json& parameter, const std::string&, const json& value) {
+    return design_value(parameter, value, true);
+  });
+}
+
+std::string parameter_names(const json& results, const json& design) {
+  return join_design(results, design, [](const json&, const std::string& name, const json&) { return name; });
+}
+
+/// How a search by queries ended, behind what it says of itself.
+void query_lines(const json& section, const char* all_queried, bool found) {
+  fmt::print(", {} within the limits", people(section.at("within_limits")));
+  if (section.at("failed") != 0) fmt::print(", {} set aside since they failed", people(section.at("failed")));
+  fmt::print("; {} s\n", people(section.at("seconds"), 3));
+  if (!section.at("exhaustive").get<bool>()) return;
+  fmt::print("           every admitted design was queried: {}\n", found ? all_queried : "none is within the limits");
+}
+
 bool print_if_json(const json& results, const Common& common) {
   if (common.json()) print_json(results);
   return common.json();
@@ -173,10 +193,7 @@ void proposals_table(const json& results, std::size_t most) {
                         ? "-"
                         : fmt::format("{} at {}{}", people(nearest.at("objective")), people(nearest.at("distance"), 2),
                                       nearest.at("within_limits").get<bool>() ? "" : ", over a limit"));
-    cells.push_back(
-        join_design(results, proposal.at("design"), [](const json& parameter, const std::string&, const json& value) {
-          return design_value(parameter, value, true);
-        }));
+    cells.push_back(bare_design_text(results, proposal.at("design")));
     table.row(std::move(cells));
   }
   table.print();
@@ -185,8 +202,7 @@ void proposals_table(const json& results, std::size_t most) {
       "the nearest logged design's value "
       "and its distance, 0 to 1\ndesign: {}\n",
       objective, results.at("study").at("objective").value("unit", ""),
-      join_design(results, proposals.at(0).at("design"),
-                  [](const json&, const std::string& name, const json&) { return name; }));
+      parameter_names(results, proposals.at(0).at("design")));
 }
 
 /// What a design does on each of several networks, as far as it is known.
@@ -266,13 +282,10 @@ std::string margin_text(const json& margin) {
 
 void online_lines(const json& results) {
   const json& online = results.at("online");
-  fmt::print("searched   {} on the simulator: {} queries, {} simulated for them, {} feasible, {} within the limits",
+  fmt::print("searched   {} on the simulator: {} queries, {} simulated for them, {} feasible",
              online.at("method").get<std::string>(), people(online.at("queries")), people(online.at("simulated")),
-             people(online.at("feasible")), people(online.at("within_limits")));
-  if (online.at("failed") != 0) fmt::print(", {} set aside since they failed", people(online.at("failed")));
-  fmt::print("; {} s\n", people(online.at("seconds"), 3));
-  if (online.at("exhaustive").get<bool>())
-    fmt::print("           every admitted design was queried: the first is the optimum\n");
+             people(online.at("feasible")));
+  query_lines(online, "the first is the optimum", !online.at("top").empty());
 }
 
 void online_table(const json& results, std::size_t most) {
@@ -300,15 +313,11 @@ void online_table(const json& results, std::size_t most) {
     std::vector<std::string> cells = {people(found.at("rank")), people(found.at("objective"))};
     for (const json& margin : found.at("margins")) cells.push_back(margin_text(margin));
     for (const std::string& name : others) cells.push_back(people(found.at("metrics").at(name)));
-    cells.push_back(
-        join_design(results, found.at("design"), [](const json& parameter, const std::string&, const json& value) {
-          return design_value(parameter, value, true);
-        }));
+    cells.push_back(bare_design_text(results, found.at("design")));
     table.row(std::move(cells));
   }
   table.print();
-  fmt::print("\ndesign: {}\n", join_design(results, top.at(0).at("design"),
-                                           [](const json&, const std::string& name, const json&) { return name; }));
+  fmt::print("\ndesign: {}\n", parameter_names(results, top.at(0).at("design")));
 }
 
 void front_lines(const json& results) {
@@ -321,12 +330,7 @@ void front_lines(const json& results) {
   if (!is_predicted) {
     fmt::print(", {} simulated for them, {} feasible", people(section.at("simulated")), people(section.at("feasible")));
   }
-  fmt::print(", {} within the limits", people(section.at("within_limits")));
-  if (section.at("failed") != 0) fmt::print(", {} set aside since they failed", people(section.at("failed")));
-  fmt::print("; {} s\n", people(section.at("seconds"), 3));
-  if (section.at("exhaustive").get<bool>()) {
-    fmt::print("           every admitted design was queried: the front is exact\n");
-  }
+  query_lines(section, "the front is exact", !section.at("front").empty());
 }
 
 void front_table(const json& results, std::size_t most) {
@@ -355,15 +359,11 @@ void front_table(const json& results, std::size_t most) {
     std::vector<std::string> cells;
     for (const json& value : found.at("objectives")) cells.push_back(people(value));
     for (const std::size_t i : margins) cells.push_back(margin_text(found.at("margins").at(i)));
-    cells.push_back(
-        join_design(results, found.at("design"), [](const json& parameter, const std::string&, const json& value) {
-          return design_value(parameter, value, true);
-        }));
+    cells.push_back(bare_design_text(results, found.at("design")));
     table.row(std::move(cells));
   }
   table.print();
-  fmt::print("\ndesign: {}\n", join_design(results, front.at(0).at("design"),
-                                           [](const json&, const std::string& name, const json&) { return name; }));
+  fmt::print("\ndesign: {}\n", parameter_names(results, front.at(0).at("design")));
   if (rows < front.size()) {
     fmt::print("{} of {} designs of the front, evenly spaced; all are in results.json\n", rows, front.size());
   }

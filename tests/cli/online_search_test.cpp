@@ -183,6 +183,24 @@ TEST(OnlineSearch, SearchesOnSeveralNetworks) {
   EXPECT_NE(table.out.find("resnet50"), std::string::npos) << table.out;
 }
 
+TEST(OnlineSearch, PromisesNoOptimumWhereNothingIsWithinTheLimits) {
+  const TemporaryFolder folder;
+  const std::string few_designs =
+      "space: {parameters: {pes_x: {values: [1, 2, 4]}, pes_y: {values: [1, 2]}, compute_lanes: {values: [16]}, "
+      "cores: {values: [1, 2]}, pe_memory: {unit: bytes, values: [524288]}, core_memory: {unit: bytes, values: "
+      "[8192]}, "
+      "activation_memory: {values: [512]}, instruction_memory: {values: [8192]}, parameter_memory: {values: [2048]}, "
+      "dram_bandwidth: {unit: GB/s, values: [5]}}}";
+  const std::string text = with(with(study_text, "area_mm2 <= 29", "cores <= 0"), "space: edge", few_designs);
+  const std::string study = folder.write("study.yaml", text).string();
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--pareto", "energy_mj"}}) {
+    const Finished finished = corbel(search(study, "10", more));
+    EXPECT_EQ(finished.exit_code, 3) << finished.err;
+    EXPECT_NE(finished.out.find("every admitted design was queried: none is within the limits"), std::string::npos)
+        << finished.out;
+  }
+}
+
 TEST(OnlineSearch, TellsWhatIsWrongAndWhatToDo) {
   const TemporaryFolder folder;
   const std::string study = folder.write("study.yaml", study_text).string();

@@ -4,18 +4,19 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <mutex>
 #include <numeric>
 
+#include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/parallel.hpp"
 #include "corbel/base/random.hpp"
+#include "corbel/base/stopwatch.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/search/optimise.hpp"
 #include "corbel/search/scan_state.hpp"
@@ -37,12 +38,6 @@ constexpr std::uint64_t shortest_range = 64;
 
 constexpr double seconds_between_merges = 0.1;
 constexpr double seconds_between_states = 1;
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Designs begin … end − 1, which one thread scans in one go.
 struct Stretch {
@@ -268,9 +263,8 @@ class Scan {
     for (const Evaluation& each : state_.result.best) offer(each);
     handed_out_ = state_.covered;
     if (!state_.complete && state_.covered > 0) {
-      monitor_.message(fmt::format("the scan goes on: {} of {} designs are done",
-                                   format_for_people(static_cast<double>(state_.covered), 18),
-                                   format_for_people(static_cast<double>(total()), 18)));
+      monitor_.message(
+          fmt::format("the scan goes on: {} of {} designs are done", count_text(state_.covered), count_text(total())));
     }
   }
 
@@ -284,15 +278,15 @@ class Scan {
     StretchScanner scanner(objective_, domain_, monitor_);
     Findings findings(0);
     std::vector<Stretch> done;
-    Clock::time_point merged = Clock::now();
+    Stopwatch merged;
     merge(findings, done);
     try {
       while (const std::optional<Stretch> stretch = next()) {
         scanner.scan(*stretch, findings);
         done.push_back(*stretch);
-        if (seconds_since(merged) < seconds_between_merges) continue;
+        if (merged.seconds() < seconds_between_merges) continue;
         merge(findings, done);
-        merged = Clock::now();
+        merged = {};
         write_state_if_due();
       }
     } catch (...) {
@@ -356,7 +350,7 @@ class Scan {
   void write_state_if_due() {
     if (options_.state.empty()) return;
     const std::unique_lock writing(writing_, std::try_to_lock);
-    if (!writing || seconds_since(written_) < seconds_between_states) return;
+    if (!writing || written_.seconds() < seconds_between_states) return;
     write_snapshot();
   }
 
@@ -374,11 +368,11 @@ class Scan {
       ScanResult& result = state_.result;
       result.best = known_.top.sorted();
       result.pruned = state_.covered - result.scored;
-      result.seconds = earlier_seconds_ + seconds_since(start_);
+      result.seconds = earlier_seconds_ + time_.seconds();
       snapshot = state_;
     }
     if (!options_.state.empty()) write_scan_state(options_.state, key_, domain_.space, snapshot);
-    written_ = Clock::now();
+    written_ = {};
   }
 
   const Objective& objective_;
@@ -386,7 +380,7 @@ class Scan {
   const ScanOptions& options_;
   Monitor& monitor_;
   const std::string key_;
-  const Clock::time_point start_ = Clock::now();
+  const Stopwatch time_;
   double earlier_seconds_ = 0;
   std::atomic<bool> stop_ = false;
 
@@ -398,7 +392,7 @@ class Scan {
   std::uint64_t handed_out_ = 0;            // designs of the stretches handed out
 
   std::mutex writing_;
-  Clock::time_point written_ = Clock::now();
+  Stopwatch written_;
 };
 
 }  // namespace

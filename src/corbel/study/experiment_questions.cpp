@@ -57,8 +57,6 @@ ExperimentQuestion experiment_on_study(const StudyFile& study) {
     throw Error(ErrorCode::unsupported, fmt::format("{}: there is no simulator to search on", study.file.string()),
                 "add `simulator:` to the study, or give a recorded table with --table FILE");
   }
-  std::vector<std::string> metrics;
-  for (const MetricInfo& metric : study.simulated_metrics()) metrics.push_back(metric.name);
   const HardwareBinding binding(*study.simulator, *study.space, study.fixed);
   ExperimentQuestion question;
   question.name = study.name;
@@ -67,7 +65,7 @@ ExperimentQuestion experiment_on_study(const StudyFile& study) {
   question.constraints = texts_of(study.constraints);
   question.key = StudyKeys(study).question();
   question.objective = std::make_shared<const SimulationObjective>(
-      Question(*study.space, std::move(metrics), study.objective, study.constraints, study.objective_place),
+      simulated_question(study),
       [simulator = study.simulator, workloads = study.workloads, binding](std::span<const Design> designs) {
         std::vector<Hardware> hardware;
         for (const Design& design : designs) hardware.push_back(binding.hardware(design));

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -16,6 +15,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/base/stopwatch.hpp"
 #include "corbel/search/saved_state.hpp"
 
 namespace corbel {
@@ -115,14 +115,6 @@ class RunFile {
   std::ofstream stream_;
 };
 
-class Clock {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 std::vector<Evaluation> evaluations_of(const DesignSpace& space, std::span<const Query> batch) {
   std::vector<Evaluation> evaluations;
   for (const Query& query : batch) {
@@ -186,21 +178,21 @@ ExperimentRun run_or_resume(const std::filesystem::path& file, const ExperimentR
   std::vector<Score> scores;
   while (!is_done()) {
     monitor.check();
-    const Clock clock;
+    const Stopwatch time;
     // The budget may cut the last batch short; the strategy is asked for all of it, so that a larger budget goes on as
     // if there had been no other.
     std::vector<Design> designs = strategy.ask(task.batch);
     run.exhausted = designs.size() < task.batch;
     designs.resize(std::min<std::size_t>(designs.size(), task.budget - run.queries.size()));
-    double asking = clock.seconds();
+    double asking = time.seconds();
     scores.assign(designs.size(), Score{});
     objective.score(designs, scores);
-    const Clock telling;
+    const Stopwatch telling;
     std::vector<Query> batch;
     for (std::size_t i = 0; i < designs.size(); ++i) batch.push_back({space.id(designs[i]), scores[i], 0, 0});
     strategy.tell(evaluations_of(space, batch));
     asking += telling.seconds();
-    seconds += clock.seconds();
+    seconds += time.seconds();
     strategy_seconds += asking;
     for (Query& query : batch) {
       query.seconds = seconds;

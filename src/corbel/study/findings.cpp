@@ -150,6 +150,12 @@ json LoggedLimits::margins(std::size_t row) const {
                       [](const BoundConstraint&) { return "logged"; });
 }
 
+json metrics_json(std::span<const std::string> names, std::span<const double> values) {
+  json object = json::object();
+  for (std::size_t i = 0; i < names.size(); ++i) object[names[i]] = number_or_null(values[i]);
+  return object;
+}
+
 json simulated_margins(const StudyFile& study, const Question& question, const Design& design,
                        std::span<const double> metrics) {
   std::vector<std::string> of_hardware;

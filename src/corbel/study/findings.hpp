@@ -46,6 +46,9 @@ nlohmann::json simulated_margins(const StudyFile& study, const Question& questio
 nlohmann::json predicted_margins(const SurrogateObjective& objective, const Design& design,
                                  std::span<const double> metrics);
 
+/// {metric: value or null}. @param values  as many as names
+nlohmann::json metrics_json(std::span<const std::string> names, std::span<const double> values);
+
 /// The sections of results.json (docs/formats/results.md).
 nlohmann::json study_section(const StudyFile& study, const DesignSpace& space);
 nlohmann::json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source);

@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
+#include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/json.hpp"
 #include "corbel/base/monitor.hpp"
-#include "corbel/base/units.hpp"
+#include "corbel/base/stopwatch.hpp"
 #include "corbel/search/optimise.hpp"
 #include "corbel/study/findings.hpp"
 #include "corbel/study/simulation_domain.hpp"
@@ -23,10 +22,6 @@ namespace corbel {
 namespace {
 
 using nlohmann::json;
-
-std::string count_text(std::uint64_t count) {
-  return format_for_people(static_cast<double>(count), 18);
-}
 
 /// A study's simulator as the objective of one search.
 class Queries final : public Objective {
@@ -73,11 +68,9 @@ void check(const StudyFile& study, const OnlineSettings& settings) {
 json search_online(const StudyFile& study, const OnlineSettings& settings, const std::string& key, Store& store,
                    const std::function<void(std::span<const DesignId>)>& joining, Monitor& monitor) {
   check(study, settings);
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<std::string> names;
-  for (const MetricInfo& metric : study.simulated_metrics()) names.push_back(metric.name);
-  const Question question(*study.space, names, study.objective, study.constraints, study.objective_place);
-  SimulatorQueries queries(study, question, key, store, joining, monitor);
+  const Stopwatch time;
+  SimulatorQueries queries(study, simulated_question(study), key, store, joining, monitor);
+  const Question& question = queries.question();
 
   // A scan is an order of all admitted designs, and any is as good.
   const std::string strategy_id = settings.method == "scan"   ? "random"
@@ -85,23 +78,11 @@ json search_online(const StudyFile& study, const OnlineSettings& settings, const
                                                               : settings.method;
   const StrategyOptions options = settings.method == strategy_id ? settings.options : StrategyOptions{};
   Strategy strategy = make_strategy(strategy_id, simulation_domain(study, question), options, study.seed);
-  if (queries.resumed() > 0) {
-    monitor.message(fmt::format("resuming: {} of {} queries are there", count_text(queries.resumed()),
-                                count_text(settings.budget)));
-  }
   SearchResult found;
-  try {
+  queries.search(settings.budget, [&] {
     found = optimise(Queries(queries), strategy, {settings.budget, settings.batch, study.search.proposals}, monitor);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::interrupted) throw;
-    queries.stop();
-    throw Error(
-        ErrorCode::interrupted,
-        fmt::format("stopped: {} of {} queries are stored", count_text(queries.resumed()), count_text(settings.budget)),
-        "run the same command again to go on from here");
-  }
+  });
   const SimulatorQueries::Counts& counts = queries.counts();
-  queries.finish();
   if (found.exhaustive && counts.queries < settings.budget) {
     monitor.message(fmt::format("every admitted design has been queried: {} where {} were allowed",
                                 count_text(counts.queries), count_text(settings.budget)));
@@ -118,7 +99,7 @@ json search_online(const StudyFile& study, const OnlineSettings& settings, const
                   {"feasible", counts.feasible},
                   {"within_limits", counts.within_limits},
                   {"exhaustive", found.exhaustive && counts.failed == 0},
-                  {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()},
+                  {"seconds", time.seconds()},
                   {"history", json::array()},
                   {"top", json::array()},
                   {"best", nullptr}};
@@ -129,12 +110,10 @@ json search_online(const StudyFile& study, const OnlineSettings& settings, const
   }
   const std::vector<Outcome> outcomes = StudyTrials(study).simulate(store, designs, monitor);
   for (std::size_t i = 0; i < designs.size(); ++i) {
-    json metrics = json::object();
-    for (std::size_t m = 0; m < names.size(); ++m) metrics[names[m]] = number_or_null(outcomes[i].metrics[m]);
     section["top"].push_back({{"rank", i + 1},
                               {"id", question.space().id(designs[i])},
                               {"design", question.space().design_json(designs[i])},
-                              {"metrics", metrics},
+                              {"metrics", metrics_json(question.metrics(), outcomes[i].metrics)},
                               {"objective", number_or_null(outcomes[i].metrics[question.objective()])},
                               {"margins", simulated_margins(study, question, designs[i], outcomes[i].metrics)}});
   }

@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/json.hpp"
 #include "corbel/base/monitor.hpp"
-#include "corbel/base/units.hpp"
+#include "corbel/base/stopwatch.hpp"
 #include "corbel/search/pareto.hpp"
 #include "corbel/study/findings.hpp"
 #include "corbel/study/question.hpp"
@@ -28,10 +28,6 @@ using nlohmann::json;
 
 /// Of the designs within the limits, for plots.
 constexpr std::size_t most_points = 3000;
-
-std::string count_text(std::uint64_t count) {
-  return format_for_people(static_cast<double>(count), 18);
-}
 
 std::vector<std::size_t> indices_of(const std::vector<std::string>& wanted, const std::vector<std::string>& names) {
   std::vector<std::size_t> indices;
@@ -196,10 +192,6 @@ json section_of(const StudyFile& study, const ParetoSettings& settings, const st
   return section;
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 }  // namespace
 
 std::vector<std::string> front_methods() {
@@ -241,29 +233,15 @@ json search_front(const StudyFile& study, const ParetoSettings& settings, const 
                 "add `simulator:`, or search the surrogate: --on surrogate");
   }
   check(study, *study.space, settings);
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<std::string> names;
-  for (const MetricInfo& metric : study.simulated_metrics()) names.push_back(metric.name);
-  const std::vector<std::string> metrics = front_metrics(study.objective, settings, names);
-  const Question question(*study.space, names, study.objective, study.constraints, study.objective_place);
-  SimulatorQueries queries(study, question, key, store, joining, monitor);
-  if (queries.resumed() > 0) {
-    monitor.message(fmt::format("resuming: {} of {} queries are there", count_text(queries.resumed()),
-                                count_text(settings.budget)));
-  }
-  const SimulatedTrade trade(queries, indices_of(metrics, names));
+  const Stopwatch time;
+  SimulatorQueries queries(study, simulated_question(study), key, store, joining, monitor);
+  const Question& question = queries.question();
+  const std::vector<std::string> metrics = front_metrics(study.objective, settings, question.metrics());
+  const SimulatedTrade trade(queries, indices_of(metrics, question.metrics()));
   ParetoResult found;
-  try {
+  queries.search(settings.budget, [&] {
     found = pareto_search(trade, simulation_domain(study, question), options_of(study, settings), monitor);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::interrupted) throw;
-    queries.stop();
-    throw Error(
-        ErrorCode::interrupted,
-        fmt::format("stopped: {} of {} queries are stored", count_text(queries.resumed()), count_text(settings.budget)),
-        "run the same command again to go on from here");
-  }
-  queries.finish();
+  });
 
   json section = section_of(study, settings, metrics, found, trade.seen(), monitor);
   section["basis"] = to_string(MetricBasis::simulated);
@@ -273,21 +251,19 @@ json search_front(const StudyFile& study, const ParetoSettings& settings, const 
   for (const MultiEvaluation& evaluation : found.front) designs.push_back(evaluation.design);
   const std::vector<Outcome> outcomes = StudyTrials(study).simulate(store, designs, monitor);
   for (std::size_t i = 0; i < designs.size(); ++i) {
-    json values = json::object();
-    for (std::size_t m = 0; m < names.size(); ++m) values[names[m]] = number_or_null(outcomes[i].metrics[m]);
     section["front"].push_back({{"id", question.space().id(designs[i])},
                                 {"design", question.space().design_json(designs[i])},
                                 {"objectives", found.front[i].score.objectives},
-                                {"metrics", values},
+                                {"metrics", metrics_json(question.metrics(), outcomes[i].metrics)},
                                 {"margins", simulated_margins(study, question, designs[i], outcomes[i].metrics)}});
   }
-  section["seconds"] = seconds_since(start);
+  section["seconds"] = time.seconds();
   return section;
 }
 
 json predict_front(const StudyFile& study, const ParetoSettings& settings, const SurrogateObjective& objective,
                    const SearchDomain& domain, Monitor& monitor) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch time;
   check(study, objective.space(), settings);
   const std::vector<std::string>& names = objective.metric_names();
   for (const std::string& name : settings.metrics) {
@@ -307,16 +283,14 @@ json predict_front(const StudyFile& study, const ParetoSettings& settings, const
   for (const MultiEvaluation& evaluation : found.front) designs.push_back(evaluation.design);
   const std::vector<Assessment> assessments = objective.assess(designs);
   for (std::size_t i = 0; i < designs.size(); ++i) {
-    json values = json::object();
-    for (std::size_t m = 0; m < names.size(); ++m) values[names[m]] = number_or_null(assessments[i].metrics[m]);
     section["front"].push_back({{"id", objective.space().id(designs[i])},
                                 {"design", objective.space().design_json(designs[i])},
                                 {"objectives", found.front[i].score.objectives},
-                                {"metrics", values},
+                                {"metrics", metrics_json(names, assessments[i].metrics)},
                                 {"feasibility", number_or_null(assessments[i].feasibility)},
                                 {"margins", predicted_margins(objective, designs[i], assessments[i].metrics)}});
   }
-  section["seconds"] = seconds_since(start);
+  section["seconds"] = time.seconds();
   return section;
 }
 

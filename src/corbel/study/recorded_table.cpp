@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
-#include "corbel/base/units.hpp"
 #include "corbel/simulator/table.hpp"
 
 namespace corbel {
@@ -19,8 +19,7 @@ constexpr std::uint64_t most_designs = 100'000'000;
 std::unique_ptr<Simulator> open_table(const std::filesystem::path& file, const DesignSpace& space) {
   if (space.size() > most_designs) {
     throw Error(ErrorCode::unsupported,
-                fmt::format("a space of {} designs is too large for a whole table",
-                            format_for_people(static_cast<double>(space.size()), 18)),
+                fmt::format("a space of {} designs is too large for a whole table", count_text(space.size())),
                 "use a simulator instead");
   }
   return make_table_simulator(file, space);
@@ -56,7 +55,7 @@ RecordedTable::RecordedTable(const std::filesystem::path& file, const DesignSpac
         optimum_ = std::min(score.objective, optimum_.value_or(score.objective));
       }
     }
-    monitor.progress("table", first, space.size(), "");
+    monitor.progress("table", std::min<DesignId>(space.size(), first + batch), space.size(), "");
   }
 }
 

@@ -54,6 +54,12 @@ class HardwareLimits {
 
 }  // namespace
 
+Question simulated_question(const StudyFile& study) {
+  std::vector<std::string> names;
+  for (const MetricInfo& metric : study.simulated_metrics()) names.push_back(metric.name);
+  return Question(*study.space, std::move(names), study.objective, study.constraints, study.objective_place);
+}
+
 SearchDomain simulation_domain(const StudyFile& study, const Question& question) {
   SearchDomain domain{question.space(), [question](const Design& design) { return question.admits(design); }};
   if (!study.simulator || !study.simulator->needs_workload()) return domain;

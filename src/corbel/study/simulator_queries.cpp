@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
-#include "corbel/base/units.hpp"
 #include "corbel/study/simulation_objective.hpp"
 #include "corbel/study/study_trials.hpp"
 
@@ -117,11 +117,10 @@ struct SimulatorQueries::Data {
   }
 
   [[noreturn]] void give_up() {
-    throw Error(
-        ErrorCode::tool_failure,
-        fmt::format("simulator `{}` failed on all {} designs, each tried {} times; the last: {}", simulator,
-                    format_for_people(static_cast<double>(counts.failed), 18), 1 + failed_run_retries, last_failure),
-        "try one design with `corbel simulate`");
+    throw Error(ErrorCode::tool_failure,
+                fmt::format("simulator `{}` failed on all {} designs, each tried {} times; the last: {}", simulator,
+                            count_text(counts.failed), 1 + failed_run_retries, last_failure),
+                "try one design with `corbel simulate`");
   }
 
   /// Notes what this batch adds before anything of it is simulated, so that a kill in between changes no count.
@@ -195,16 +194,20 @@ std::uint64_t SimulatorQueries::simulated() const {
   return data_->progress.simulated();
 }
 
-std::uint64_t SimulatorQueries::resumed() const {
-  return data_->progress.done();
-}
-
-void SimulatorQueries::finish() {
+void SimulatorQueries::search(std::uint64_t budget, const std::function<void()>& search) {
+  const auto reached = [&] {
+    return fmt::format("{} of {} queries", count_text(data_->progress.done()), count_text(budget));
+  };
+  if (data_->progress.done() > 0) data_->monitor.message(fmt::format("resuming: {} are there", reached()));
+  try {
+    search();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::interrupted) throw;
+    data_->progress.reached(data_->counts.queries);
+    throw Error(ErrorCode::interrupted, fmt::format("stopped: {} are stored", reached()),
+                "run the same command again to go on from here");
+  }
   if (data_->counts.queries > 0 && data_->counts.failed == data_->counts.queries) data_->give_up();
-  stop();
-}
-
-void SimulatorQueries::stop() {
   data_->progress.reached(data_->counts.queries);
 }
 

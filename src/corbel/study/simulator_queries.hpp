@@ -37,12 +37,10 @@ class SimulatorQueries {
   const Counts& counts() const;
   /// How many of the queries were simulated for this search, now or before it stopped.
   std::uint64_t simulated() const;
-  /// How many of its queries were answered before it stopped.
-  std::uint64_t resumed() const;
-  /// Notes in the store what was answered, at the end or when the search is stopped.
-  /// @throws Error{tool_failure} if every query has failed
-  void finish();
-  void stop();
+  /// Runs `search`, which calls run(), and notes in the store how far it came; tells where it goes on from.
+  /// @param budget  its queries
+  /// @throws what it throws; Error{tool_failure} if every query has failed
+  void search(std::uint64_t budget, const std::function<void()>& search);
 
  private:
   struct Data;

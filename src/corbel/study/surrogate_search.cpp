@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <utility>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/random.hpp"
+#include "corbel/base/stopwatch.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/study/surrogate_objective.hpp"
 #include "corbel/version.hpp"
@@ -76,12 +76,12 @@ SearchDomain SurrogateSearch::domain() const {
 
 SurrogateFindings SurrogateSearch::run(Monitor& monitor) const {
   if (method_ == "scan") return whole(scan_shard({1, 1}, monitor), 1);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch time;
   Strategy strategy = make_strategy(method_, domain(), study_.search.options, study_.seed);
   SurrogateFindings findings;
   findings.result =
       optimise(objective_, strategy, {.budget = study_.search.budget, .keep = study_.search.proposals}, monitor);
-  findings.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  findings.seconds = time.seconds();
   return findings;
 }
 
