@@ -161,7 +161,7 @@ simulator: edge
 objective: latency_ms
 constraints: [area_mm2 <= 60, resnet50.latency_ms <= 20]
 sweep: {designs: 400}
-train: {steps: 40, ensemble: 1, grid: [{alpha: 0.01, beta: 0.03}]}
+train: {steps: 40, ensemble: 1, trees: 0, grid: [{alpha: 0.01, beta: 0.03}]}
 search: {method: firefly, budget: 1000, proposals: 8}
 validate: {designs: 4}
 )" + workloads;

@@ -204,7 +204,7 @@ TEST(Model, SaysWhatIsWrongWithItsMetadata) {
   expect([](Json& m, TensorMap&) { m["space_fingerprint"] = "00"; }, ErrorCode::corrupt, "fingerprint");
   expect([](Json& m, TensorMap&) { m["transforms"][0]["scale"] = 0; }, ErrorCode::corrupt, "positive scale");
   expect([](Json&, TensorMap& t) { t.erase("0.output.bias"); }, ErrorCode::corrupt, "`0.output.bias` is missing");
-  expect([](Json&, TensorMap& t) { t["0.extra"] = {{1}, {0}}; }, ErrorCode::corrupt, "tensors, the network has");
+  expect([](Json&, TensorMap& t) { t["0.extra"] = {{1}, {0}}; }, ErrorCode::corrupt, "tensors, the model has");
   expect([](Json&, TensorMap& t) { t["0.input.bias"].shape = {1, 19}; }, ErrorCode::corrupt, "shape [1, 19], not [19]");
 }
 

@@ -119,8 +119,10 @@ TEST(Train, GoesOnAfterAnInterruptionToTheSameModel) {
     const auto steps = static_cast<std::uint64_t>(options.steps);
     const test::TemporaryFolder straight, broken;
     const nlohmann::json expected = train_in(straight, dataset, task, options);
+    // Members take as many steps as the chosen checkpoint had.
+    const auto chosen = expected["candidates"][0]["step"].get<std::uint64_t>();
     // In the candidate between two checkpoints, and in the second member.
-    for (const std::uint64_t stop : {steps / 2 + 10, 2 * steps + steps / 2}) {
+    for (const std::uint64_t stop : {steps / 2 + 10, steps + chosen + chosen / 2}) {
       StoppingMonitor monitor(stop);
       expect_error([&] { train_in(broken, dataset, task, options, monitor); }, ErrorCode::interrupted, "");
       EXPECT_FALSE(std::filesystem::exists(broken / "model.safetensors"));

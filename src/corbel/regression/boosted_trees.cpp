@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,24 @@ class Data {
  private:
   DMatrixHandle handle_ = nullptr;
 };
+
+// Node `at` of a tree that XGBoost wrote down, and all below it.
+void add_node(const nlohmann::json& written, std::size_t at, double scale, RegressionTree& tree) {
+  if (written.contains("leaf")) {
+    tree.nodes[at].value = written.at("leaf").get<double>() * scale;
+    return;
+  }
+  // The name of a column without one is "f" and its number.
+  tree.nodes[at].feature = std::stoi(written.at("split").get<std::string>().substr(1));
+  tree.nodes[at].threshold = written.at("split_condition").get<float>();
+  const std::size_t left = tree.nodes.size();
+  tree.nodes[at].left = static_cast<std::uint32_t>(left);
+  tree.nodes.resize(left + 2);
+  for (const nlohmann::json& child : written.at("children")) {
+    const bool is_left = child.at("nodeid") == written.at("yes");
+    add_node(child, is_left ? left : left + 1, scale, tree);
+  }
+}
 
 }  // namespace
 
@@ -96,6 +115,14 @@ class BoostedTrees::Booster {
     return {result, features.rows()};
   }
 
+  /// A text of JSON for each tree.
+  std::vector<std::string> dump() const {
+    bst_ulong count = 0;
+    const char** texts = nullptr;
+    check(XGBoosterDumpModelEx(handle_, "", 0, "json", &count, &texts));
+    return {texts, texts + count};
+  }
+
  private:
   BoosterHandle handle_ = nullptr;
 };
@@ -124,6 +151,7 @@ void BoostedTrees::fit(const Matrix& features, std::span<const double> targets) 
     for (std::size_t i = 0; i < targets.size(); ++i) labels[i] = static_cast<float>((targets[i] - shift) / scale);
   }
   booster_ = std::make_shared<const Booster>(options_, Data(features, labels), base);
+  base_ = base;
   shift_ = shift;
   scale_ = scale;
 }
@@ -133,6 +161,17 @@ void BoostedTrees::predict(const Matrix& features, std::span<double> out) const 
   if (out.empty()) return;
   const std::span<const float> values = booster_->predict(features);
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = values[i] * scale_ + shift_;
+}
+
+RegressionTrees BoostedTrees::trees() const {
+  assert(booster_);
+  RegressionTrees learnt;
+  learnt.base = options_.probability ? std::log(base_ / (1 - base_)) : base_ * scale_ + shift_;
+  for (const std::string& text : booster_->dump()) {
+    learnt.trees.emplace_back().nodes.resize(1);
+    add_node(nlohmann::json::parse(text), 0, scale_, learnt.trees.back());
+  }
+  return learnt;
 }
 
 }  // namespace corbel

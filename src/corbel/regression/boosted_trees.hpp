@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "corbel/regression/regressor.hpp"
 
@@ -19,6 +20,23 @@ struct BoostedTreesOptions {
   std::uint64_t seed = 0;
 };
 
+/// A tree of decisions as its nodes, the root first.
+struct RegressionTree {
+  struct Node {
+    std::int32_t feature = -1;  ///< −1: a leaf
+    float threshold = 0;        ///< a smaller feature goes to `left`, any other to the node behind it
+    std::uint32_t left = 0;     ///< behind this node
+    double value = 0;           ///< of a leaf
+  };
+  std::vector<Node> nodes;
+};
+
+/// What boosted trees have learnt: the prediction is `base` plus a leaf of every tree.
+struct RegressionTrees {
+  double base = 0;
+  std::vector<RegressionTree> trees;
+};
+
 /// Gradient-boosted trees: Chen and Guestrin 2016 (arXiv 1603.02754), by the XGBoost library, on one thread.
 class BoostedTrees final : public Regressor {
  public:
@@ -28,13 +46,15 @@ class BoostedTrees final : public Regressor {
   /// Error{tool_failure} with what XGBoost says
   void fit(const Matrix& features, std::span<const double> targets) override;
   void predict(const Matrix& features, std::span<double> out) const override;
+  /// The fitted trees, in the unit of the targets; of probabilities, of their logits.
+  RegressionTrees trees() const;
 
  private:
   class Booster;
   BoostedTreesOptions options_;
   // A fitted booster never changes, so that copies share it.
   std::shared_ptr<const Booster> booster_;
-  double shift_ = 0, scale_ = 1;
+  double base_ = 0, shift_ = 0, scale_ = 1;
 };
 
 }  // namespace corbel

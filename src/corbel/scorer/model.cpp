@@ -6,12 +6,14 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/scorer/member.hpp"
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/scorer/transform.hpp"
+#include "corbel/scorer/trees.hpp"
 
 namespace corbel {
 namespace {
@@ -69,11 +71,15 @@ struct Model::Data {
   float context_scale = 1;
   std::vector<std::unique_ptr<Member>> members;
   std::vector<std::vector<float>> gates;  // per member [gate_width × context_size]
+  std::optional<Trees> trees;
+  double tree_share = 0;  // of the trees in the predicted objective
 
   std::vector<float> gate(std::size_t member, std::span<const float> context) const;
   template <class NextDesign>
   Predictions predict(std::size_t n, std::span<const float> context, NextDesign&& next) const;
-  void combine(std::span<const float> outputs, std::size_t first, std::size_t count, Predictions& predictions) const;
+  /// @param tree_outputs  [lanes], of the trees if there are any
+  void combine(std::span<const float> outputs, std::span<const float> tree_outputs, std::size_t first,
+               std::size_t count, Predictions& predictions) const;
 };
 
 Model Model::load(const std::filesystem::path& file) {
@@ -155,9 +161,16 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
                                   : make_attention(data->space, data->spec, tensors, prefix));
       if (data->spec.context_size > 0) data->gates.push_back(tensors.find(prefix + "gate")->second.values);
     }
-    if (tensors.size() != shapes.size() * static_cast<std::size_t>(members)) {
-      throw Error(ErrorCode::corrupt, fmt::format("{} tensors, the network has {}", tensors.size(),
-                                                  shapes.size() * static_cast<std::size_t>(members)));
+    std::size_t wanted = shapes.size() * static_cast<std::size_t>(members);
+    if (metadata.contains("trees")) {
+      data->tree_share = metadata.at("trees").at("share").get<double>();
+      if (!(data->tree_share >= 0 && data->tree_share <= 1))
+        throw Error(ErrorCode::corrupt, fmt::format("the share of the trees is {}, not from 0 to 1", data->tree_share));
+      data->trees.emplace(data->space, tensors);
+      wanted += 2;
+    }
+    if (tensors.size() != wanted) {
+      throw Error(ErrorCode::corrupt, fmt::format("{} tensors, the model has {}", tensors.size(), wanted));
     }
     data->metadata = std::move(metadata);
     Model model;
@@ -208,19 +221,22 @@ std::vector<float> Model::Data::gate(std::size_t member, std::span<const float> 
   return factors;
 }
 
-void Model::Data::combine(std::span<const float> outputs, std::size_t first, std::size_t count,
-                          Predictions& predictions) const {
+void Model::Data::combine(std::span<const float> outputs, std::span<const float> tree_outputs, std::size_t first,
+                          std::size_t count, Predictions& predictions) const {
   const auto width = static_cast<std::size_t>(spec.outputs());
   const double share = 1.0 / static_cast<double>(members.size());
-  const auto output = [&](std::size_t member, std::size_t row, std::size_t lane) {
-    const double value = outputs[(member * width + row) * lanes + lane];
+  const auto bounded = [](double value) {
     return std::isnan(value) ? max_normalised : std::clamp(value, -max_normalised, max_normalised);
+  };
+  const auto output = [&](std::size_t member, std::size_t row, std::size_t lane) {
+    return bounded(outputs[(member * width + row) * lanes + lane]);
   };
   for (std::size_t lane = 0; lane < count; ++lane) {
     const std::size_t design = first + lane;
     for (std::size_t k = 0; k < metrics.size(); ++k) {
       double mean = 0;
       for (std::size_t m = 0; m < members.size(); ++m) mean += share * output(m, k, lane);
+      if (k == 0 && trees) mean += tree_share * (bounded(tree_outputs[lane]) - mean);
       predictions.metrics[design * metrics.size() + k] = transforms[k].restore(mean);
     }
     double feasibility = spec.feasibility ? 0 : 1;
@@ -232,14 +248,16 @@ void Model::Data::combine(std::span<const float> outputs, std::size_t first, std
       }
     }
     predictions.feasibility[design] = feasibility;
-    if (members.size() < 2) continue;
+    if (members.size() < 2 && !trees) continue;
     const double centre = predictions.metrics[design * metrics.size()];
     double squares = 0;
-    for (std::size_t m = 0; m < members.size(); ++m) {
+    const auto add = [&](double value, double weight) {
       // Relative first: the values themselves may be too large to square.
-      const double deviation = transforms[0].restore(output(m, 0, lane)) / centre - 1;
-      squares += share * deviation * deviation;
-    }
+      const double deviation = transforms[0].restore(value) / centre - 1;
+      squares += weight * deviation * deviation;
+    };
+    for (std::size_t m = 0; m < members.size(); ++m) add(output(m, 0, lane), (1 - tree_share) * share);
+    if (trees) add(bounded(tree_outputs[lane]), tree_share);
     predictions.spread[design] = std::isfinite(squares) ? std::sqrt(squares) : std::numeric_limits<double>::max();
   }
 }
@@ -263,13 +281,14 @@ Predictions Model::Data::predict(std::size_t n, std::span<const float> context, 
     factors.push_back(gate(m, context));
   }
   const auto width = static_cast<std::size_t>(spec.outputs());
-  std::vector<float> outputs(members.size() * width * lanes);
+  std::vector<float> outputs(members.size() * width * lanes), tree_outputs(lanes);
   for (std::size_t first = 0; first < n; first += lanes) {
     const std::span<const Design> block = next(first, std::min(lanes, n - first));
     for (std::size_t m = 0; m < members.size(); ++m) {
       members[m]->evaluate(block, factors[m], *workspaces[m], outputs.data() + m * width * lanes);
     }
-    combine(outputs, first, block.size(), predictions);
+    if (trees) trees->evaluate(block, tree_outputs.data());
+    combine(outputs, tree_outputs, first, block.size(), predictions);
   }
   return predictions;
 }

@@ -32,10 +32,12 @@ std::string strategy_from_config(const Config& config) {
 TrainingOptions training_options_from_config(const Config& config) {
   TrainingOptions options;
   if (config.is_null()) return options;
-  config.allow_only({"network",  "hidden",    "embedding",       "layers",        "heads",    "feed_forward",
-                     "dropout",  "steps",     "batch",           "learning_rate", "ensemble", "refit",
-                     "protocol", "negatives", "negatives_every", "grid",          "withhold", "checkpoint_every",
-                     "threads",  "seed"});
+  config.allow_only({"network", "hidden",        "embedding",        "layers",
+                     "heads",   "feed_forward",  "dropout",          "steps",
+                     "batch",   "learning_rate", "ensemble",         "trees",
+                     "refit",   "protocol",      "negatives",        "negatives_every",
+                     "grid",    "withhold",      "checkpoint_every", "threads",
+                     "seed"});
   const auto integer = [&](std::string_view key, auto& value, std::int64_t min, std::int64_t max) {
     using Integer = std::remove_reference_t<decltype(value)>;
     if (const Config* found = config.find(key)) value = static_cast<Integer>(found->integer(min, max));
@@ -58,6 +60,7 @@ TrainingOptions training_options_from_config(const Config& config) {
   integer("batch", options.batch, 1, 16384);
   number("learning_rate", options.learning_rate, 0, 1);
   integer("ensemble", options.ensemble, 1, 64);
+  number("trees", options.trees, 0, 1);
   if (const Config* refit = config.find("refit")) options.refit = refit->boolean();
   if (const Config* protocol = config.find("protocol")) options.protocol = protocol->choice({"corbel", "paper"});
   if (const Config* negatives = config.find("negatives")) options.negatives = strategy_from_config(*negatives);
@@ -83,6 +86,7 @@ nlohmann::json to_json(const TrainingOptions& options) {
                          {"batch", options.batch},
                          {"learning_rate", options.learning_rate},
                          {"ensemble", options.ensemble},
+                         {"trees", options.trees},
                          {"refit", options.refit},
                          {"protocol", options.protocol},
                          {"negatives", options.negatives},

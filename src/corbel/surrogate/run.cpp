@@ -97,12 +97,13 @@ class Run {
   }
 
  private:
-  Model current_model() const {
+  Model current_model(const Forest& forest) const {
     TensorMap tensors;
     learner_.export_tensors("0.", prior_shift(settings_.data), tensors);
-    return Model::from_tensors(
-        model_metadata(settings_.domain.space, settings_.data, settings_.spec, settings_.context, 1),
-        std::move(tensors));
+    nlohmann::json metadata =
+        model_metadata(settings_.domain.space, settings_.data, settings_.spec, settings_.context, 1);
+    forest.add_to(metadata, tensors);
+    return Model::from_tensors(std::move(metadata), std::move(tensors));
   }
 
   Batch batch(std::uint64_t step) {
@@ -127,7 +128,8 @@ class Run {
   void refresh_negatives() {
     if (settings_.weights.alpha == 0) return;
     const std::uint64_t step = learner_.steps_done();
-    const Model model = current_model();
+    // What the network wrongly takes for good: the trees are not what the penalty can change.
+    const Model model = current_model({});
     std::vector<std::size_t> rows;
     RowSampler(settings_.data.feasible, settings_.seed, seeds_stream)
         .sample(step, std::min(drawn_seeds, settings_.data.feasible.size()), rows);
@@ -166,8 +168,8 @@ class Run {
     sums_ = {};
     interval_ = 0;
     if (settings_.selects && !settings_.data.withheld_feasible.empty()) {
-      const Evidence evidence =
-          judge(current_model(), settings_.context, settings_.data, settings_.options.protocol == "paper");
+      const Evidence evidence = judge(current_model(settings_.forest), settings_.context, settings_.data,
+                                      settings_.options.protocol == "paper");
       point.kendall = evidence.kendall;
       point.infeasible_auc = evidence.infeasible_auc;
       point.score = evidence.score;

@@ -11,6 +11,7 @@
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/scorer/safetensors.hpp"
 #include "corbel/search/strategy.hpp"
+#include "corbel/surrogate/forest.hpp"
 #include "corbel/surrogate/learner.hpp"
 #include "corbel/surrogate/trainer.hpp"
 #include "corbel/surrogate/training_data.hpp"
@@ -24,6 +25,7 @@ struct RunSettings {
   const SearchDomain& domain;
   const NetworkSpec& spec;
   const std::vector<float>& context;
+  const Forest& forest;  ///< beside the network where it is judged
   Conservatism weights;
   std::uint64_t seed;
   std::uint64_t steps;               ///< stop here; the learning rate's schedule is that of options.steps

@@ -46,6 +46,31 @@ double kendall(std::span<const double> a, std::span<const double> b) {
   return balance / std::sqrt(pairs_a * pairs_b);
 }
 
+double kendall_chance(double tau, std::size_t n) {
+  if (n < 2) return 1;
+  const auto count = static_cast<double>(n);
+  const double pairs = count * (count - 1) / 2;
+  constexpr std::size_t most_exact = 60;
+  if (n > most_exact) {
+    const double deviation = std::sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)));
+    return 0.5 * std::erfc(tau / deviation / std::sqrt(2.0));
+  }
+  // Shares of the permutations of 1, 2, … values that have so many pairs out of order.
+  std::vector<double> shares = {1};
+  for (std::size_t k = 2; k <= n; ++k) {
+    std::vector<double> next(shares.size() + k - 1, 0);
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      for (std::size_t j = 0; j < k; ++j) next[i + j] += shares[i] / static_cast<double>(k);
+    }
+    shares = std::move(next);
+  }
+  // Rounding must not take the observed number itself for one too many.
+  const auto most = static_cast<std::size_t>(std::max(0.0, std::floor((1 - tau) / 2 * pairs + 1e-6)));
+  double chance = 0;
+  for (std::size_t i = 0; i <= std::min(most, shares.size() - 1); ++i) chance += shares[i];
+  return std::min(1.0, chance);
+}
+
 double ranking_auc(std::span<const Score> good, std::span<const Score> bad) {
   if (good.empty() || bad.empty()) return std::numeric_limits<double>::quiet_NaN();
   double won = 0;

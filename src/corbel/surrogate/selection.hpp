@@ -12,6 +12,10 @@ namespace corbel {
 /// Kendall's tau-b: 1 for the same order, −1 for the reverse, 0 where either side is constant or n < 2. O(n²).
 double kendall(std::span<const double> a, std::span<const double> b);
 
+/// Probability that the order of n values without ties has at least this rank correlation with another by chance: exact
+/// up to 60 of them, beyond by the normal distribution (Kendall 1938).
+double kendall_chance(double tau, std::size_t n);
+
 /// Share of pairs (one of `good`, one of `bad`) in which the search would rank the good one first; ties count half.
 /// NaN if either is empty.
 double ranking_auc(std::span<const Score> good, std::span<const Score> bad);

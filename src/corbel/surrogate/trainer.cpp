@@ -97,6 +97,8 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   const NetworkSpec spec = network_of(task, options, data.metrics.size());
   const SearchDomain domain{dataset.group.space, task.admits};
   const std::string key = checkpoint_key(dataset, task, options);
+  const double tree_share = paper ? 0 : options.trees;
+  const Forest forest = Forest::fit(domain.space, data, tree_share, options.seed);
   const bool can_compare = !data.withheld_feasible.empty();
   if (!can_compare) {
     monitor.message(
@@ -113,8 +115,8 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   std::vector<RunResult> candidates(options.grid.size());
   parallel_for(candidates.size(), options.threads, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      candidates[i] = run_training({options, data, domain, spec, task.context, options.grid[i], options.seed, steps,
-                                    true, work_folder / fmt::format("candidate_{}.checkpoint", i), key},
+      candidates[i] = run_training({options, data, domain, spec, task.context, forest, options.grid[i], options.seed,
+                                    steps, true, work_folder / fmt::format("candidate_{}.checkpoint", i), key},
                                    progress);
     }
   });
@@ -124,13 +126,15 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   }
 
   const TrainingData all = refit ? prepare_training_data(dataset, task, paper, 0, options.seed) : data;
+  const Forest whole_forest = refit ? Forest::fit(domain.space, all, tree_share, options.seed) : forest;
   std::vector<RunResult> ensemble(further);
   const std::uint64_t chosen_steps = std::max<std::uint64_t>(1, candidates[chosen].step);
   parallel_for(further, options.threads, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t m = begin; m < end; ++m) {
-      ensemble[m] = run_training({options, all, domain, spec, task.context, options.grid[chosen], options.seed + 1 + m,
-                                  chosen_steps, false, work_folder / fmt::format("member_{}.checkpoint", m), key},
-                                 progress);
+      ensemble[m] = run_training(
+          {options, all, domain, spec, task.context, whole_forest, options.grid[chosen], options.seed + 1 + m,
+           chosen_steps, false, work_folder / fmt::format("member_{}.checkpoint", m), key},
+          progress);
     }
   });
 
@@ -144,8 +148,9 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
                            {"refit", refit}};
   TensorMap chosen_tensors;
   for (const auto& [name, tensor] : candidates[chosen].tensors) chosen_tensors["0." + name] = tensor;
-  const Model chosen_model =
-      Model::from_tensors(model_metadata(domain.space, data, spec, task.context, 1), std::move(chosen_tensors));
+  nlohmann::json chosen_metadata = model_metadata(domain.space, data, spec, task.context, 1);
+  forest.add_to(chosen_metadata, chosen_tensors);
+  const Model chosen_model = Model::from_tensors(std::move(chosen_metadata), std::move(chosen_tensors));
   const std::vector<double> errors = relative_errors(chosen_model, task.context, data);
   for (std::size_t m = 0; m < errors.size(); ++m) report["errors"][data.metrics[m]] = number_or_null(errors[m]);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -169,6 +174,7 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   if (!refit) add_member(candidates[chosen]);
   for (RunResult& result : ensemble) add_member(result);
   nlohmann::json metadata = model_metadata(domain.space, all, spec, task.context, static_cast<std::int64_t>(members));
+  whole_forest.add_to(metadata, tensors);
   metadata["dataset_fingerprint"] = dataset.fingerprint();
   metadata["dataset_rows"] = dataset.rows();
   metadata["code_version"] = corbel::version;

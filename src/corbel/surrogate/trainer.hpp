@@ -28,12 +28,14 @@ struct TrainingOptions {
   std::int64_t embedding = 64, layers = 2, heads = 8, feed_forward = 256;  ///< attention
   double dropout = 0.1;                                                    ///< attention
   std::int64_t steps = 1500;
-  std::int64_t batch = 256;         ///< feasible rows per step, and as many infeasible, and as many negatives
-  double learning_rate = 0;         ///< 0: 1e-3 for mlp, 1e-4 for attention (published)
-  std::int64_t ensemble = 3;        ///< members of the final model
-  bool refit = true;                ///< train the final model on the withheld rows too, once they have selected
-  std::string protocol = "corbel";  ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
-                                    ///< penalties, no feasibility output, selection by rank correlation, no refit
+  std::int64_t batch = 256;   ///< feasible rows per step, and as many infeasible, and as many negatives
+  double learning_rate = 0;   ///< 0: 1e-3 for mlp, 1e-4 for attention (published)
+  std::int64_t ensemble = 3;  ///< members of the final model
+  double trees = 0.25;        ///< share of boosted trees in the predicted objective; 0: networks alone
+  bool refit = true;          ///< train the final model on the withheld rows too, once they have selected
+  std::string protocol =
+      "corbel";  ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
+                 ///< penalties, no feasibility output, selection by rank correlation, no trees, no refit
   std::string negatives = "firefly";  ///< strategy id
   std::int64_t negatives_every = 50;  ///< steps between refreshes
   /// Tried in turn and selected on withheld rows; one entry: only its checkpoint is selected.
