@@ -67,7 +67,7 @@ void require_known_commands(CLI::App& app, const std::vector<std::string>& argum
 /// `corbel experiment STUDY` is `corbel experiment online STUDY`.
 std::vector<std::string> with_default_subcommand(std::vector<std::string> arguments) {
   if (arguments.empty() || arguments[0] != "experiment") return arguments;
-  for (const char* other : {"online", "--help", "-h"}) {
+  for (const char* other : {"online", "offline", "--help", "-h"}) {
     if (arguments.size() > 1 && arguments[1] == other) return arguments;
   }
   arguments.insert(arguments.begin() + 1, "online");

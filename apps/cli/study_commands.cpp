@@ -217,7 +217,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
           if (!outcome.missing.empty()) return print_shard(shard, outcome, common);
         }
         print_proposals(pipeline.results(), common);
-        if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
+        if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
       },
       [search](StudyFile& study) {
         if (!search->strategy.empty() && search->strategy != study.search.method) {
@@ -274,7 +274,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
         }
         write_outputs(pipeline);
         print_proposals(pipeline.results(), common);
-        if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
+        if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
       },
       [validate](StudyFile& study) {
         if (validate->designs) study.validate_designs = static_cast<std::size_t>(*validate->designs);
@@ -344,7 +344,7 @@ void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
         pipeline.run();
         write_outputs(pipeline);
         print_study(pipeline.results(), pipeline.study(), common);
-        if (pipeline.results().at("best").is_null()) exit_code = exit_no_answer;
+        if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
       },
       [run](StudyFile& study) {
         if (run->fresh) clear_study(study);

@@ -169,7 +169,7 @@ void proposals_table(const json& results, std::size_t most) {
     return;
   }
   const std::string objective = results.at("study").at("objective").at("metric");
-  std::vector<std::string> header = {"rank", "predicted", "true", "feasible", "gain"};
+  std::vector<std::string> header = {"rank", "predicted", "true", "feasible", "verdict", "gain"};
   for (const json& margin : proposals.at(0).at("margins")) header.push_back(margin.at("constraint").get<std::string>());
   header.insert(header.end(), {"nearest logged", "design"});
   Table table(header);
@@ -182,8 +182,9 @@ void proposals_table(const json& results, std::size_t most) {
                                                   : simulated.at("reason").get<std::string>();
     }
     const json& nearest = proposal.at("nearest");
-    std::vector<std::string> cells = {people(proposal.at("rank")), people(proposal.at("predicted")), truth,
-                                      percent(proposal.at("feasibility")), times(proposal.at("gain"))};
+    std::vector<std::string> cells = {
+        people(proposal.at("rank")),         people(proposal.at("predicted")), truth,
+        percent(proposal.at("feasibility")), proposal.at("verdict"),           times(proposal.at("gain"))};
     for (const json& margin : proposal.at("margins")) {
       const char* certainty = margin.at("basis") == "predicted" ? "predicted" : "exact";
       cells.push_back(fmt::format("{} ({})", margin.at("text").get<std::string>(),
@@ -239,6 +240,17 @@ void workloads_table(const json& results, const json& design) {
   table.print();
 }
 
+void answer_lines(const json& results) {
+  const json& answer = results.at("answer");
+  fmt::print("verdict    {}", answer.at("verdict").get<std::string>());
+  const char* before = ": ";
+  for (const json& reason : answer.at("reasons")) {
+    fmt::print("{}{}\n", before, reason.get<std::string>());
+    before = "           ";
+  }
+  if (answer.at("reasons").empty()) fmt::print("\n");
+}
+
 void best_lines(const json& results) {
   const json& best = results.at("best");
   if (best.is_null()) {
@@ -271,6 +283,7 @@ void best_lines(const json& results) {
   }
   if (!metrics.empty()) fmt::print("           {}\n", metrics);
   workloads_table(results, best);
+  answer_lines(results);
 }
 
 /// "28.4 mm2 (+2.1 %)".
@@ -378,6 +391,10 @@ void front_table(const json& results, std::size_t most) {
 }
 
 }  // namespace
+
+bool has_answer(const json& results) {
+  return !results.at("best").is_null() && results.at("answer").at("verdict") != "not answerable";
+}
 
 void print_json(const json& value) {
   fmt::print("{}\n", value.dump(1, ' ', false, json::error_handler_t::replace));

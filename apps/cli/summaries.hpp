@@ -20,6 +20,8 @@ void print_json(const nlohmann::json& value);
 /// What a step found, from results.json, as a table for people or as JSON, on standard output.
 void print_dataset(const nlohmann::json& results, const Common& common);
 void print_training(const nlohmann::json& results, const Common& common);
+/// Whether there is a design to build, and what it rests on supports it.
+bool has_answer(const nlohmann::json& results);
 void print_proposals(const nlohmann::json& results, const Common& common);
 /// Of a shard while others are missing.
 void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Common& common);

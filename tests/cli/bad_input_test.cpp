@@ -93,6 +93,11 @@ std::string log_study(const std::string& log) {
   return "import: {file: " + log + "}\nobjective: runtime_cycles\ntrain: {steps: 20}\n";
 }
 
+/// A log of a few dozen rows, or 20 steps, need not support an answer.
+bool is_done(const Finished& finished) {
+  return finished.exit_code == 0 || finished.exit_code == 3;
+}
+
 TEST(BadLog, WithNoFeasibleRowIsNoAnswer) {
   const TemporaryFolder folder;
   folder.write(
@@ -167,8 +172,8 @@ TEST(BadModel, OfAnotherSpaceOrDamagedIsRefused) {
   folder.write("b/log.csv", log(9));
   const std::string a = folder.write("a/study.yaml", log_study("log.csv")).string();
   const std::string b = folder.write("b/study.yaml", log_study("log.csv")).string();
-  ASSERT_EQ(corbel({"run", a, "--quiet"}).exit_code, 0);
-  ASSERT_EQ(corbel({"run", b, "--quiet"}).exit_code, 0);
+  ASSERT_TRUE(is_done(corbel({"run", a, "--quiet"})));
+  ASSERT_TRUE(is_done(corbel({"run", b, "--quiet"})));
 
   const std::string model = read_text(folder / "a/out/model.safetensors");
   folder.write("b/out/model.safetensors", model);
@@ -222,7 +227,7 @@ TEST(ChangedLog, LeavesNothingOfWhatItSaidBefore) {
   const std::string study = folder.write("study.yaml", log_study("log.csv")).string();
   const auto best_logged = [&] {
     const Finished finished = corbel({"run", study, "--quiet", "--format", "json"});
-    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    EXPECT_TRUE(is_done(finished)) << finished.err;
     return nlohmann::json::parse(finished.out)["dataset"]["best_logged"]["objective"].get<double>();
   };
   folder.write("log.csv", small_log(1));
@@ -234,7 +239,7 @@ TEST(ChangedLog, LeavesNothingOfWhatItSaidBefore) {
 TEST(ChangedStudy, IsNotExportedAsIfItWereAnswered) {
   const TemporaryFolder folder;
   folder.write("log.csv", small_log(2e6));
-  ASSERT_EQ(corbel({"run", folder.write("study.yaml", log_study("log.csv")).string(), "--quiet"}).exit_code, 0);
+  ASSERT_TRUE(is_done(corbel({"run", folder.write("study.yaml", log_study("log.csv")).string(), "--quiet"})));
   const std::string limited = folder.write("study.yaml", log_study("log.csv") + "constraints: [pes <= 2]\n").string();
   const Finished finished = corbel({"export", limited});
   EXPECT_EQ(finished.exit_code, 1);
@@ -255,7 +260,7 @@ TEST(BadResults, OfAnotherShapeAreAnErrorNotACrash) {
   const TemporaryFolder folder;
   folder.write("log.csv", small_log(2e6));
   const std::string study = folder.write("study.yaml", log_study("log.csv")).string();
-  ASSERT_EQ(corbel({"run", study, "--quiet"}).exit_code, 0);
+  ASSERT_TRUE(is_done(corbel({"run", study, "--quiet"})));
   const nlohmann::json whole = nlohmann::json::parse(read_text(folder / "out/results.json"));
   for (const char* section : {"training", "search", "dataset", "proposals"}) {
     for (const nlohmann::json& damage : {nlohmann::json(7), nlohmann::json::array(), nlohmann::json::object()}) {

@@ -70,6 +70,41 @@ TEST(ExperimentCommand, ComparesMethodsOnATable) {
   EXPECT_NE(table.out.find("every design of the space is recorded"), std::string::npos);
 }
 
+TEST(ExperimentCommand, OfflineProposesFromLogsAlone) {
+  const TemporaryFolder folder;
+  const std::string file = table_in(folder), to = (folder.path() / "out").string();
+  std::vector<std::string> arguments = {"experiment",   "offline",
+                                        "--table",      file,
+                                        "--objective",  "runtime_cycles",
+                                        "--constraint", "area_um2 <= 50",
+                                        "--methods",    "best_in_log,gaussian_process",
+                                        "--log-size",   "18",
+                                        "--seeds",      "2",
+                                        "--to",         to,
+                                        "--quiet"};
+  const Finished table = corbel(arguments);
+  EXPECT_EQ(table.exit_code, 0) << table.err;
+  EXPECT_NE(table.out.find("every design of the space is recorded"), std::string::npos) << table.out;
+  arguments.insert(arguments.end(), {"--format", "json"});
+  const Finished run = corbel(arguments);
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const json found = json::parse(run.out);
+  ASSERT_EQ(found["results"].size(), 2u);
+  for (const json& row : found["results"]) {
+    for (const char* key : {"top1_over_optimum_median", "top16_over_optimum_min", "top256_over_optimum_max",
+                            "infeasible_share_top256_median", "seconds"}) {
+      EXPECT_TRUE(row[key].is_number()) << key << row;
+    }
+    EXPECT_EQ(row["simulator_queries"], 0);
+  }
+  EXPECT_EQ(found["results"][1]["top256_over_optimum_median"], 1) << "every design is among the 256 best";
+  EXPECT_TRUE(std::filesystem::exists(to + "/experiment.html"));
+  const Finished wrong = corbel(
+      {"experiment", "offline", "--table", file, "--objective", "runtime_cycles", "--methods", "primes", "--to", to});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_NE(wrong.err.find("did you mean `prime`?"), std::string::npos) << wrong.err;
+}
+
 TEST(ExperimentCommand, OnlineIsTheDefault) {
   const TemporaryFolder folder;
   const std::string file = table_in(folder), to = (folder.path() / "out").string();

@@ -85,22 +85,63 @@ TEST(ExperimentReport, SaysSoWhenNothingWasFound) {
   EXPECT_THAT(page, HasSubstr("No run found a design within the limits."));
 }
 
-TEST(ExperimentReport, TakesAnyJson) {
-  const json whole = experiment();
-  for (const json& bad : {json(), json(1), json("x"), json::array({1, "a", nullptr}), json::object()}) {
-    EXPECT_EQ(html_fault(experiment_report(bad)), "");
-    for (const auto& [key, value] : whole.items()) {
-      json damaged = whole;
-      damaged[key] = bad;
-      EXPECT_EQ(html_fault(experiment_report(damaged)), "") << key;
-    }
-    const json flat = whole.flatten();
-    for (const auto& [pointer, value] : flat.items()) {
-      json damaged = whole;
-      damaged[json::json_pointer(pointer)] = bad;
-      EXPECT_EQ(html_fault(experiment_report(damaged)), "") << pointer;
+json offline() {
+  json all = experiment();
+  all["experiment"] = "offline";
+  all["log_sizes"] = {1000, 4000};
+  all["worst"] = 0;
+  all["results"] = json::array();
+  all["curves"] = json::array();
+  for (const int size : {1000, 4000}) {
+    for (const char* method : {"prime", "boosted <trees>"}) {
+      json result = {{"method", method},
+                     {"log_size", size},
+                     {"rows_within_limits_median", 37},
+                     {"kendall_heldout_median", 0.41},
+                     {"seconds", 12.5}};
+      for (const char* name : {"top1", "top16", "top256"}) {
+        result[std::string(name) + "_median"] = 150;
+        result[std::string(name) + "_max"] = nullptr;
+      }
+      result["infeasible_share_top256_median"] = 0.025;
+      result["infeasible_share_top256_max"] = 0.1;
+      all["results"].push_back(result);
+      all["curves"].push_back(
+          {{"method", method}, {"log_size", size}, {"points", {{1, 150, 120, nullptr}, {256, 110, 100, 130}}}});
     }
   }
+  return all;
+}
+
+TEST(ExperimentReport, ShowsWhatOfflineProposalsAreWorthForEachSizeOfLog) {
+  const std::string page = experiment_report(offline());
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_THAT(page, HasSubstr("1.5000 (–)"));
+  EXPECT_THAT(page, HasSubstr("2.5 % (10.0 %)"));
+  EXPECT_THAT(page, HasSubstr("boosted &lt;trees&gt;"));
+  for (const char* id : {"rows-1000-comparison", "rows-4000-comparison", "rows-4000-method-1"}) {
+    EXPECT_THAT(page, HasSubstr(std::string("id=\"") + id));
+  }
+  EXPECT_THAT(page, HasSubstr("over the optimum of 100 cycles"));
+  EXPECT_THAT(page, Not(HasSubstr("queries in all")));
+}
+
+TEST(ExperimentReport, TakesAnyJson) {
+  for (const json& whole : {experiment(), offline()})
+    for (const json& bad : {json(), json(1), json("x"), json::array({1, "a", nullptr}), json::object()}) {
+      EXPECT_EQ(html_fault(experiment_report(bad)), "");
+      for (const auto& [key, value] : whole.items()) {
+        json damaged = whole;
+        damaged[key] = bad;
+        EXPECT_EQ(html_fault(experiment_report(damaged)), "") << key;
+      }
+      const json flat = whole.flatten();
+      for (const auto& [pointer, value] : flat.items()) {
+        json damaged = whole;
+        damaged[json::json_pointer(pointer)] = bad;
+        EXPECT_EQ(html_fault(experiment_report(damaged)), "") << pointer;
+      }
+    }
 }
 
 }  // namespace

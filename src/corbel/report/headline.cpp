@@ -356,16 +356,34 @@ std::string exhaustive_text(const ReportView& view) {
               : ". By the model none of them is feasible and within the limits.</p>\n");
 }
 
+/// Whether the log supports the answer, where that is not plain from how its values are known.
+std::string answer_text(const ReportView& view) {
+  const std::string answer = text_of(member(view.results, "answer", "verdict"));
+  if (text_of(member(view.best, "source")) != "predicted" || answer.empty()) return "";
+  std::vector<std::string> reasons;
+  for (const json& reason : items_of(member(view.results, "answer", "reasons"))) {
+    reasons.push_back(html_escape(text_of(reason)));
+  }
+  if (answer == "not answerable") {
+    return "<p><b>The log cannot answer this.</b> What stands below are designs worth simulating, not an answer:</p>" +
+           html_list(reasons);
+  }
+  if (answer == "extrapolated") return "<p>This goes beyond the log:</p>" + html_list(reasons);
+  return "<p class=\"soft\">The log supports it: the ranking holds on designs that were withheld, and this one lies "
+         "among "
+         "those that were logged.</p>";
+}
+
 }  // namespace
 
 std::string headline_section(const ReportView& view) {
   if (view.best.is_null()) return missing_design(view);
   const std::vector<std::string> not_known = unknowns(view);
   return fmt::format(
-      "<section><h2>What to build</h2>{}\n<p class=\"verdict\">{}</p>\n<div class=\"columns wide-left\"><div>{}{}{}"
+      "<section><h2>What to build</h2>{}\n<p class=\"verdict\">{}</p>\n{}<div class=\"columns wide-left\"><div>{}{}{}"
       "<h3 class=\"block\">What was not known</h3>{}</div><div>{}</div></div>{}</section>\n",
-      pill(view), verdict(view), tiles(view) + exhaustive_text(view), table_text(view) + margins_table(view),
-      nearest_text(view),
+      pill(view), verdict(view), answer_text(view), tiles(view) + exhaustive_text(view),
+      table_text(view) + margins_table(view), nearest_text(view),
       not_known.empty() ? "<p class=\"soft\">Nothing that these results could tell.</p>"
                         : html_list(not_known, "unknowns"),
       design_table(view), workloads_table(view));

@@ -38,17 +38,13 @@ Strategy make_any(const ExperimentMethod& method) {
   return make_strategy(method.strategy, {DesignSpace({Parameter::boolean("any")}), {}}, method.options);
 }
 
-void check(const ExperimentOptions& options) {
-  const auto refuse = [](const std::string& what, const char* hint) {
-    return Error(ErrorCode::invalid_input, "the experiment " + what, hint);
-  };
+void check_online(const ExperimentOptions& options) {
+  check_setup(options);
+  const auto refuse = experiment_error;
   if (options.methods.empty()) throw refuse("has no methods", "name some, such as firefly");
-  if (options.seeds == 0) throw refuse("has no seeds", "give at least 1");
   if (options.batch == 0) throw refuse("asks for batches of 0 designs", "give at least 1");
   if (options.budgets.empty() || *std::min_element(options.budgets.begin(), options.budgets.end()) == 0)
     throw refuse("has no budget, or one of 0 queries", "give at least 1");
-  if (options.optimum && !std::isfinite(*options.optimum))
-    throw refuse("has an optimum that is no number", "give the least objective, or leave it out");
   // By their states, which name options left at their defaults too: runs of the same method are one file.
   std::map<std::string, std::string> labels;
   for (const ExperimentMethod& method : options.methods) {
@@ -61,32 +57,14 @@ void check(const ExperimentOptions& options) {
   }
 }
 
-std::filesystem::path runs_folder(const std::filesystem::path& folder) {
-  return folder / "runs";
-}
-
-void remove_runs(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::remove_all(runs_folder(folder), error);
-  if (!error) return;
-  throw Error(ErrorCode::file_access,
-              fmt::format("cannot remove {}: {}", runs_folder(folder).string(), error.message()),
-              "check the permissions there");
-}
-
 struct Task {
   std::size_t method;
   std::uint64_t seed;
   ExperimentRun run = {};
 };
 
-std::filesystem::path run_file(const ExperimentOptions& options, const ExperimentMethod& method, std::uint64_t seed,
-                               const std::string& key) {
-  return runs_folder(options.folder) / fmt::format("{}-{}-{}.jsonl", method.strategy, seed, key.substr(0, 12));
-}
-
 std::vector<Task> run_all(const ExperimentQuestion& question, const ExperimentOptions& options, std::uint64_t budget,
-                          Monitor& monitor) {
+                          const ExperimentFolder& folder, Monitor& monitor) {
   std::vector<Task> tasks;
   for (std::uint64_t i = 0; i < options.seeds; ++i) {
     for (std::size_t m = 0; m < options.methods.size(); ++m) tasks.push_back({m, options.first_seed + i});
@@ -104,8 +82,8 @@ std::vector<Task> run_all(const ExperimentQuestion& question, const ExperimentOp
           fingerprint(fmt::format("{} {} {} {}", version, question.key, options.batch, strategy.save()));
       const std::string note = fmt::format("{} seed {}", method.label, task.seed);
       task.run = run_or_resume(
-          run_file(options, method, task.seed, key), {key, budget, options.batch}, std::move(strategy),
-          *question.objective,
+          folder.run_file(fmt::format("{}-{}-{}.jsonl", method.strategy, task.seed, key.substr(0, 12))),
+          {key, budget, options.batch}, std::move(strategy), *question.objective,
           [&](std::size_t queries) { monitor.progress("experiment", done += queries, total, note); }, monitor);
       // A space smaller than the budget ends a run early.
       if (task.run.queries.size() < budget) {
@@ -116,30 +94,14 @@ std::vector<Task> run_all(const ExperimentQuestion& question, const ExperimentOp
   return tasks;
 }
 
-/// What regret is measured from.
-struct Reference {
-  double value = infinity;
-  std::string basis;
-  bool is_known = false;  ///< not merely the best that was found
-};
-
-Reference reference_of(const ExperimentQuestion& question, const ExperimentOptions& options,
-                       std::span<const Task> tasks) {
-  if (options.optimum) return {*options.optimum, "given", true};
-  if (question.optimum) return {*question.optimum, question.optimum_basis, true};
-  Reference reference{infinity, "best found in this experiment", false};
-  for (const Task& task : tasks) reference.value = std::min(reference.value, task.run.best(task.run.queries.size()));
-  return reference;
-}
-
 /// 0 at the reference, 0.02 two percent above it; infinite where nothing was found.
-double regret(double best, const Reference& reference) {
+double regret(double best, const ExperimentReference& reference) {
   if (std::isinf(best) || std::isinf(reference.value)) return infinity;
   const double above = best - reference.value;
   return reference.value == 0 ? above : above / std::fabs(reference.value);
 }
 
-bool is_reached(double best, const Reference& reference) {
+bool is_reached(double best, const ExperimentReference& reference) {
   // A reference typed in by hand has fewer digits than a recorded one.
   return std::isfinite(best) && regret(best, reference) <= 1e-9;
 }
@@ -153,7 +115,7 @@ void add_spread(json& row, const std::string& name, const std::vector<double>& v
 }
 
 json result_row(const ExperimentMethod& method, std::uint64_t budget, std::span<const ExperimentRun* const> runs,
-                const Reference& reference) {
+                const ExperimentReference& reference) {
   std::vector<double> best, over, regrets, queries, to_reference, seconds, strategy_seconds;
   std::uint64_t exact = 0, found = 0, failed = 0;
   for (const ExperimentRun* run : runs) {
@@ -221,17 +183,6 @@ json curve_json(const ExperimentMethod& method, std::uint64_t budget, std::span<
   return {{"method", method.label}, {"points", std::move(points)}};
 }
 
-json question_json(const ExperimentQuestion& question) {
-  const DesignSpace& space = question.objective->space();
-  return {{"name", question.name},
-          {"source", question.source},
-          {"designs", space.size()},
-          {"parameters", space.dimensions()},
-          {"space", space.fingerprint()},
-          {"objective", {{"metric", question.metric}, {"unit", unit_of_metric(question.metric)}}},
-          {"constraints", question.constraints}};
-}
-
 }  // namespace
 
 ExperimentMethod ExperimentMethod::parse(std::string_view text) {
@@ -261,34 +212,21 @@ ExperimentMethod ExperimentMethod::parse(std::string_view text) {
 }
 
 std::vector<ExperimentMethod> ExperimentMethod::parse_list(std::string_view text) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string part(trim(text.substr(begin, end - begin)));
-    begin = end + 1;
-    // A further option of the method before it.
-    const bool is_option = part.find('=') != std::string::npos && part.find(':') == std::string::npos;
-    if (is_option && !parts.empty()) {
-      parts.back() += "," + part;
-    } else {
-      parts.push_back(part);
-    }
-  }
   std::vector<ExperimentMethod> methods;
-  for (const std::string& part : parts) methods.push_back(parse(part));
+  for (const std::string& part : split_methods(text)) methods.push_back(parse(part));
   return methods;
 }
 
 json run_experiment(const ExperimentQuestion& question, const ExperimentOptions& options, Monitor& monitor) {
-  check(options);
-  // Two processes that append to one file of a run would leave each query in it twice.
-  const FileLock lock(options.folder / ".lock");
-  if (options.fresh) remove_runs(options.folder);
+  check_online(options);
+  const ExperimentFolder folder(options);
   std::vector<std::uint64_t> budgets = options.budgets;
   std::sort(budgets.begin(), budgets.end());
   budgets.erase(std::unique(budgets.begin(), budgets.end()), budgets.end());
-  const std::vector<Task> tasks = run_all(question, options, budgets.back(), monitor);
-  const Reference reference = reference_of(question, options, tasks);
+  const std::vector<Task> tasks = run_all(question, options, budgets.back(), folder, monitor);
+  double best_found = infinity;
+  for (const Task& task : tasks) best_found = std::min(best_found, task.run.best(task.run.queries.size()));
+  const ExperimentReference reference(question, options, best_found);
 
   json results = json::array(), curves = json::array();
   for (std::size_t m = 0; m < options.methods.size(); ++m) {
@@ -312,8 +250,7 @@ json run_experiment(const ExperimentQuestion& question, const ExperimentOptions&
   return {{"corbel", version},
           {"experiment", "online"},
           {"question", question_json(question)},
-          {"optimum",
-           {{"value", number_or_null(reference.value)}, {"basis", reference.basis}, {"known", reference.is_known}}},
+          {"optimum", reference.to_json()},
           {"seeds", options.seeds},
           {"first_seed", options.first_seed},
           {"batch", options.batch},

@@ -6,7 +6,7 @@
 #include "corbel/base/hash.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/dataset/import.hpp"
-#include "corbel/study/experiment.hpp"
+#include "corbel/study/experiment_setup.hpp"
 #include "corbel/study/recorded_table.hpp"
 #include "corbel/study/simulation_domain.hpp"
 #include "corbel/study/study_keys.hpp"
@@ -49,6 +49,14 @@ ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const 
   question.optimum_basis = table->designs() == searched.size()
                                ? "every design of the space is recorded"
                                : fmt::format("the best of {} recorded designs", table->designs());
+  StudyFile study;
+  study.file = file;
+  study.name = question.name;
+  study.space = searched;
+  study.objective = objective;
+  study.objective_place = file.string();
+  study.constraints.assign(constraints.begin(), constraints.end());
+  question.study = std::make_shared<const StudyFile>(std::move(study));
   return question;
 }
 
@@ -72,6 +80,7 @@ ExperimentQuestion experiment_on_study(const StudyFile& study) {
         return workloads.simulate(*simulator, hardware);
       });
   question.domain = std::make_shared<const SearchDomain>(simulation_domain(study, question.objective->question()));
+  question.study = std::make_shared<const StudyFile>(study);
   return question;
 }
 

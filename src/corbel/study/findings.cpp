@@ -16,6 +16,7 @@
 #include "corbel/study/question.hpp"
 #include "corbel/study/surrogate_objective.hpp"
 #include "corbel/study/surrogate_search.hpp"
+#include "corbel/study/verdict.hpp"
 
 namespace corbel {
 namespace {
@@ -305,8 +306,9 @@ json plots_section(const StudyFile& study, const Dataset& dataset) {
 }
 
 json proposals_section(const StudyFile& study, const SurrogateObjective& objective, std::span<const Design> designs,
-                       const Dataset& dataset, const json& best_logged) {
+                       const Dataset& dataset, const json& best_logged, double error) {
   const LoggedLimits limits(study, dataset);
+  const LogSupport support(dataset, study.objective, error);
   const DesignSpace& space = objective.space();
   const std::size_t objective_metric = dataset.metric_index(objective.metric_names().front());
   std::vector<Design> feasible;
@@ -343,6 +345,7 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
                  {"objective", number_or_null(dataset.metric(row, objective_metric))},
                  {"within_limits", limits.met(row)}};
     }
+    const std::vector<std::string> doubts = support.doubts(designs[i], assessment, least);
     proposals.push_back({{"rank", i + 1},
                          {"id", space.id(designs[i])},
                          {"design", space.design_json(designs[i])},
@@ -354,6 +357,8 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
                          {"spread", number_or_null(assessment.spread)},
                          {"margins", margins_json(objective, designs[i], assessment.metrics, objective.metric_bases())},
                          {"nearest", nearest},
+                         {"verdict", to_string(doubts.empty() ? Verdict::supported : Verdict::extrapolated)},
+                         {"reasons", doubts},
                          {"gain", gain_over(best_logged, "predicted", assessment.metrics[0])}});
   }
   return proposals;

@@ -56,9 +56,10 @@ nlohmann::json plots_section(const StudyFile& study, const Dataset& dataset);
 nlohmann::json search_section(const std::string& method, const SurrogateFindings& found,
                               const SurrogateObjective& objective, double min_feasibility);
 /// @param designs  best first
+/// @param error    median relative error of the predicted objective on withheld rows; NaN if not known
 nlohmann::json proposals_section(const StudyFile& study, const SurrogateObjective& objective,
                                  std::span<const Design> designs, const Dataset& dataset,
-                                 const nlohmann::json& best_logged);
+                                 const nlohmann::json& best_logged, double error);
 
 /// The too_little_data of a log without a feasible row: of several networks, on which; and the most frequent reason.
 Error no_feasible_row(const StudyFile& study, const Dataset& dataset);

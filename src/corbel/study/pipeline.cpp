@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -18,12 +19,14 @@
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/ask_tell.hpp"
 #include "corbel/study/findings.hpp"
+#include "corbel/study/learning.hpp"
 #include "corbel/study/online_search.hpp"
 #include "corbel/study/pareto_search.hpp"
 #include "corbel/study/recorded_table.hpp"
 #include "corbel/study/study_trials.hpp"
 #include "corbel/study/surrogate_objective.hpp"
 #include "corbel/study/surrogate_search.hpp"
+#include "corbel/study/verdict.hpp"
 #include "corbel/version.hpp"
 
 namespace corbel {
@@ -88,7 +91,7 @@ void Pipeline::forget_old_front() try {
   results_->erase("pareto");
   (*results_)["steps"].erase("pareto");
   // It may have found the design to build.
-  (*results_)["best"] = best_section(*results_);
+  choose();
 } catch (const json::exception& error) {
   throw Error(ErrorCode::corrupt,
               fmt::format("{}: not of the shape this version writes: {}", study_.results_file().string(), error.what()),
@@ -297,55 +300,7 @@ void Pipeline::train() {
   forget_from("training");
   conclude();
   if (data.feasible() == 0) throw no_feasible_row(study_, data);
-  TrainingTask task;
-  task.objective = study_.objective;
-  const LoggedLimits limits(study_, data);
-  for (std::size_t row = 0; row < data.rows(); ++row) task.over_limit.push_back(limits.met(row) ? 0 : 1);
-
-  std::vector<std::string> formulas;
-  if (study_.simulator) {
-    for (const MetricInfo& metric : study_.simulator->metrics()) {
-      if (!metric.needs_workload) formulas.push_back(metric.name);
-    }
-  }
-  std::vector<BoundConstraint> by_parameters;
-  for (const Constraint& constraint : study_.constraints) {
-    BoundConstraint bound(constraint, data.group.space, data.group.metrics);
-    for (const std::size_t metric : bound.metrics_used()) {
-      const std::string& name = data.group.metrics[metric];
-      const auto listed = [&](const std::vector<std::string>& names) {
-        return std::find(names.begin(), names.end(), name) != names.end();
-      };
-      if (name != study_.objective && !listed(formulas) && !listed(task.also_predict)) {
-        task.also_predict.push_back(name);
-      }
-    }
-    if (bound.needs_only_parameters()) by_parameters.push_back(std::move(bound));
-  }
-  for (const std::string& name : study_.pareto) {
-    const auto& names = data.group.metrics;
-    const auto listed = [&](const std::vector<std::string>& list) {
-      return std::find(list.begin(), list.end(), name) != list.end();
-    };
-    if (!listed(names)) throw unknown_name("metric", name, names, study_.pareto_place);
-    if (!listed(formulas) && !listed(task.also_predict)) task.also_predict.push_back(name);
-  }
-  // So that the table of proposals tells what the combined objective is made of.
-  if (study_.workloads.has_several()) {
-    for (const WorkloadSuite::Member& member : study_.workloads.members()) {
-      const std::string own = WorkloadSuite::metric_of(member, study_.objective);
-      const auto& names = data.group.metrics;
-      const bool is_there = std::find(names.begin(), names.end(), own) != names.end();
-      const auto& listed = task.also_predict;
-      if (is_there && std::find(listed.begin(), listed.end(), own) == listed.end()) task.also_predict.push_back(own);
-    }
-  }
-  if (!by_parameters.empty()) {
-    task.admits = [by_parameters](const Design& design) {
-      return std::all_of(by_parameters.begin(), by_parameters.end(),
-                         [&](const BoundConstraint& constraint) { return constraint.satisfied(design, {}); });
-    };
-  }
+  const TrainingTask task = training_task(study_, data);
   TrainingOptions options = study_.training;
   options.seed = study_.seed;
   options.threads = study_.threads;
@@ -376,17 +331,7 @@ SurrogateObjective Pipeline::make_objective() {
                     study_.model_file().string(), study_.file.string()),
         fmt::format("corbel train {}, or corbel run", study_.file.string()));
   }
-  std::optional<HardwareBinding> binding;
-  if (study_.simulator) binding.emplace(*study_.simulator, space, study_.fixed);
-  std::vector<float> context;
-  if (study_.workloads.members().size() == 1) context = context_vector(study_.workloads.members().front().network);
-  std::map<std::string, double> reserve;
-  const json errors = (*results_)["training"].value("errors", json::object());
-  for (const auto& [metric, error] : errors.items()) {
-    if (error.is_number()) reserve[metric] = study_.search.caution * error.get<double>();
-  }
-  return SurrogateObjective(std::move(model), study_.objective, study_.constraints, study_.search.min_feasibility,
-                            reserve, std::move(context), study_.simulator, std::move(binding));
+  return make_surrogate(study_, std::move(model), (*results_)["training"].value("errors", json::object()));
 }
 
 void Pipeline::require_step(std::string_view section, std::string_view command) const {
@@ -458,7 +403,7 @@ void Pipeline::conclude_search(const SurrogateObjective& objective, const std::s
   for (const Evaluation& evaluation : found.result.best) {
     if (evaluation.score.feasible()) designs.push_back(evaluation.design);
   }
-  (*results_)["proposals"] = proposals_section(study_, objective, designs, log(), best_logged);
+  (*results_)["proposals"] = proposals_section(study_, objective, designs, log(), best_logged, objective_error());
   const std::string& model = model_fingerprint();
   (*results_)["steps"]["search"] = {{"key", keys().search(model)}, {"proposals", keys().proposals(model)}};
   conclude();
@@ -532,7 +477,8 @@ void Pipeline::predict_front(const ParetoSettings& settings) {
 void Pipeline::reset_proposals(const SurrogateObjective& objective) {
   json& proposals = (*results_)["proposals"];
   const std::vector<Design> designs = proposed_designs(proposals, objective.space(), proposals.size());
-  proposals = proposals_section(study_, objective, designs, log(), (*results_)["dataset"]["best_logged"]);
+  proposals =
+      proposals_section(study_, objective, designs, log(), (*results_)["dataset"]["best_logged"], objective_error());
 }
 
 void Pipeline::validate() {
@@ -601,8 +547,18 @@ void Pipeline::validate_with_table(const std::filesystem::path& file) {
   conclude();
 }
 
-void Pipeline::conclude() {
+double Pipeline::objective_error() const {
+  const json error = (*results_)["training"].value("errors", json::object()).value(study_.objective, json());
+  return error.is_number() ? error.get<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+
+void Pipeline::choose() {
   (*results_)["best"] = best_section(*results_);
+  (*results_)["answer"] = answer_section(*results_);
+}
+
+void Pipeline::conclude() {
+  choose();
   save();
 }
 

@@ -101,6 +101,9 @@ class Pipeline {
   void reset_proposals(const SurrogateObjective& objective);
   /// Removes this section of the results and all that rest on it: they no longer hold.
   void forget_from(std::string_view section);
+  /// Of the predicted objective on withheld rows, relative; NaN if not known.
+  double objective_error() const;
+  void choose();
   void conclude();
   void save();
 

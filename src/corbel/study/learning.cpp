@@ -1,0 +1,85 @@
+#include "corbel/study/learning.hpp"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "corbel/base/error.hpp"
+#include "corbel/study/findings.hpp"
+#include "corbel/workload/network.hpp"
+
+namespace corbel {
+namespace {
+
+bool is_listed(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Of the study's simulator: what the hardware alone decides, so that it need not be learnt.
+std::vector<std::string> formulas_of(const StudyFile& study) {
+  std::vector<std::string> names;
+  if (!study.simulator) return names;
+  for (const MetricInfo& metric : study.simulator->metrics()) {
+    if (!metric.needs_workload) names.push_back(metric.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+TrainingTask training_task(const StudyFile& study, const Dataset& data) {
+  TrainingTask task;
+  task.objective = study.objective;
+  const LoggedLimits limits(study, data);
+  for (std::size_t row = 0; row < data.rows(); ++row) task.over_limit.push_back(limits.met(row) ? 0 : 1);
+
+  const std::vector<std::string> formulas = formulas_of(study);
+  const auto learn = [&](const std::string& name) {
+    if (name != study.objective && !is_listed(formulas, name) && !is_listed(task.also_predict, name)) {
+      task.also_predict.push_back(name);
+    }
+  };
+  std::vector<BoundConstraint> by_parameters;
+  for (const Constraint& constraint : study.constraints) {
+    BoundConstraint bound(constraint, data.group.space, data.group.metrics);
+    for (const std::size_t metric : bound.metrics_used()) learn(data.group.metrics[metric]);
+    if (bound.needs_only_parameters()) by_parameters.push_back(std::move(bound));
+  }
+  for (const std::string& name : study.pareto) {
+    if (!is_listed(data.group.metrics, name)) {
+      throw unknown_name("metric", name, data.group.metrics, study.pareto_place);
+    }
+    learn(name);
+  }
+  // So that the table of proposals tells what the combined objective is made of.
+  if (study.workloads.has_several()) {
+    for (const WorkloadSuite::Member& member : study.workloads.members()) {
+      const std::string own = WorkloadSuite::metric_of(member, study.objective);
+      if (is_listed(data.group.metrics, own)) learn(own);
+    }
+  }
+  if (!by_parameters.empty()) {
+    task.admits = [by_parameters](const Design& design) {
+      return std::all_of(by_parameters.begin(), by_parameters.end(),
+                         [&](const BoundConstraint& constraint) { return constraint.satisfied(design, {}); });
+    };
+  }
+  return task;
+}
+
+SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& errors) {
+  std::optional<HardwareBinding> binding;
+  if (study.simulator) binding.emplace(*study.simulator, model.space(), study.fixed);
+  std::vector<float> context;
+  if (study.workloads.members().size() == 1) context = context_vector(study.workloads.members().front().network);
+  std::map<std::string, double> reserve;
+  for (const auto& [metric, error] : errors.items()) {
+    if (error.is_number()) reserve[metric] = study.search.caution * error.get<double>();
+  }
+  return SurrogateObjective(std::move(model), study.objective, study.constraints, study.search.min_feasibility, reserve,
+                            std::move(context), study.simulator, std::move(binding));
+}
+
+}  // namespace corbel

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "corbel/dataset/dataset.hpp"
+#include "corbel/scorer/model.hpp"
+#include "corbel/study/study_file.hpp"
+#include "corbel/study/surrogate_objective.hpp"
+#include "corbel/surrogate/trainer.hpp"
+
+namespace corbel {
+
+/// What a study's surrogate is to learn from its trials: the objective, every metric that a limit or the Pareto front
+/// reads and no formula gives, and which rows break a limit.
+/// @throws Error{invalid_input} with the place for a metric that the trials do not have
+TrainingTask training_task(const StudyFile& study, const Dataset& data);
+
+/// What was learnt as the objective of the study's search.
+/// @param errors  relative error of each metric on rows the model has not seen: predicted metrics stay inside their
+///                limits by StudyFile::search.caution times as much
+/// @throws as SurrogateObjective
+SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& errors);
+
+}  // namespace corbel

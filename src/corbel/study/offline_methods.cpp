@@ -1,0 +1,323 @@
+#include "corbel/study/offline_methods.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <utility>
+
+#include "corbel/base/config.hpp"
+#include "corbel/base/error.hpp"
+#include "corbel/base/monitor.hpp"
+#include "corbel/base/random.hpp"
+#include "corbel/base/statistics.hpp"
+#include "corbel/base/text.hpp"
+#include "corbel/regression/boosted_trees.hpp"
+#include "corbel/regression/gaussian_process.hpp"
+#include "corbel/search/design_features.hpp"
+#include "corbel/study/findings.hpp"
+#include "corbel/study/learning.hpp"
+#include "corbel/surrogate/selection.hpp"
+#include "corbel/surrogate/training_data.hpp"
+
+namespace corbel {
+namespace {
+
+constexpr std::array<OfflineMethodInfo, 9> table{{
+    {"prime", "the conservative surrogate as `corbel train` makes it", true},
+    {"no_negatives", "prime without its penalty on negatives: every α of the grid is 0", true},
+    {"no_infeasible", "prime without its penalty on logged infeasible designs: every β is 0", true},
+    {"no_penalties", "prime with neither: regression and the probability of feasibility alone", true},
+    {"paper", "prime as published: protocol: paper", true},
+    {"boosted_trees", "gradient-boosted trees for the metrics, and a classifier of feasibility (XGBoost)", false},
+    {"gaussian_process", "Gaussian processes for the metrics, and the same classifier", false},
+    {"best_in_log", "the best logged designs: what there is without learning", false},
+    {"random", "designs drawn at random", false},
+}};
+
+/// Trees as one would take them for a log of thousands of rows, instead of those that are fitted once per query.
+BoostedTreesOptions tree_options(std::uint64_t seed, bool probability) {
+  BoostedTreesOptions options;
+  options.rounds = 400;
+  options.depth = 6;
+  options.learning_rate = 0.05;
+  options.row_share = 0.8;
+  options.column_share = 0.8;
+  options.probability = probability;
+  options.seed = seed;
+  return options;
+}
+
+/// Gaussian processes cost the square of their rows for every design scored.
+constexpr std::size_t most_process_rows = 3000, most_fitted_rows = 300, process_steps = 40;
+
+class ProcessRegressor final : public Regressor {
+ public:
+  ProcessRegressor(std::vector<std::size_t> groups, std::uint64_t seed) : groups_(std::move(groups)), seed_(seed) {}
+  std::unique_ptr<Regressor> clone() const override { return std::make_unique<ProcessRegressor>(*this); }
+
+  void fit(const Matrix& features, std::span<const double> targets) override {
+    std::vector<std::size_t> rows(features.rows());
+    std::iota(rows.begin(), rows.end(), std::size_t{0});
+    Rng(seed_).shuffle(rows);
+    rows.resize(std::min(rows.size(), most_process_rows));
+    const std::size_t fitted = std::min(rows.size(), most_fitted_rows);
+    Matrix sample(fitted, features.columns());
+    std::vector<double> sampled;
+    for (std::size_t i = 0; i < fitted; ++i) {
+      std::copy(features.row(rows[i]).begin(), features.row(rows[i]).end(), sample.row(i).begin());
+      sampled.push_back(targets[rows[i]]);
+    }
+    process_.emplace(groups_, fit_gaussian_process(sample, sampled, groups_, {}, process_steps));
+    for (const std::size_t row : rows) process_->append(features.row(row), {targets[row]});
+  }
+
+  void predict(const Matrix& features, std::span<double> out) const override {
+    GaussianProcess process = *process_;
+    process.predict_means(features, out);
+  }
+
+ private:
+  std::vector<std::size_t> groups_;
+  std::uint64_t seed_;
+  std::optional<GaussianProcess> process_;
+};
+
+/// Regressors in the place of the surrogate: the same rows, the same scales, the same rules for limits.
+class RegressionObjective final : public Objective {
+ public:
+  RegressionObjective(const StudyFile& study, const DesignSpace& space, const TrainingData& data,
+                      const std::function<std::unique_ptr<Regressor>()>& make, std::uint64_t seed)
+      : space_(space), features_(space), min_feasibility_(study.search.min_feasibility), transforms_(data.transforms) {
+    for (std::size_t m = 0; m < data.metrics.size(); ++m) {
+      std::vector<std::size_t> rows;
+      std::vector<double> targets;
+      for (std::vector<std::size_t> const* fitted : {&data.feasible, &data.infeasible}) {
+        for (const std::size_t row : *fitted) {
+          const float target = data.targets[row * data.metrics.size() + m];
+          if (std::isnan(target)) continue;
+          rows.push_back(row);
+          targets.push_back(target);
+        }
+      }
+      metrics_.push_back(make());
+      metrics_.back()->fit(features_of(data, rows), targets);
+    }
+    if (!data.infeasible.empty()) {
+      std::vector<std::size_t> rows = data.feasible;
+      rows.insert(rows.end(), data.infeasible.begin(), data.infeasible.end());
+      std::vector<double> classes(rows.size(), 0);
+      std::fill_n(classes.begin(), data.feasible.size(), 1.0);
+      classifier_ = std::make_unique<BoostedTrees>(tree_options(seed, true));
+      classifier_->fit(features_of(data, rows), classes);
+    }
+    std::vector<double> errors;  // relative ones of each metric, on rows that were not fitted
+    const Matrix withheld = features_of(data, data.withheld_feasible);
+    std::vector<double> truth;
+    for (std::size_t m = 0; m < data.metrics.size(); ++m) {
+      std::vector<double> predicted(withheld.rows()), deviations;
+      if (withheld.rows() > 0) metrics_[m]->predict(withheld, predicted);
+      for (std::size_t i = 0; i < predicted.size(); ++i) {
+        const double value = transforms_[m].restore(data.targets[data.withheld_feasible[i] * data.metrics.size() + m]);
+        deviations.push_back(std::abs(transforms_[m].restore(predicted[i]) - value) / std::abs(value));
+        if (m == 0) truth.push_back(value);
+      }
+      if (m == 0) kendall_ = kendall(truth, predicted);
+      errors.push_back(deviations.empty() ? 0 : median(std::move(deviations)));
+    }
+    for (const Constraint& constraint : study.constraints) {
+      constraints_.emplace_back(constraint, space, data.metrics);
+      double inside = 0;
+      for (const std::size_t metric : constraints_.back().metrics_used()) {
+        inside = std::max(inside, study.search.caution * errors[metric]);
+      }
+      reserves_.push_back(inside);
+    }
+  }
+
+  const DesignSpace& space() const override { return space_; }
+  double kendall_on_withheld() const { return kendall_; }
+
+  void score(std::span<const Design> designs, std::span<Score> out) const override {
+    Matrix rows(designs.size(), features_.columns());
+    for (std::size_t i = 0; i < designs.size(); ++i) features_.write(designs[i], rows.row(i));
+    std::vector<std::vector<double>> metrics(metrics_.size(), std::vector<double>(designs.size()));
+    for (std::size_t m = 0; m < metrics_.size(); ++m) {
+      metrics_[m]->predict(rows, metrics[m]);
+      for (double& value : metrics[m]) value = transforms_[m].restore(value);
+    }
+    std::vector<double> feasibility(designs.size(), 1);
+    if (classifier_) classifier_->predict(rows, feasibility);
+    std::vector<double> values(metrics_.size());
+    for (std::size_t i = 0; i < designs.size(); ++i) {
+      for (std::size_t m = 0; m < metrics_.size(); ++m) values[m] = metrics[m][i];
+      double violation = std::max(0.0, min_feasibility_ - feasibility[i]);
+      for (std::size_t c = 0; c < constraints_.size(); ++c) {
+        violation += std::max(0.0, reserves_[c] - constraints_[c].margin(designs[i], values));
+      }
+      out[i] = {values[0], violation};
+    }
+  }
+
+ private:
+  Matrix features_of(const TrainingData& data, const std::vector<std::size_t>& rows) const {
+    Matrix matrix(rows.size(), features_.columns());
+    for (std::size_t i = 0; i < rows.size(); ++i) features_.write(data.designs[rows[i]], matrix.row(i));
+    return matrix;
+  }
+
+  DesignSpace space_;
+  DesignFeatures features_;
+  double min_feasibility_;
+  std::vector<MetricTransform> transforms_;
+  std::vector<std::unique_ptr<Regressor>> metrics_;
+  std::unique_ptr<Regressor> classifier_;
+  std::vector<BoundConstraint> constraints_;
+  std::vector<double> reserves_;
+  double kendall_ = 0;
+};
+
+class RandomOrder final : public Objective {
+ public:
+  RandomOrder(DesignSpace space, std::uint64_t seed) : space_(std::move(space)), seed_(seed) {}
+  const DesignSpace& space() const override { return space_; }
+  void score(std::span<const Design> designs, std::span<Score> out) const override {
+    for (std::size_t i = 0; i < designs.size(); ++i) out[i] = {Rng(seed_, space_.id(designs[i])).uniform(), 0};
+  }
+
+ private:
+  DesignSpace space_;
+  std::uint64_t seed_;
+};
+
+OfflineModel best_in_log(const OfflineTask& task) {
+  OfflineModel model;
+  const LoggedLimits limits(task.study, task.log);
+  const std::size_t objective = task.log.metric_index(task.study.objective);
+  std::vector<std::size_t> rows;
+  for (std::size_t row = 0; row < task.log.rows(); ++row) {
+    if (task.log.states[row] == TrialState::complete && limits.met(row)) rows.push_back(row);
+  }
+  std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
+    return task.log.metric(a, objective) < task.log.metric(b, objective);
+  });
+  rows.resize(std::min(rows.size(), offline_proposals));
+  for (const std::size_t row : rows) model.best.push_back(task.log.designs[row]);
+  model.kendall = std::numeric_limits<double>::quiet_NaN();
+  return model;
+}
+
+OfflineModel regressors_on(const OfflineMethod& method, const OfflineTask& task) {
+  const TrainingData data =
+      prepare_training_data(task.log, training_task(task.study, task.log), false, method.training.withhold, task.seed);
+  const DesignSpace& space = task.question.space();
+  const DesignFeatures features(space);
+  std::vector<std::size_t> groups;  // of columns: their parameters, numbered without gaps
+  for (std::size_t c = 0; c < features.columns(); ++c) {
+    const bool is_new = c == 0 || features.parameter_of(c) != features.parameter_of(c - 1);
+    groups.push_back(c == 0 ? 0 : groups.back() + (is_new ? 1 : 0));
+  }
+  const auto make = [&]() -> std::unique_ptr<Regressor> {
+    if (method.id == "gaussian_process") return std::make_unique<ProcessRegressor>(groups, task.seed);
+    return std::make_unique<BoostedTrees>(tree_options(task.seed, false));
+  };
+  const auto objective = std::make_shared<RegressionObjective>(task.study, space, data, make, task.seed);
+  OfflineModel model;
+  model.kendall = objective->kendall_on_withheld();
+  model.objective = objective;
+  return model;
+}
+
+OfflineModel learner_on(const OfflineMethod& method, const OfflineTask& task, Monitor& monitor) {
+  TrainingOptions options = method.training;
+  options.seed = task.seed;
+  options.threads = 1;
+  const std::filesystem::path file = task.folder / "model.safetensors";
+  const nlohmann::json report =
+      train(task.log, training_task(task.study, task.log), options, file, task.folder / "checkpoints", monitor);
+  const nlohmann::json& kendall = report.at("candidates").at(report.at("chosen").get<std::size_t>()).at("kendall");
+  OfflineModel model;
+  model.kendall = kendall.is_number() ? kendall.get<double>() : std::numeric_limits<double>::quiet_NaN();
+  model.objective =
+      std::make_shared<SurrogateObjective>(make_surrogate(task.study, Model::load(file), report.at("errors")));
+  return model;
+}
+
+TrainingOptions options_of(const OfflineMethodInfo& info, const std::string& settings, std::string_view label) {
+  TrainingOptions options;
+  options.refit = false;
+  if (!settings.empty()) {
+    const bool says_refit = settings.find("refit:") != std::string::npos;
+    options = training_options_from_config(
+        Config::parse((says_refit ? "" : "refit: false\n") + settings, fmt::format("method {}", in_quotes(label))));
+  }
+  for (Conservatism& entry : options.grid) {
+    if (info.id == "no_negatives" || info.id == "no_penalties") entry.alpha = 0;
+    if (info.id == "no_infeasible" || info.id == "no_penalties") entry.beta = 0;
+  }
+  // What is left of the grid may say the same twice.
+  std::vector<Conservatism> grid;
+  for (const Conservatism& entry : options.grid) {
+    if (std::find(grid.begin(), grid.end(), entry) == grid.end()) grid.push_back(entry);
+  }
+  options.grid = std::move(grid);
+  if (info.id == "paper") options.protocol = "paper";
+  return options;
+}
+
+}  // namespace
+
+std::span<const OfflineMethodInfo> offline_methods() {
+  return table;
+}
+
+OfflineMethod OfflineMethod::parse(std::string_view text) {
+  const std::string id(text.substr(0, text.find(':')));
+  const auto info =
+      std::find_if(table.begin(), table.end(), [&](const OfflineMethodInfo& row) { return row.id == id; });
+  if (info == table.end()) {
+    std::vector<std::string> ids;
+    for (const OfflineMethodInfo& row : table) ids.emplace_back(row.id);
+    throw unknown_name("offline method", id, ids);
+  }
+  std::string settings;
+  if (text.size() > id.size()) {
+    const auto refuse = [&](const std::string& what) {
+      return Error(ErrorCode::invalid_input, fmt::format("method {}: {}", in_quotes(text), what),
+                   "write METHOD or METHOD:KEY=VALUE,KEY=VALUE with the keys of a study's `train:`");
+    };
+    if (!info->is_learner) throw refuse(fmt::format("`{}` has no options", id));
+    for (const std::string_view item : split(text.substr(id.size() + 1), ',')) {
+      const std::size_t equals = item.find('=');
+      if (equals == std::string_view::npos || equals == 0) {
+        throw refuse(fmt::format("{} sets no option", in_quotes(item)));
+      }
+      settings += fmt::format("{}: {}\n", item.substr(0, equals), item.substr(equals + 1));
+    }
+  }
+  return {std::string(text), id, options_of(*info, settings, text)};
+}
+
+std::vector<OfflineMethod> OfflineMethod::parse_list(std::string_view text) {
+  std::vector<OfflineMethod> methods;
+  for (const std::string& part : split_methods(text)) methods.push_back(parse(part));
+  return methods;
+}
+
+OfflineModel fit_offline(const OfflineMethod& method, const OfflineTask& task, Monitor& monitor) {
+  if (method.id == "best_in_log") return best_in_log(task);
+  if (method.id == "random") {
+    OfflineModel model;
+    model.objective = std::make_shared<RandomOrder>(task.question.space(), task.seed);
+    model.kendall = std::numeric_limits<double>::quiet_NaN();
+    return model;
+  }
+  if (method.id == "boosted_trees" || method.id == "gaussian_process") return regressors_on(method, task);
+  return learner_on(method, task, monitor);
+}
+
+}  // namespace corbel

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "corbel/study/offline_experiment.hpp"
+
+namespace corbel {
+
+/// What a method has made of a log.
+struct OfflineModel {
+  std::shared_ptr<const Objective> objective;  ///< ranks any design; null where `best` says it all
+  std::vector<DesignId> best;                  ///< best first
+  double kendall = 0;                          ///< predicted against true objective of the withheld rows; NaN without
+};
+
+/// What a method may learn from.
+struct OfflineTask {
+  const StudyFile& study;  ///< objective and limits
+  const Question& question;
+  const Dataset& log;
+  std::uint64_t seed;
+  std::filesystem::path folder;  ///< for a model and its checkpoints; one of its own
+};
+
+/// Fits one method on one thread. @throws Error{too_little_data} where the log is not enough for it; Error{interrupted}
+OfflineModel fit_offline(const OfflineMethod& method, const OfflineTask& task, Monitor& monitor);
+
+}  // namespace corbel

@@ -1,0 +1,142 @@
+#include "corbel/study/verdict.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "corbel/base/error.hpp"
+#include "corbel/base/statistics.hpp"
+#include "corbel/base/units.hpp"
+#include "corbel/surrogate/selection.hpp"
+
+namespace corbel {
+namespace {
+
+using nlohmann::json;
+
+/// Of so few designs within the limits nothing can be withheld that tells a ranking from chance.
+constexpr std::uint64_t least_rows = 10;
+/// A rank correlation that chance reaches this often is none.
+constexpr double significance = 0.05;
+/// Designs that the distances within a log are taken from.
+constexpr std::size_t most_sampled = 300;
+/// An ensemble that disagrees by so many times its usual error does not know.
+constexpr double most_spread = 3;
+/// Parameters of more values have some that were never logged in any log.
+constexpr std::uint32_t most_values = 256;
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::supported:
+      return "supported";
+    case Verdict::extrapolated:
+      return "extrapolated";
+    case Verdict::not_answerable:
+      return "not answerable";
+  }
+  return "";
+}
+
+LogSupport::LogSupport(const Dataset& log, const std::string& objective, double error)
+    : space_(log.group.space),
+      objective_(objective),
+      error_(error),
+      least_(std::numeric_limits<double>::infinity()),
+      usual_distance_(std::numeric_limits<double>::quiet_NaN()) {
+  for (const Parameter& parameter : space_.parameters()) {
+    was_run_.emplace_back(parameter.count() <= most_values ? parameter.count() : 0, false);
+  }
+  const std::size_t metric = log.metric_index(objective);
+  std::vector<Design> designs;
+  for (std::size_t row = 0; row < log.rows(); ++row) {
+    if (log.states[row] != TrialState::complete) continue;
+    designs.push_back(space_.design(log.designs[row]));
+    if (std::isfinite(log.metric(row, metric))) least_ = std::min(least_, log.metric(row, metric));
+    for (std::size_t p = 0; p < was_run_.size(); ++p) {
+      if (!was_run_[p].empty()) was_run_[p][designs.back()[p]] = true;
+    }
+  }
+  if (designs.size() < 2) return;
+  std::vector<double> distances;
+  const std::size_t stride = (designs.size() + most_sampled - 1) / most_sampled;
+  for (std::size_t i = 0; i < designs.size(); i += stride) {
+    double nearest = std::numeric_limits<double>::infinity();
+    for (std::size_t k = 0; k < designs.size(); ++k) {
+      if (k != i) nearest = std::min(nearest, space_.distance(designs[i], designs[k]));
+    }
+    distances.push_back(nearest);
+  }
+  usual_distance_ = quantile(std::move(distances), 0.99);
+}
+
+std::vector<std::string> LogSupport::doubts(const Design& design, const Assessment& assessment, double nearest) const {
+  std::vector<std::string> doubts;
+  for (std::size_t p = 0; p < was_run_.size(); ++p) {
+    if (was_run_[p].empty() || was_run_[p][design[p]]) continue;
+    const Parameter& parameter = space_.parameters()[p];
+    doubts.push_back(fmt::format("no logged design with {} = {} ran", parameter.name(), parameter.label(design[p])));
+  }
+  if (nearest > usual_distance_) {
+    doubts.push_back(
+        fmt::format("the nearest logged design is at a distance of {:.3g}; of 99 % of the logged designs "
+                    "the next one is within {:.3g}",
+                    nearest, usual_distance_));
+  }
+  if (assessment.metrics[0] < least_) {
+    doubts.push_back(fmt::format("{} {} is predicted, below everything logged (least {})", objective_,
+                                 format_for_people(assessment.metrics[0]), format_for_people(least_)));
+  }
+  if (assessment.spread > most_spread * error_) {
+    doubts.push_back(fmt::format("the ensemble disagrees by {:.2g} %, where it errs by {:.2g} % on withheld designs",
+                                 100 * assessment.spread, 100 * error_));
+  }
+  return doubts;
+}
+
+std::vector<std::string> refusals(const json& results) {
+  std::vector<std::string> reasons;
+  const auto within = results.at("dataset").value("within_limits", std::uint64_t{0});
+  if (within < least_rows) {
+    reasons.push_back(
+        fmt::format("the log has too few designs that ran and are within the limits: {}, where {} are the "
+                    "least to learn a ranking from",
+                    within, least_rows));
+  }
+  const json& training = results.at("training");
+  const auto withheld = training.at("rows").value("withheld_feasible", std::size_t{0});
+  if (withheld == 0) {
+    reasons.push_back("no logged design could be withheld, so that nothing tells whether the ranking is right");
+    return reasons;
+  }
+  const json& chosen = training.at("candidates").at(training.at("chosen").get<std::size_t>());
+  const double tau = chosen.at("kendall").is_number() ? chosen.at("kendall").get<double>() : 0;
+  const double chance = kendall_chance(tau, std::min(withheld, max_compared));
+  if (!(chance < significance)) {
+    reasons.push_back(
+        fmt::format("the rank correlation on {} withheld designs, {:.2f}, cannot be told from none: chance "
+                    "reaches it with probability {:.2f}",
+                    withheld, tau, chance));
+  }
+  return reasons;
+}
+
+json answer_section(const json& results) {
+  const auto answer = [](Verdict verdict, const json& reasons) {
+    return json{{"verdict", to_string(verdict)}, {"reasons", reasons}};
+  };
+  const json& best = results.at("best");
+  if (best.is_null()) return answer(Verdict::not_answerable, {"there is no design that meets every limit"});
+  const std::string source = best.at("source");
+  if (source == "logged") return answer(Verdict::supported, {"it was logged: no proposal is known to be better"});
+  if (source != "predicted") return answer(Verdict::supported, {"its values are simulated, not predicted"});
+  const std::vector<std::string> against = refusals(results);
+  if (!against.empty()) return answer(Verdict::not_answerable, against);
+  return json{{"verdict", best.at("verdict")}, {"reasons", best.at("reasons")}};
+}
+
+}  // namespace corbel
