@@ -9,6 +9,14 @@
 #include "corbel/search/design_features.hpp"
 
 namespace corbel {
+namespace {
+
+// More rows teach trees of this depth little, and cost minutes.
+constexpr std::size_t most_rows = 100'000;
+// A categorical parameter has a column for each value: 400 MB at most.
+constexpr std::size_t most_numbers = 50'000'000;
+
+}  // namespace
 
 Forest Forest::fit(const DesignSpace& space, const TrainingData& data, double share, std::uint64_t seed) {
   if (share == 0) return {};
@@ -17,13 +25,17 @@ Forest Forest::fit(const DesignSpace& space, const TrainingData& data, double sh
   // A space without a choice has no columns, and a regressor wants one.
   Matrix rows(std::max<std::size_t>(1, features.columns()));
   std::vector<double> targets, row(rows.columns());
-  for (const std::size_t i : data.feasible) {
+  const std::size_t room = std::min(most_rows, std::max<std::size_t>(1, most_numbers / rows.columns()));
+  const std::size_t stride = (data.feasible.size() + room - 1) / room;
+  for (std::size_t place = 0; place < data.feasible.size(); place += stride) {
+    const std::size_t i = data.feasible[place];
     const float target = data.targets[i * metrics];
     if (std::isnan(target)) continue;
     features.write(data.designs[i], std::span(row).first(features.columns()));
     rows.append(row);
     targets.push_back(target);
   }
+  if (targets.empty()) return {};
   BoostedTreesOptions options;
   options.rounds = 400;
   options.depth = 6;
