@@ -46,14 +46,18 @@ double kendall(std::span<const double> a, std::span<const double> b) {
   return balance / std::sqrt(pairs_a * pairs_b);
 }
 
+double kendall_deviation(std::size_t n) {
+  const auto count = static_cast<double>(n);
+  return std::sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)));
+}
+
 double kendall_chance(double tau, std::size_t n) {
   if (n < 2) return 1;
   const auto count = static_cast<double>(n);
   const double pairs = count * (count - 1) / 2;
   constexpr std::size_t most_exact = 60;
   if (n > most_exact) {
-    const double deviation = std::sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)));
-    return 0.5 * std::erfc(tau / deviation / std::sqrt(2.0));
+    return 0.5 * std::erfc(tau / kendall_deviation(n) / std::sqrt(2.0));
   }
   // Shares of the permutations of 1, 2, … values that have so many pairs out of order.
   std::vector<double> shares = {1};
@@ -105,6 +109,21 @@ Evidence judge(const Model& model, std::span<const float> context, const Trainin
     evidence.score *= std::pow(evidence.infeasible_auc, infeasible_rivals);
   }
   return evidence;
+}
+
+std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::size_t withheld) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < candidates.size(); ++i) {
+    if (candidates[i].diverged) continue;
+    if (candidates[best].diverged || (withheld > 0 && candidates[i].score > candidates[best].score)) best = i;
+  }
+  if (withheld < 2) return best;
+  const double auc = std::isnan(candidates[best].infeasible_auc) ? 1 : candidates[best].infeasible_auc;
+  const double error = std::pow(auc, infeasible_rivals) * kendall_deviation(withheld) / 2;
+  for (std::size_t i = 0; i < best; ++i) {
+    if (!candidates[i].diverged && candidates[i].score >= candidates[best].score - error) return i;
+  }
+  return best;
 }
 
 std::vector<double> relative_errors(const Model& model, std::span<const float> context, const TrainingData& data) {

@@ -12,6 +12,9 @@ namespace corbel {
 /// Kendall's tau-b: 1 for the same order, −1 for the reverse, 0 where either side is constant or n < 2. O(n²).
 double kendall(std::span<const double> a, std::span<const double> b);
 
+/// Standard deviation of the rank correlation of two orders of n ≥ 2 values that have nothing to do with each other.
+double kendall_deviation(std::size_t n);
+
 /// Probability that the order of n values without ties has at least this rank correlation with another by chance: exact
 /// up to 60 of them, beyond by the normal distribution (Kendall 1938).
 double kendall_chance(double tau, std::size_t n);
@@ -42,6 +45,18 @@ inline constexpr std::size_t max_compared = 1000;
 
 /// @param by_kendall_alone  the paper's criterion
 Evidence judge(const Model& model, std::span<const float> context, const TrainingData& data, bool by_kendall_alone);
+
+/// What is known of a candidate.
+struct CandidateScore {
+  double score, infeasible_auc;  ///< Evidence's
+  bool diverged = false;
+};
+/// The first candidate that cannot be told from the best: its score is within one standard error of it (Breiman et al.
+/// 1984, section 3.4.3). Few withheld rows say little, and a score that is higher by chance is no reason for the more
+/// conservative candidates, which come later. With nothing withheld the first, and of those that diverged none, if
+/// there are others.
+/// @param candidates  at least one
+std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::size_t withheld);
 
 /// Median of |predicted − true| / |true| of each metric over the withheld feasible rows; NaN where there are none.
 /// [metrics]

@@ -52,14 +52,10 @@ std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, con
   return fingerprint(key.dump());
 }
 
-std::size_t best_candidate(const std::vector<RunResult>& results, bool can_compare) {
-  std::size_t chosen = 0;
-  for (std::size_t i = 1; i < results.size(); ++i) {
-    const RunResult& best = results[chosen];
-    if (results[i].diverged) continue;
-    if (best.diverged || (can_compare && results[i].score > best.score)) chosen = i;
-  }
-  return chosen;
+std::size_t choose(const std::vector<RunResult>& results, std::size_t withheld) {
+  std::vector<CandidateScore> scores;
+  for (const RunResult& result : results) scores.push_back({result.score, result.infeasible_auc, result.diverged});
+  return choose_candidate(scores, withheld);
 }
 
 nlohmann::json describe_rows(const Dataset& dataset, const TrainingTask& task, const TrainingData& data) {
@@ -120,7 +116,7 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
                                    progress);
     }
   });
-  const std::size_t chosen = best_candidate(candidates, can_compare);
+  const std::size_t chosen = choose(candidates, std::min(data.withheld_feasible.size(), max_compared));
   if (candidates[chosen].diverged) {
     monitor.message("every candidate diverged; the model is the last checkpoint that was finite");
   }
