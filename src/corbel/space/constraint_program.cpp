@@ -56,6 +56,14 @@ Interval divide(const Interval& a, const Interval& b) {
   return hull({a.low / b.low, a.low / b.high, a.high / b.low, a.high / b.high}, a.nan || b.nan || undefined);
 }
 
+// By value: to GCC 12's sanitizer a reference into the stack reaches beyond it.
+Interval lesser(Interval a, Interval b) {
+  return {std::min(a.low, b.low), std::min(a.high, b.high), a.nan || b.nan};
+}
+Interval greater(Interval a, Interval b) {
+  return {std::max(a.low, b.low), std::max(a.high, b.high), a.nan || b.nan};
+}
+
 }  // namespace
 
 double ConstraintProgram::run(const Design& design, std::span<const double> metrics) const {
@@ -141,12 +149,10 @@ Interval ConstraintProgram::bounds(const DesignBox& box) const {
         --top, top[-1] = divide(top[-1], top[0]);
         break;
       case Code::min:
-        --top, top[-1] = {std::min(top[-1].low, top[0].low), std::min(top[-1].high, top[0].high),
-                          top[-1].nan || top[0].nan};
+        --top, top[-1] = lesser(top[-1], top[0]);
         break;
       case Code::max:
-        --top, top[-1] = {std::max(top[-1].low, top[0].low), std::max(top[-1].high, top[0].high),
-                          top[-1].nan || top[0].nan};
+        --top, top[-1] = greater(top[-1], top[0]);
         break;
     }
   }
