@@ -111,13 +111,13 @@ Evidence judge(const Model& model, std::span<const float> context, const Trainin
   return evidence;
 }
 
-std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::size_t withheld) {
+std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::size_t withheld, bool by_score_alone) {
   std::size_t best = 0;
   for (std::size_t i = 1; i < candidates.size(); ++i) {
     if (candidates[i].diverged) continue;
     if (candidates[best].diverged || (withheld > 0 && candidates[i].score > candidates[best].score)) best = i;
   }
-  if (withheld < 2) return best;
+  if (withheld < 2 || by_score_alone) return best;
   const double auc = std::isnan(candidates[best].infeasible_auc) ? 1 : candidates[best].infeasible_auc;
   const double error = std::pow(auc, infeasible_rivals) * kendall_deviation(withheld) / 2;
   for (std::size_t i = 0; i < best; ++i) {

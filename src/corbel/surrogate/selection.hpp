@@ -55,8 +55,9 @@ struct CandidateScore {
 /// 1984, section 3.4.3). Few withheld rows say little, and a score that is higher by chance is no reason for the more
 /// conservative candidates, which come later. With nothing withheld the first, and of those that diverged none, if
 /// there are others.
-/// @param candidates  at least one
-std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::size_t withheld);
+/// @param candidates      at least one
+/// @param by_score_alone  the paper's criterion: the best, by however little
+std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::size_t withheld, bool by_score_alone);
 
 /// Median of |predicted − true| / |true| of each metric over the withheld feasible rows; NaN where there are none.
 /// [metrics]

@@ -52,10 +52,10 @@ std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, con
   return fingerprint(key.dump());
 }
 
-std::size_t choose(const std::vector<RunResult>& results, std::size_t withheld) {
+std::size_t choose(const std::vector<RunResult>& results, std::size_t withheld, bool by_score_alone) {
   std::vector<CandidateScore> scores;
   for (const RunResult& result : results) scores.push_back({result.score, result.infeasible_auc, result.diverged});
-  return choose_candidate(scores, withheld);
+  return choose_candidate(scores, withheld, by_score_alone);
 }
 
 nlohmann::json describe_rows(const Dataset& dataset, const TrainingTask& task, const TrainingData& data) {
@@ -116,7 +116,7 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
                                    progress);
     }
   });
-  const std::size_t chosen = choose(candidates, std::min(data.withheld_feasible.size(), max_compared));
+  const std::size_t chosen = choose(candidates, std::min(data.withheld_feasible.size(), max_compared), paper);
   if (candidates[chosen].diverged) {
     monitor.message("every candidate diverged; the model is the last checkpoint that was finite");
   }
