@@ -23,6 +23,23 @@ class Monitor {
   void check() const;
 };
 
+/// For work that is a part of other work, which has a bar of its own: passes on messages, unless they too are of no use
+/// there, and the wish to stop.
+class QuietMonitor final : public Monitor {
+ public:
+  explicit QuietMonitor(Monitor& outer, bool passes_messages = true)
+      : outer_(outer), passes_messages_(passes_messages) {}
+  void progress(std::string_view, std::uint64_t, std::uint64_t, std::string_view) override {}
+  void message(std::string_view text) override {
+    if (passes_messages_) outer_.message(text);
+  }
+  bool stop_requested() const override { return outer_.stop_requested(); }
+
+ private:
+  Monitor& outer_;
+  bool passes_messages_;
+};
+
 /// A monitor that says nothing and never stops.
 Monitor& silent_monitor();
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -24,6 +23,7 @@
 #include "corbel/base/permutation.hpp"
 #include "corbel/base/random.hpp"
 #include "corbel/base/statistics.hpp"
+#include "corbel/base/stopwatch.hpp"
 #include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/search/optimise.hpp"
@@ -220,18 +220,6 @@ bool read_run(const json& kept, Run& run) {
   return true;
 }
 
-/// Passes on messages and the wish to stop: the bar is of runs.
-class QuietMonitor final : public Monitor {
- public:
-  explicit QuietMonitor(Monitor& outer) : outer_(outer) {}
-  void progress(std::string_view, std::uint64_t, std::uint64_t, std::string_view) override {}
-  void message(std::string_view) override {}
-  bool stop_requested() const override { return outer_.stop_requested(); }
-
- private:
-  Monitor& outer_;
-};
-
 std::string key_of(const ExperimentQuestion& question, const OfflineOptions& options, const Run& run) {
   const OfflineMethod& method = options.methods[run.method];
   return fingerprint(json{std::string(version), question.key, run.log_size, options.worst, run.seed, method.id,
@@ -249,7 +237,7 @@ void make_run(const ExperimentQuestion& question, const OfflineOptions& options,
     const json kept = json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
     if (kept.is_object() && kept.value("key", "") == key && read_run(kept.value("run", json()), run)) return;
   }
-  QuietMonitor quiet(monitor);
+  QuietMonitor quiet(monitor, /*passes_messages=*/false);
   const Dataset log = LogMaker(question, options).make(run.log_size, run.seed, quiet);
   run.feasible_rows = log.feasible();
   const LoggedLimits limits(*question.study, log);
@@ -259,7 +247,7 @@ void make_run(const ExperimentQuestion& question, const OfflineOptions& options,
     ++run.rows_within;
     run.best_logged = std::min(run.best_logged, log.metric(row, objective));
   }
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   const std::filesystem::path work = options.folder / "work" / name;
   try {
     const OfflineModel model =
@@ -267,7 +255,7 @@ void make_run(const ExperimentQuestion& question, const OfflineOptions& options,
     run.kendall = model.kendall;
     const std::vector<DesignId> proposals =
         model.objective ? best_predicted(question, *model.objective, run.seed, quiet) : model.best;
-    run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    run.seconds = watch.seconds();
     look_up(question, proposals, run);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::too_little_data) throw;

@@ -76,18 +76,6 @@ class Progress {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> known_;  // ranges of queries
 };
 
-/// Passes on messages and the wish to stop: the bar is of queries, not of the simulations of one batch.
-class QuietMonitor final : public Monitor {
- public:
-  explicit QuietMonitor(Monitor& outer) : outer_(outer) {}
-  void progress(std::string_view, std::uint64_t, std::uint64_t, std::string_view) override {}
-  void message(std::string_view text) override { outer_.message(text); }
-  bool stop_requested() const override { return outer_.stop_requested(); }
-
- private:
-  Monitor& outer_;
-};
-
 }  // namespace
 
 struct SimulatorQueries::Data {
