@@ -1,5 +1,6 @@
 #include <numeric>
 
+#include "corbel/base/error.hpp"
 #include "corbel/surrogate/learner.hpp"
 #include "scorer/scorer_testing.hpp"
 
@@ -57,23 +58,24 @@ double directional(Learner& learner, const Batch& batch, const LossOptions& opti
 
 TEST(Loss, GradientIsThatOfFiniteDifferences) {
   for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
-    for (const bool published : {false, true}) {
+    for (const auto& [name, penalty] : penalties) {
       Learner learner(mixed_space(), smooth_spec(kind), 0.1, {}, 7);
-      // Levels far above every prediction: each hinge is active throughout.
-      const LossOptions options{{0.3, 0.7}, 50.0, 40.0, published};
+      // Levels far above every prediction: each hinge is active throughout. The softplus bends near its level.
+      const bool bends = penalty == Penalty::softplus;
+      const LossOptions options{{0.3, 0.7}, bends ? 0.5 : 50.0, bends ? 0.2 : 40.0, penalty, true, 0.6};
       const Batch batch = some_batch();
       std::vector<float> gradient;
       learner.losses(batch, options, &gradient);
       const double length = std::sqrt(std::inner_product(gradient.begin(), gradient.end(), gradient.begin(), 0.0));
-      ASSERT_GT(length, 0.1);
+      ASSERT_GT(length, 0.1) << name;
       std::vector<float> along = gradient;
       for (float& value : along) value /= static_cast<float>(length);
-      EXPECT_NEAR(directional(learner, batch, options, along), length, 0.01 * length);
+      EXPECT_NEAR(directional(learner, batch, options, along), length, 0.01 * length) << name;
       Rng rng(8);
       std::vector<float> random(gradient.size());
       for (float& value : random) value = static_cast<float>(0.1 * rng.normal());
       const double expected = std::inner_product(gradient.begin(), gradient.end(), random.begin(), 0.0);
-      EXPECT_NEAR(directional(learner, batch, options, random), expected, 0.02 * length);
+      EXPECT_NEAR(directional(learner, batch, options, random), expected, 0.02 * length) << name;
     }
   }
 }
@@ -99,7 +101,7 @@ TEST(Loss, IsTheSumOfItsTermsWorkedOutByHand) {
     infeasible += std::max(0.0, infeasible_level - g[3 * i]) / 9;
   }
   for (std::size_t i = 0; i < 7; ++i) negatives += std::max(0.0, negative_level - h[3 * i]) / 7;
-  const Losses losses = learner.losses(batch, {{0.3, 0.7}, infeasible_level, negative_level, false});
+  const Losses losses = learner.losses(batch, {{0.3, 0.7}, infeasible_level, negative_level});
   EXPECT_NEAR(losses.feasible, feasible, 1e-5);
   EXPECT_NEAR(losses.metrics, metrics / known, 1e-5);
   EXPECT_NEAR(losses.feasibility, (good + bad) / 2, 1e-5);
@@ -126,7 +128,7 @@ TEST(Loss, HingesPushUpToTheirLevelsAndNoFurther) {
   batch.infeasible = random_designs(mixed_space(), 20, 2);
   batch.infeasible_targets.assign(40, missing);
   batch.negatives = random_designs(mixed_space(), 20, 3);
-  const LossOptions options{{1, 1}, 2.0, 0.5, false};
+  const LossOptions options{{1, 1}, 2.0, 0.5};
   train_penalties(learner, batch, options, 1500, 1e-3);
   EXPECT_GT(mean_prediction(learner, batch.infeasible), 1.9);
   EXPECT_GT(mean_prediction(learner, batch.negatives), 0.4);
@@ -135,11 +137,11 @@ TEST(Loss, HingesPushUpToTheirLevelsAndNoFurther) {
   EXPECT_LT(losses.negatives, 0.1);
   // Where every prediction is beyond its level there is no force left.
   std::vector<float> gradient;
-  const Losses beyond = learner.losses(batch, {{1, 1}, -100, -100, false}, &gradient);
+  const Losses beyond = learner.losses(batch, {{1, 1}, -100, -100}, &gradient);
   EXPECT_EQ(beyond.infeasible, 0);
   EXPECT_EQ(beyond.negatives, 0);
   std::vector<float> without;
-  learner.losses(batch, {{0, 0}, 2, 0.5, false}, &without);
+  learner.losses(batch, {{0, 0}, 2, 0.5}, &without);
   EXPECT_EQ(gradient, without);
 }
 
@@ -148,7 +150,7 @@ TEST(Loss, PublishedPenaltiesRunAwayButStopAtTheClip) {
   Batch batch;
   batch.infeasible = random_designs(mixed_space(), 20, 2);
   batch.infeasible_targets.assign(40, missing);
-  const LossOptions options{{0, 1}, 0, 0, true};
+  const LossOptions options{{0, 1}, 0, 0, Penalty::published};
   train_penalties(learner, batch, options, 300, 1e-2);
   EXPECT_GT(mean_prediction(learner, batch.infeasible), 100);
   train_penalties(learner, batch, options, 600, 5e-2);
@@ -158,13 +160,125 @@ TEST(Loss, PublishedPenaltiesRunAwayButStopAtTheClip) {
   EXPECT_TRUE(learner.is_finite());
 }
 
+TEST(Loss, SoftplusIsWorkedOutByHandAndHasNoForceFarBeyondItsLevel) {
+  Learner learner(mixed_space(), smooth_spec(NetworkKind::mlp), 0, {}, 7);
+  const Batch batch = some_batch();
+  const std::vector<float> g = learner.outputs(batch.infeasible), h = learner.outputs(batch.negatives);
+  double infeasible = 0, negatives = 0;
+  for (std::size_t i = 0; i < 9; ++i) infeasible += std::log1p(std::exp(0.4 - g[3 * i])) / 9;
+  for (std::size_t i = 0; i < 7; ++i) negatives += std::log1p(std::exp(0.1 - h[3 * i])) / 7;
+  const Losses losses = learner.losses(batch, {{0.3, 0.7}, 0.4, 0.1, Penalty::softplus});
+  EXPECT_NEAR(losses.infeasible, infeasible, 1e-5);
+  EXPECT_NEAR(losses.negatives, negatives, 1e-5);
+  const Losses beyond = learner.losses(batch, {{0.3, 0.7}, -100, -100, Penalty::softplus});
+  EXPECT_LT(beyond.infeasible, 1e-6);
+  EXPECT_GE(beyond.infeasible, 0);
+}
+
+TEST(Loss, RankingIsTheMeanOverOrderedPairs) {
+  Learner learner(mixed_space(), smooth_spec(NetworkKind::mlp), 0, {}, 7);
+  Batch batch = some_batch();
+  batch.feasible_targets[2 * 3] = missing;                        // in no pair
+  batch.feasible_targets[2 * 5] = batch.feasible_targets[2 * 4];  // nor these two with each other
+  const std::vector<float> f = learner.outputs(batch.feasible);
+  double sum = 0, pairs = 0;
+  for (std::size_t i = 0; i < 12; ++i) {
+    for (std::size_t j = 0; j < 12; ++j) {
+      if (!(batch.feasible_targets[2 * i] < batch.feasible_targets[2 * j])) continue;
+      sum += std::log1p(std::exp(f[3 * i] - f[3 * j]));
+      ++pairs;
+    }
+  }
+  ASSERT_EQ(pairs, 11 * 10 / 2 - 1);
+  const Losses with = learner.losses(batch, {{0, 0}, 2, 0, Penalty::hinge, true, 0.5});
+  const Losses without = learner.losses(batch, {{0, 0}, 2, 0, Penalty::hinge, true, 0});
+  EXPECT_NEAR(with.ranking, sum / pairs, 1e-5);
+  EXPECT_NEAR(with.total - without.total, 0.5 * sum / pairs, 1e-5);
+  const Losses alone = learner.losses(batch, {{0, 0}, 2, 0, Penalty::hinge, false, 0.5});
+  EXPECT_NEAR(alone.total, with.total - with.feasible, 1e-5);
+}
+
+TEST(Loss, ARankingAloneLearnsTheOrderAndPenaltiesCannotBeEvadedByAShift) {
+  Learner learner(mixed_space(), smooth_spec(NetworkKind::mlp), 0, {}, 7);
+  Batch batch = some_batch();
+  for (std::size_t i = 0; i < 12; ++i) batch.feasible_targets[2 * i] = 0.3F * static_cast<float>(i) - 1.65F;
+  const LossOptions options{{1, 1}, 2.0, 0.0, Penalty::hinge, false, 1};
+  train_penalties(learner, batch, options, 1500, 1e-2);
+  const std::vector<float> outputs = learner.outputs(batch.feasible);
+  std::vector<float> f, targets;
+  for (std::size_t i = 0; i < 12; ++i) {
+    f.push_back(outputs[3 * i]);
+    targets.push_back(batch.feasible_targets[2 * i]);
+    EXPECT_TRUE(i == 0 || f[i] > f[i - 1]) << i;
+  }
+  const AffineMap map = fit_affine(f, targets);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_NEAR(f[i] * map.slope + map.offset, targets[i], 0.6);
+  EXPECT_GT(mean_prediction(learner, batch.infeasible) * map.slope + map.offset, 1);
+  EXPECT_GT(mean_prediction(learner, batch.negatives) * map.slope + map.offset, -0.3);
+}
+
+TEST(Loss, TheGapIsHeldAtWhatIsAllowed) {
+  Learner learner(mixed_space(), smooth_spec(NetworkKind::mlp), 0, {}, 7);
+  Batch batch = some_batch();
+  const LossOptions options{{1, 0}, 2, 0, Penalty::gap};
+  double logged = mean_prediction(learner, batch.feasible), negative = mean_prediction(learner, batch.negatives);
+  EXPECT_NEAR(learner.losses(batch, options).negatives, logged - negative, 1e-5) << "lower is better";
+  // Negatives that squared error draws two below the logged designs.
+  batch.negatives = batch.feasible;
+  for (std::size_t i = 0; i < 6; ++i) batch.feasible_targets[2 * i] = 2;
+  for (std::size_t i = 6; i < 12; ++i) batch.feasible_targets[2 * i] = -2;
+  batch.negatives.erase(batch.negatives.begin(), batch.negatives.begin() + 6);
+  EXPECT_EQ(learner.dual().value(), 1);
+  train_penalties(learner, batch, {{0, 0}, 2, 0, Penalty::gap}, 400, 1e-2);
+  EXPECT_EQ(learner.dual().value(), 1) << "without a weight there is no such term";
+  EXPECT_GT(learner.losses(batch, options).negatives, 1.5);
+  train_penalties(learner, batch, options, 3000, 1e-2);
+  EXPECT_NEAR(learner.losses(batch, options).negatives, DualVariable::allowed_gap, 0.1);
+  EXPECT_GT(learner.dual().value(), 0);
+  // The dual variable goes on where it was.
+  Learner other(mixed_space(), smooth_spec(NetworkKind::mlp), 0, {}, 8);
+  other.load(learner.save(), learner.steps_done());
+  EXPECT_EQ(other.dual().value(), learner.dual().value());
+  learner.step(batch, options, 1e-2);
+  other.step(batch, options, 1e-2);
+  EXPECT_EQ(other.dual().value(), learner.dual().value());
+  EXPECT_EQ(other.parameters(), learner.parameters());
+}
+
+TEST(DualVariable, RisesAndFallsByItsRateAndNotBelowZero) {
+  DualVariable dual;
+  dual.ascend(2);  // the first step of Adam is the rate, whatever the slope
+  EXPECT_NEAR(dual.value(), 1.01, 1e-6);
+  DualVariable falling;
+  for (int i = 0; i < 500; ++i) falling.ascend(-1e300);
+  EXPECT_EQ(falling.value(), 0);
+  const float before = static_cast<float>(dual.value());
+  dual.ascend(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(dual.value(), before);
+  EXPECT_THROW(dual.load(std::vector<float>{1, 0, -1, 2}), Error);
+  EXPECT_THROW(dual.load(std::vector<float>{1}), Error);
+}
+
+TEST(AffineMap, IsTheLeastSquaresLineButNeverTurnsTheOrder) {
+  const AffineMap line = fit_affine(std::vector<float>{0, 1, 2, 7}, std::vector<float>{1, 3, 5, missing});
+  EXPECT_NEAR(line.slope, 2, 1e-6);
+  EXPECT_NEAR(line.offset, 1, 1e-6);
+  // Deviations 1 and 2 where the order is reversed: a twentieth of 2, through the means.
+  const AffineMap reversed = fit_affine(std::vector<float>{-1, 1}, std::vector<float>{6, 2});
+  EXPECT_NEAR(reversed.slope, 0.1, 1e-6);
+  EXPECT_NEAR(reversed.offset, 4, 1e-6);
+  const AffineMap constant = fit_affine(std::vector<float>{5, 5}, std::vector<float>{1, 3});
+  EXPECT_NEAR(constant.slope * 5 + constant.offset, 2, 1e-6);
+  EXPECT_EQ(fit_affine({}, {}).slope, 1);
+}
+
 TEST(Loss, NoRowsOfAKindIsNoTerm) {
   Learner learner(mixed_space(), smooth_spec(NetworkKind::mlp), 0, {}, 7);
   Batch batch = some_batch();
   batch.infeasible.clear();
   batch.infeasible_targets.clear();
   batch.negatives.clear();
-  const Losses losses = learner.losses(batch, {{1, 1}, 2, 0, false});
+  const Losses losses = learner.losses(batch, {{1, 1}, 2, 0});
   EXPECT_EQ(losses.infeasible, 0);
   EXPECT_EQ(losses.negatives, 0);
   EXPECT_TRUE(std::isfinite(losses.total));

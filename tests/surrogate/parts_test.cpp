@@ -197,6 +197,12 @@ TEST(Options, ReadEveryKeyAndTellTypos) {
   EXPECT_FALSE(options.refit);
   EXPECT_EQ(options.threads, 3U);
   EXPECT_EQ(to_json(options)["heads"], 4);
+  EXPECT_EQ(to_json(options)["penalty"], "published") << "the protocol's";
+  EXPECT_EQ(to_json(read("{protocol: paper, penalty: gap}"))["penalty"], "gap");
+  EXPECT_EQ(to_json(TrainingOptions{})["penalty"], "hinge");
+  EXPECT_EQ(read("{regression: none, ranking: 0.5}").ranking, 0.5);
+  expect_error([&] { read("{regression: none}"); }, ErrorCode::invalid_input, "ranking");
+  expect_error([&] { read("{penalty: hing}"); }, ErrorCode::invalid_input, "hing", "hinge");
   expect_error([&] { read("{stesp: 3}"); }, ErrorCode::invalid_input, "stesp", "steps");
   expect_error([&] { read("{steps: 0}"); }, ErrorCode::invalid_input, "s.yaml:1:9");
   expect_error([&] { read("{network: transformer}"); }, ErrorCode::invalid_input, "transformer");

@@ -165,7 +165,7 @@ TEST(Reference, StepIsLibTorchsAdam) {
     batch.feasible_targets.push_back(static_cast<float>(i - 5));
     batch.infeasible_targets.push_back(std::numeric_limits<float>::quiet_NaN());
   }
-  const LossOptions loss{{0, 0.5}, 2.0, 0.0, false};
+  const LossOptions loss{{0, 0.5}, 2.0, 0.0};
   torch::Tensor copy = torch::tensor(learner.parameters()).requires_grad_(true);
   torch::optim::Adam adam({copy}, torch::optim::AdamOptions(1e-3));
   for (int step = 0; step < 5; ++step) {

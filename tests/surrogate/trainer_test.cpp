@@ -5,6 +5,7 @@
 #include "base/expect_error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/scorer/model.hpp"
+#include "corbel/surrogate/losses.hpp"
 #include "corbel/surrogate/selection.hpp"
 #include "corbel/surrogate/training_data.hpp"
 #include "support/temporary_folder.hpp"
@@ -107,6 +108,7 @@ TEST(Train, GoesOnAfterAnInterruptionToTheSameModel) {
   for (const char* network : {"mlp", "attention"}) {
     TrainingOptions options = quick_options();
     options.network = network;
+    options.penalty = "gap";  // has a state of its own
     options.embedding = 8;
     options.heads = 2;
     options.feed_forward = 16;
@@ -174,15 +176,26 @@ class EveryLog : public testing::TestWithParam<HostileLog> {};
 
 TEST_P(EveryLog, GivesAFiniteModel) {
   const Dataset dataset = GetParam().make();
-  for (const char* protocol : {"corbel", "paper"}) {
+  std::vector<TrainingOptions> all(1, quick_options());
+  all[0].protocol = "paper";
+  for (const auto& [name, penalty] : penalties) {
+    all.push_back(quick_options());
+    all.back().penalty = name;
+    all.push_back(quick_options());
+    all.back().penalty = name;
+    all.back().regression = "none";
+    all.back().ranking = 1;
+    all.back().steps = 60;
+    all.back().checkpoint_every = 30;
+  }
+  for (TrainingOptions& options : all) {
+    SCOPED_TRACE(options.protocol + " " + options.penalty + " " + options.regression);
     const test::TemporaryFolder folder;
-    TrainingOptions options = quick_options();
-    options.protocol = protocol;
     options.grid = {{0, 0}, {10, 10}};
     TrainingTask task = latency_task();
     task.also_predict = {"area_mm2"};
     const nlohmann::json report = train_in(folder, dataset, task, options);
-    EXPECT_FALSE(report["candidates"][0]["diverged"].get<bool>());
+    for (const nlohmann::json& candidate : report["candidates"]) EXPECT_FALSE(candidate["diverged"].get<bool>());
     const Model model = Model::load(folder / "model.safetensors");
     const Predictions predictions = model.predict_range(0, model.space().size());
     for (const auto* values : {&predictions.metrics, &predictions.feasibility, &predictions.spread}) {
@@ -260,6 +273,29 @@ INSTANTIATE_TEST_SUITE_P(
                    }}),
     [](const auto& test) { return test.param.name; });
 
+TEST(Train, ARankingAlonePredictsInTheUnitOfTheObjective) {
+  const test::TemporaryFolder folder;
+  const Dataset dataset = small_dataset(250, 3);
+  TrainingOptions options = quick_options();
+  options.steps = 600;
+  options.regression = "none";
+  options.ranking = 1;
+  options.trees = 0;
+  train_in(folder, dataset, latency_task(), options);
+  const Model model = Model::load(folder / "model.safetensors");
+  std::vector<double> truth, errors, predicted;
+  for (std::size_t row = 0; row < dataset.rows(); ++row) {
+    if (dataset.states[row] != TrialState::complete) continue;
+    const Design design = model.space().design(dataset.designs[row]);
+    truth.push_back(test::small_latency(design));
+    predicted.push_back(model.predict(std::span(&design, 1)).metrics[0]);
+    errors.push_back(std::abs(predicted.back() / truth.back() - 1));
+  }
+  EXPECT_GT(kendall(truth, predicted), 0.8);
+  std::nth_element(errors.begin(), errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2), errors.end());
+  EXPECT_LT(errors[errors.size() / 2], 0.2) << "median relative error; latencies span a factor of 60";
+}
+
 TEST(Train, SaysNothingOfRowsItDidNotWithhold) {
   const Dataset dataset = small_dataset(200, 5);
   TrainingOptions options = quick_options();
@@ -302,6 +338,14 @@ TEST(Train, RefusesWhatItCannotLearnFrom) {
   paper.protocol = "paper";
   expect_error([&] { train_in(folder, small_dataset(100, 5), task, paper); }, ErrorCode::too_little_data,
                "within the limits");
+  TrainingOptions nothing = quick_options();
+  nothing.regression = "none";
+  expect_error([&] { train_in(folder, small_dataset(100, 5), latency_task(), nothing); }, ErrorCode::invalid_input,
+               "nothing teaches the objective");
+  nothing = quick_options();
+  nothing.penalty = "hinges";
+  expect_error([&] { train_in(folder, small_dataset(100, 5), latency_task(), nothing); }, ErrorCode::invalid_input,
+               "hinges");
   EXPECT_FALSE(std::filesystem::exists(folder / "model.safetensors"));
 }
 

@@ -8,6 +8,7 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/random.hpp"
+#include "corbel/surrogate/internal/loss_terms.hpp"
 
 namespace corbel {
 namespace {
@@ -67,10 +68,6 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
   return count;
 }
 
-Tensor masked_mean(const Tensor& values, const Tensor& mask) {
-  return (values * mask).sum() / mask.sum().clamp_min(1.0);
-}
-
 StoredTensor to_plain(const Tensor& tensor) {
   const Tensor source = tensor.detach().contiguous();
   StoredTensor plain;
@@ -95,6 +92,7 @@ struct Learner::Data {
   std::int64_t input_width = 0;
   std::vector<Slot> slots;
   Tensor flat, flat_gradient, first_moment, second_moment;
+  DualVariable dual;
   std::map<std::string, Tensor, std::less<>> weights;  // views of flat
   Tensor positions;                                    // [parameters, embedding], attention only
   at::Generator generator = at::detail::createCPUGenerator();
@@ -293,49 +291,7 @@ Tensor Learner::Data::loss(const Batch& batch, const LossOptions& options, bool 
   std::vector<Design> all = batch.feasible;
   all.insert(all.end(), batch.infeasible.begin(), batch.infeasible.end());
   all.insert(all.end(), batch.negatives.begin(), batch.negatives.end());
-  const auto feasible = static_cast<std::int64_t>(batch.feasible.size());
-  const auto infeasible = static_cast<std::int64_t>(batch.infeasible.size());
-  const auto negatives = static_cast<std::int64_t>(batch.negatives.size());
-  const Tensor out = forward(all, training);
-  const Tensor f = out.select(1, 0);
-
-  std::vector<float> wanted = batch.feasible_targets;
-  wanted.insert(wanted.end(), batch.infeasible_targets.begin(), batch.infeasible_targets.end());
-  const Tensor target = torch::tensor(wanted).view({feasible + infeasible, spec.metrics});
-  const Tensor known = torch::isfinite(target).to(torch::kFloat);
-  const Tensor error =
-      (out.narrow(0, 0, feasible + infeasible).narrow(1, 0, spec.metrics) - torch::nan_to_num(target)).square();
-  Tensor total = torch::zeros({});
-  const auto add = [&](const Tensor& term, double weight, double& value) {
-    value = term.item<double>();
-    if (weight != 0) total = total + weight * term;
-  };
-  add(masked_mean(error.select(1, 0), known.select(1, 0)), 1, values.feasible);
-  if (spec.metrics > 1) {
-    const std::int64_t others = spec.metrics - 1;
-    add(masked_mean(error.narrow(1, 1, others), known.narrow(1, 1, others)), 1, values.metrics);
-  }
-  if (spec.feasibility) {
-    const Tensor logit = out.select(1, spec.metrics);
-    // log(1 + exp(−z)) for feasible rows and log(1 + exp(z)) for the others, each class with the same weight.
-    Tensor term = torch::zeros({});
-    if (feasible > 0) term = term + 0.5 * torch::softplus(-logit.narrow(0, 0, feasible)).mean();
-    if (infeasible > 0) term = term + 0.5 * torch::softplus(logit.narrow(0, feasible, infeasible)).mean();
-    add(term, 1, values.feasibility);
-  }
-  const auto penalty = [&](const Tensor& predicted, double level) {
-    if (options.published_penalties) return -predicted.clamp(-published_clip, published_clip).mean();
-    return torch::relu(level - predicted).mean();
-  };
-  if (infeasible > 0) {
-    add(penalty(f.narrow(0, feasible, infeasible), options.infeasible_level), options.weights.beta, values.infeasible);
-  }
-  if (negatives > 0) {
-    add(penalty(f.narrow(0, feasible + infeasible, negatives), options.negative_level), options.weights.alpha,
-        values.negatives);
-  }
-  values.total = total.item<double>();
-  return total;
+  return total_loss(forward(all, training), batch, spec, options, dual.value(), values);
 }
 
 Learner::SingleThread::SingleThread() {
@@ -378,6 +334,9 @@ Losses Learner::step(const Batch& batch, const LossOptions& options, double lear
   data_->flat_gradient.zero_();
   const Tensor total = data_->loss(batch, options, true, values);
   if (total.requires_grad()) total.backward();
+  if (options.penalty == Penalty::gap && options.weights.alpha > 0 && !batch.negatives.empty()) {
+    data_->dual.ascend(values.negatives);
+  }
   torch::NoGradGuard no_gradient;
   const auto step = static_cast<double>(++data_->steps);
   data_->first_moment.mul_(decay1).add_(data_->flat_gradient, 1 - decay1);
@@ -390,6 +349,10 @@ Losses Learner::step(const Batch& batch, const LossOptions& options, double lear
 std::vector<float> Learner::outputs(std::span<const Design> designs) {
   torch::NoGradGuard no_gradient;
   return to_plain(data_->forward(designs, false)).values;
+}
+
+const DualVariable& Learner::dual() const {
+  return data_->dual;
 }
 
 std::uint64_t Learner::steps_done() const {
@@ -415,7 +378,8 @@ bool Learner::is_finite() const {
 TensorMap Learner::save() const {
   return {{"parameters", to_plain(data_->flat)},
           {"first_moment", to_plain(data_->first_moment)},
-          {"second_moment", to_plain(data_->second_moment)}};
+          {"second_moment", to_plain(data_->second_moment)},
+          {"dual", {{4}, data_->dual.save()}}};
 }
 
 void Learner::load(const TensorMap& state, std::uint64_t steps_done) {
@@ -429,13 +393,17 @@ void Learner::load(const TensorMap& state, std::uint64_t steps_done) {
   const std::vector<float> values = read("parameters", data_->flat);
   const std::vector<float> first = read("first_moment", data_->first_moment);
   const std::vector<float> second = read("second_moment", data_->second_moment);
+  const auto dual = state.find("dual");
+  if (dual == state.end()) throw Error(ErrorCode::corrupt, "`dual` is missing");
+  data_->dual.load(dual->second.values);
   set_parameters(values);
   std::copy(first.begin(), first.end(), data_->first_moment.data_ptr<float>());
   std::copy(second.begin(), second.end(), data_->second_moment.data_ptr<float>());
   data_->steps = steps_done;
 }
 
-void Learner::export_tensors(const std::string& prefix, double feasibility_shift, TensorMap& out) const {
+void Learner::export_tensors(const std::string& prefix, double feasibility_shift, TensorMap& out,
+                             const AffineMap& objective) const {
   const bool is_mlp = data_->spec.kind == NetworkKind::mlp;
   const std::int64_t width = data_->spec.input_width();
   const StoredTensor weights = to_plain(data_->weight("input.weight"));
@@ -467,9 +435,14 @@ void Learner::export_tensors(const std::string& prefix, double feasibility_shift
     if (slot.name == "input.bias" && !is_mlp) value = value + data_->positions;
     out[prefix + slot.name] = to_plain(value);
   }
-  if (data_->spec.feasibility) {
-    out[prefix + "output.bias"].values.back() += static_cast<float>(feasibility_shift);
+  StoredTensor& bias = out[prefix + "output.bias"];
+  if (data_->spec.feasibility) bias.values.back() += static_cast<float>(feasibility_shift);
+  StoredTensor& last = out[prefix + "output.weight"];
+  for (std::int64_t i = 0; i < last.shape[1]; ++i) {
+    float& value = last.values[static_cast<std::size_t>(i)];
+    value = static_cast<float>(value * objective.slope);
   }
+  bias.values[0] = static_cast<float>(bias.values[0] * objective.slope + objective.offset);
 }
 
 double Learner::context_scale(std::span<const float> context) {

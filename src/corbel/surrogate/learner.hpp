@@ -8,34 +8,15 @@
 
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/scorer/safetensors.hpp"
+#include "corbel/surrogate/losses.hpp"
 #include "corbel/surrogate/trainer.hpp"
 
 namespace corbel {
-
-/// How the terms of the loss are formed. docs/surrogate.md
-struct LossOptions {
-  Conservatism weights;
-  double infeasible_level = 0;       ///< hinge: f of infeasible designs is pushed up to here, on the normalised scale
-  double negative_level = 0;         ///< the same for negatives
-  bool published_penalties = false;  ///< unbounded −f, clipped at ± `published_clip`, instead of the hinges
-};
-/// Where PRIME's published code clips what it takes the penalties of.
-inline constexpr double published_clip = 4000;
 
 /// The rows of one step. Targets are [rows × metrics] on the normalised scale, NaN where a row lacks a metric.
 struct Batch {
   std::vector<Design> feasible, infeasible, negatives;
   std::vector<float> feasible_targets, infeasible_targets;
-};
-
-/// Values of the terms, each before its weight.
-struct Losses {
-  double total = 0;
-  double feasible = 0;     ///< squared error of the normalised objective
-  double infeasible = 0;   ///< penalty on logged infeasible designs
-  double negatives = 0;    ///< penalty on negatives
-  double feasibility = 0;  ///< cross entropy of the feasibility output
-  double metrics = 0;      ///< squared error of the further metrics
 };
 
 /// One network in training, on LibTorch. Not thread-safe, but several may train at once, each in its own thread.
@@ -68,6 +49,7 @@ class Learner {
   /// All parameters as one vector.
   std::vector<float> parameters() const;
   void set_parameters(std::span<const float> values);
+  const DualVariable& dual() const;  ///< weight of the gap, where that is the penalty
   bool is_finite() const;
 
   /// Everything needed to go on, as tensors.
@@ -77,7 +59,9 @@ class Learner {
 
   /// Adds the tensors of the model file, named prefix + …, for the parameters as they stand.
   /// @param feasibility_shift  added to the feasibility logit
-  void export_tensors(const std::string& prefix, double feasibility_shift, TensorMap& out) const;
+  /// @param objective          from f to the normalised objective
+  void export_tensors(const std::string& prefix, double feasibility_shift, TensorMap& out,
+                      const AffineMap& objective = {}) const;
 
   /// The factor that the model file stores for the context.
   static double context_scale(std::span<const float> context);

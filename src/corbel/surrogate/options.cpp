@@ -3,6 +3,7 @@
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/search/strategy.hpp"
+#include "corbel/surrogate/losses.hpp"
 #include "corbel/surrogate/trainer.hpp"
 
 namespace corbel {
@@ -37,7 +38,7 @@ TrainingOptions training_options_from_config(const Config& config) {
                      "batch",   "learning_rate", "ensemble",         "trees",
                      "refit",   "protocol",      "negatives",        "negatives_every",
                      "grid",    "withhold",      "checkpoint_every", "threads",
-                     "seed"});
+                     "seed",    "penalty",       "regression",       "ranking"});
   const auto integer = [&](std::string_view key, auto& value, std::int64_t min, std::int64_t max) {
     using Integer = std::remove_reference_t<decltype(value)>;
     if (const Config* found = config.find(key)) value = static_cast<Integer>(found->integer(min, max));
@@ -63,6 +64,16 @@ TrainingOptions training_options_from_config(const Config& config) {
   number("trees", options.trees, 0, 1);
   if (const Config* refit = config.find("refit")) options.refit = refit->boolean();
   if (const Config* protocol = config.find("protocol")) options.protocol = protocol->choice({"corbel", "paper"});
+  if (const Config* penalty = config.find("penalty")) {
+    options.penalty = penalty->choice({"hinge", "softplus", "gap", "published"});
+  }
+  if (const Config* regression = config.find("regression"))
+    options.regression = regression->choice({"squared", "none"});
+  number("ranking", options.ranking, 0, 1000);
+  if (options.regression == "none" && options.ranking == 0) {
+    throw config.at("regression")
+        .error("without a regression the objective is learnt by `ranking` alone: give it a weight above 0");
+  }
   if (const Config* negatives = config.find("negatives")) options.negatives = strategy_from_config(*negatives);
   integer("negatives_every", options.negatives_every, 1, 10'000'000);
   if (const Config* grid = config.find("grid")) options.grid = grid_from_config(*grid);
@@ -89,12 +100,17 @@ nlohmann::json to_json(const TrainingOptions& options) {
                          {"trees", options.trees},
                          {"refit", options.refit},
                          {"protocol", options.protocol},
+                         {"regression", options.regression},
+                         {"ranking", options.ranking},
                          {"negatives", options.negatives},
                          {"negatives_every", options.negatives_every},
                          {"grid", std::move(grid)},
                          {"withhold", options.withhold},
                          {"checkpoint_every", options.checkpoint_every},
                          {"seed", options.seed}};
+  for (const auto& [name, penalty] : penalties) {
+    if (penalty == penalty_of(options)) json["penalty"] = name;
+  }
   if (options.network == "attention") {
     json["embedding"] = options.embedding;
     json["layers"] = options.layers;

@@ -26,9 +26,13 @@ constexpr std::uint64_t report_every = 20;
 // Logged designs that the negatives' strategy starts from: the best predicted of so many drawn at random.
 constexpr std::size_t drawn_seeds = 256, kept_seeds = 32;
 
+// Fitted rows that say what scale the outputs of a ranking have.
+constexpr std::size_t mapped_rows = 2048;
+
 // The terms of the loss under their names in reports and checkpoints.
 constexpr std::pair<const char*, double Losses::*> loss_terms[] = {{"loss", &Losses::total},
                                                                    {"loss_feasible", &Losses::feasible},
+                                                                   {"loss_ranking", &Losses::ranking},
                                                                    {"loss_infeasible", &Losses::infeasible},
                                                                    {"loss_negatives", &Losses::negatives},
                                                                    {"loss_feasibility", &Losses::feasibility},
@@ -61,7 +65,9 @@ class Run {
     loss_.weights = settings.weights;
     loss_.infeasible_level = settings.data.infeasible_level;
     loss_.negative_level = settings.data.negative_level;
-    loss_.published_penalties = settings.options.protocol == "paper";
+    loss_.penalty = penalty_of(settings.options);
+    loss_.squared_error = settings.options.regression == "squared";
+    loss_.ranking = settings.options.ranking;
     best_ = learner_.parameters();
     for (const std::size_t row : settings.data.feasible) {
       logged_feasible_.insert(settings.domain.space.id(settings.data.designs[row]));
@@ -92,14 +98,32 @@ class Run {
     progress_.done += settings_.steps - learner_.steps_done();
     // The last step closes an interval, so that without selection this is the network as it stands.
     learner_.set_parameters(best_);
-    learner_.export_tensors("", prior_shift(settings_.data), result_.tensors);
+    learner_.export_tensors("", prior_shift(settings_.data), result_.tensors, objective_map());
     return std::move(result_);
   }
 
  private:
-  Model current_model(const Forest& forest) const {
+  // A network that learns by ranking alone has no scale of its own.
+  AffineMap objective_map() {
+    if (loss_.squared_error) return {};
+    const std::vector<std::size_t>& feasible = settings_.data.feasible;
+    const std::size_t count = std::min(mapped_rows, feasible.size());
+    std::vector<Design> designs;
+    std::vector<float> targets, objective;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t row = feasible[i * feasible.size() / count];
+      designs.push_back(settings_.data.designs[row]);
+      targets.push_back(settings_.data.targets[row * settings_.data.metrics.size()]);
+    }
+    const std::vector<float> outputs = learner_.outputs(designs);
+    const auto width = static_cast<std::size_t>(settings_.spec.outputs());
+    for (std::size_t i = 0; i < count; ++i) objective.push_back(outputs[i * width]);
+    return fit_affine(objective, targets);
+  }
+
+  Model current_model(const Forest& forest) {
     TensorMap tensors;
-    learner_.export_tensors("0.", prior_shift(settings_.data), tensors);
+    learner_.export_tensors("0.", prior_shift(settings_.data), tensors, objective_map());
     nlohmann::json metadata =
         model_metadata(settings_.domain.space, settings_.data, settings_.spec, settings_.context, 1);
     forest.add_to(metadata, tensors);

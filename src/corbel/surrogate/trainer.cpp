@@ -88,6 +88,10 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
                      Monitor& monitor) {
   const auto start = std::chrono::steady_clock::now();
   if (options.grid.empty()) throw Error(ErrorCode::invalid_input, "the training grid is empty", "give {alpha, beta}");
+  if (options.regression == "none" && !(options.ranking > 0)) {
+    throw Error(ErrorCode::invalid_input, "neither regression nor ranking: nothing teaches the objective",
+                "give `ranking` a weight above 0");
+  }
   const bool paper = options.protocol == "paper";
   const TrainingData data = prepare_training_data(dataset, task, paper, options.withhold, options.seed);
   const NetworkSpec spec = network_of(task, options, data.metrics.size());

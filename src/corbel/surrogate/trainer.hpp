@@ -34,10 +34,13 @@ struct TrainingOptions {
   double trees = 0.25;        ///< share of boosted trees in the predicted objective; 0: networks alone
   bool refit = true;          ///< train the final model on the withheld rows too, once they have selected
   std::string protocol =
-      "corbel";  ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
-                 ///< penalties, no feasibility output, selection by rank correlation, no trees, no refit
-  std::string negatives = "firefly";  ///< strategy id
-  std::int64_t negatives_every = 50;  ///< steps between refreshes
+      "corbel";         ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
+                        ///< penalties, no feasibility output, selection by rank correlation, no trees, no refit
+  std::string penalty;  ///< "hinge", "softplus", "gap", "published"; empty: hinge, published under `protocol: paper`
+  std::string regression = "squared";  ///< error of the objective; "none": learnt by ranking alone
+  double ranking = 0;                  ///< weight of the pairwise ranking of the objective
+  std::string negatives = "firefly";   ///< strategy id
+  std::int64_t negatives_every = 50;   ///< steps between refreshes
   /// Tried in turn and selected on withheld rows; one entry: only its checkpoint is selected.
   std::vector<Conservatism> grid = {{0, 0}, {0.01, 0.03}, {0.1, 0.1}};
   double withhold = 0.2;  ///< share of the feasible rows, the best, kept for selection
@@ -67,11 +70,11 @@ struct TrainingTask {
 /// call goes on from the last checkpoint in `work_folder` and ends with the same model. Deterministic for a seed on one
 /// machine.
 /// @return what the report shows: {"candidates": [{alpha, beta, step, kendall, infeasible_auc, score, diverged,
-///         history: [{step, loss, loss_feasible, loss_infeasible, loss_negatives, loss_feasibility, loss_metrics,
-///         kendall, infeasible_auc, score}]}], "chosen": index, "rows": {feasible, infeasible, over_limit, fitted,
-///         withheld_feasible, withheld_infeasible}, "withheld": [{"true": …, "predicted": …}], "refit": bool,
-///         "errors": {metric: median relative error on the withheld rows}, "seconds": …}; numbers that cannot be
-///         computed are null; all but the seconds also in the model's metadata
+///         history: [{step, loss, loss_feasible, loss_ranking, loss_infeasible, loss_negatives, loss_feasibility,
+///         loss_metrics, kendall, infeasible_auc, score}]}], "chosen": index, "rows": {feasible, infeasible,
+///         over_limit, fitted, withheld_feasible, withheld_infeasible}, "withheld": [{"true": …, "predicted": …}],
+///         "refit": bool, "errors": {metric: median relative error on the withheld rows}, "seconds": …}; numbers that
+///         cannot be computed are null; all but the seconds also in the model's metadata
 /// @throws Error{too_little_data} for fewer than 3 feasible rows; Error{interrupted}
 nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
                      const std::filesystem::path& model_file, const std::filesystem::path& work_folder,
