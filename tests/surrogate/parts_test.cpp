@@ -201,6 +201,11 @@ TEST(Options, ReadEveryKeyAndTellTypos) {
   EXPECT_EQ(to_json(read("{protocol: paper, penalty: gap}"))["penalty"], "gap");
   EXPECT_EQ(to_json(TrainingOptions{})["penalty"], "hinge");
   EXPECT_EQ(read("{regression: none, ranking: 0.5}").ranking, 0.5);
+  EXPECT_EQ(read("{minutes: 0.5}").minutes, 0.5);
+  EXPECT_EQ(read("{patience: 3}").patience, 3);
+  EXPECT_EQ(default_learning_rate(read("{optimizer: rmsprop}")), 1e-3);
+  EXPECT_DOUBLE_EQ(default_learning_rate(read("{optimizer: sgd, network: attention}")), 1e-2);
+  expect_error([&] { read("{optimizer: sdg}"); }, ErrorCode::invalid_input, "sdg", "sgd");
   expect_error([&] { read("{regression: none}"); }, ErrorCode::invalid_input, "ranking");
   expect_error([&] { read("{penalty: hing}"); }, ErrorCode::invalid_input, "hing", "hinge");
   expect_error([&] { read("{stesp: 3}"); }, ErrorCode::invalid_input, "stesp", "steps");

@@ -1,6 +1,7 @@
 // The scorer against LibTorch's own modules, and the learner against both.
 #include <torch/torch.h>
 
+#include "base/expect_error.hpp"
 #include "corbel/scorer/model.hpp"
 #include "corbel/surrogate/learner.hpp"
 #include "scorer/scorer_testing.hpp"
@@ -153,11 +154,18 @@ TEST(Reference, ExportShiftsTheFeasibilityLogit) {
   EXPECT_EQ(shifted["output.bias"].values[0], plain["output.bias"].values[0]);
 }
 
-TEST(Reference, StepIsLibTorchsAdam) {
+std::unique_ptr<torch::optim::Optimizer> reference_optimizer(const std::string& name, const torch::Tensor& parameters,
+                                                             double rate) {
+  const std::vector<torch::Tensor> all = {parameters};
+  if (name == "adam") return std::make_unique<torch::optim::Adam>(all, torch::optim::AdamOptions(rate));
+  if (name == "sgd") return std::make_unique<torch::optim::SGD>(all, torch::optim::SGDOptions(rate).momentum(0.9));
+  return std::make_unique<torch::optim::RMSprop>(all, torch::optim::RMSpropOptions(rate));
+}
+
+TEST(Reference, StepsAreThoseOfLibTorchsOptimizers) {
   const DesignSpace space = mixed_space();
   NetworkSpec spec;
   spec.hidden = {8};
-  Learner learner(space, spec, 0, {}, 3);
   Batch batch;
   batch.feasible = random_designs(space, 10, 1);
   batch.infeasible = random_designs(space, 10, 2);
@@ -166,16 +174,34 @@ TEST(Reference, StepIsLibTorchsAdam) {
     batch.infeasible_targets.push_back(std::numeric_limits<float>::quiet_NaN());
   }
   const LossOptions loss{{0, 0.5}, 2.0, 0.0};
-  torch::Tensor copy = torch::tensor(learner.parameters()).requires_grad_(true);
-  torch::optim::Adam adam({copy}, torch::optim::AdamOptions(1e-3));
-  for (int step = 0; step < 5; ++step) {
-    std::vector<float> gradient;
-    learner.losses(batch, loss, &gradient);
-    copy.mutable_grad() = torch::tensor(gradient);
-    adam.step();
+  for (const std::string name : {"adam", "sgd", "rmsprop"}) {
+    Learner learner(space, spec, 0, {}, 3, name);
+    torch::Tensor copy = torch::tensor(learner.parameters()).requires_grad_(true);
+    const auto reference = reference_optimizer(name, copy, 1e-3);
+    for (int step = 0; step < 5; ++step) {
+      std::vector<float> gradient;
+      learner.losses(batch, loss, &gradient);
+      copy.mutable_grad() = torch::tensor(gradient);
+      const double length = copy.grad().norm().item<double>();
+      ASSERT_GT(length, 1) << "the clip of SGD is seen";
+      if (name == "sgd") copy.mutable_grad() /= length;
+      reference->step();
+      learner.step(batch, loss, 1e-3);
+      EXPECT_LT((torch::tensor(learner.parameters()) - copy.detach()).abs().max().item<double>(), 2e-6) << name;
+    }
+    // It goes on where it was; a state of another size changes nothing.
+    Learner other(space, spec, 0, {}, 4, name);
+    const std::vector<float> before = other.parameters();
+    TensorMap state = learner.save(), damaged = state;
+    damaged["second_moment"].values.pop_back();
+    expect_error([&] { other.load(damaged, 5); }, ErrorCode::corrupt, "second_moment");
+    EXPECT_EQ(other.parameters(), before);
+    other.load(state, learner.steps_done());
     learner.step(batch, loss, 1e-3);
-    EXPECT_LT((torch::tensor(learner.parameters()) - copy.detach()).abs().max().item<double>(), 2e-6);
+    other.step(batch, loss, 1e-3);
+    EXPECT_EQ(other.parameters(), learner.parameters()) << name;
   }
+  expect_error([&] { Learner(space, spec, 0, {}, 3, "lbfgs"); }, ErrorCode::invalid_input, "lbfgs");
 }
 
 }  // namespace

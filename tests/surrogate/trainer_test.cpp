@@ -105,9 +105,10 @@ TEST(Train, DoesNotLookAtWithheldRowsWhileFitting) {
 TEST(Train, GoesOnAfterAnInterruptionToTheSameModel) {
   const Dataset dataset = small_dataset(200, 5);
   TrainingTask task = latency_task();
-  for (const char* network : {"mlp", "attention"}) {
+  for (const auto& [network, optimizer] : {std::pair{"mlp", "sgd"}, {"mlp", "adam"}, {"attention", "rmsprop"}}) {
     TrainingOptions options = quick_options();
     options.network = network;
+    options.optimizer = optimizer;
     options.penalty = "gap";  // has a state of its own
     options.embedding = 8;
     options.heads = 2;
@@ -134,6 +135,44 @@ TEST(Train, GoesOnAfterAnInterruptionToTheSameModel) {
     found["seconds"] = expected["seconds"];
     EXPECT_EQ(found, expected);
     EXPECT_EQ(read_file(broken / "model.safetensors"), read_file(straight / "model.safetensors")) << network;
+  }
+}
+
+TEST(Train, EndsACandidateThatNoLongerGetsBetter) {
+  const Dataset dataset = small_dataset(250, 3);
+  TrainingOptions options = quick_options();
+  options.steps = 3000;
+  options.checkpoint_every = 20;
+  options.patience = 4;
+  const test::TemporaryFolder straight, broken;
+  const nlohmann::json report = train_in(straight, dataset, latency_task(), options);
+  const nlohmann::json& candidate = report["candidates"][0];
+  EXPECT_EQ(candidate["history"].back()["step"], candidate["step"].get<int>() + 4 * 20);
+  EXPECT_LT(candidate["history"].back()["step"], 3000);
+  // Interrupted in the member that follows: the candidate is not taken up again.
+  StoppingMonitor monitor(3000 + 20);
+  expect_error([&] { train_in(broken, dataset, latency_task(), options, monitor); }, ErrorCode::interrupted, "");
+  nlohmann::json found = train_in(broken, dataset, latency_task(), options);
+  found["seconds"] = report["seconds"];
+  EXPECT_EQ(found, report);
+}
+
+TEST(Train, EndsInTimeAfterAtLeastOneStep) {
+  const Dataset dataset = small_dataset(200, 5);
+  TrainingOptions options = quick_options();
+  options.steps = 10'000'000;
+  options.grid = {{0, 0}, {0.02, 0.05}};
+  for (const double minutes : {1e-9, 0.02}) {
+    options.minutes = minutes;
+    const test::TemporaryFolder folder;
+    const nlohmann::json report = train_in(folder, dataset, latency_task(), options);
+    for (const nlohmann::json& candidate : report["candidates"]) {
+      EXPECT_GE(candidate["history"].back()["step"], 1);
+      EXPECT_LT(candidate["history"].back()["step"], 1'000'000);
+      EXPECT_FALSE(candidate["score"].is_null());
+    }
+    const Model model = Model::load(folder / "model.safetensors");
+    EXPECT_TRUE(std::isfinite(model.predict_range(0, 1).metrics[0]));
   }
 }
 
@@ -176,22 +215,27 @@ class EveryLog : public testing::TestWithParam<HostileLog> {};
 
 TEST_P(EveryLog, GivesAFiniteModel) {
   const Dataset dataset = GetParam().make();
-  std::vector<TrainingOptions> all(1, quick_options());
-  all[0].protocol = "paper";
+  std::vector<TrainingOptions> all(2, quick_options());
+  all[1].protocol = "paper";
+  for (TrainingOptions& options : all) options.grid = {{0, 0}, {10, 10}};
+  TrainingOptions quicker = quick_options();
+  quicker.steps = 60;
+  quicker.checkpoint_every = 30;
+  quicker.grid = {{10, 10}};
   for (const auto& [name, penalty] : penalties) {
-    all.push_back(quick_options());
+    all.push_back(quicker);
     all.back().penalty = name;
-    all.push_back(quick_options());
-    all.back().penalty = name;
+    all.push_back(all.back());
     all.back().regression = "none";
     all.back().ranking = 1;
-    all.back().steps = 60;
-    all.back().checkpoint_every = 30;
+  }
+  for (const char* optimizer : {"sgd", "rmsprop"}) {
+    all.push_back(quicker);
+    all.back().optimizer = optimizer;
   }
   for (TrainingOptions& options : all) {
-    SCOPED_TRACE(options.protocol + " " + options.penalty + " " + options.regression);
+    SCOPED_TRACE(options.protocol + " " + options.penalty + " " + options.regression + " " + options.optimizer);
     const test::TemporaryFolder folder;
-    options.grid = {{0, 0}, {10, 10}};
     TrainingTask task = latency_task();
     task.also_predict = {"area_mm2"};
     const nlohmann::json report = train_in(folder, dataset, task, options);

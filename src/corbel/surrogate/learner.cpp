@@ -5,10 +5,13 @@
 
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/random.hpp"
 #include "corbel/surrogate/internal/loss_terms.hpp"
+#include "corbel/surrogate/internal/optimizer.hpp"
+#include "corbel/surrogate/internal/stored_tensor.hpp"
 
 namespace corbel {
 namespace {
@@ -68,14 +71,6 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
   return count;
 }
 
-StoredTensor to_plain(const Tensor& tensor) {
-  const Tensor source = tensor.detach().contiguous();
-  StoredTensor plain;
-  plain.shape = source.sizes().vec();
-  plain.values.assign(source.data_ptr<float>(), source.data_ptr<float>() + source.numel());
-  return plain;
-}
-
 constexpr std::uint64_t weights_stream = 1;
 constexpr std::uint64_t dropout_stream = 2;
 
@@ -91,7 +86,8 @@ struct Learner::Data {
   std::vector<InputColumns> columns;
   std::int64_t input_width = 0;
   std::vector<Slot> slots;
-  Tensor flat, flat_gradient, first_moment, second_moment;
+  Tensor flat, flat_gradient;
+  std::optional<Optimizer> optimizer;
   DualVariable dual;
   std::map<std::string, Tensor, std::less<>> weights;  // views of flat
   Tensor positions;                                    // [parameters, embedding], attention only
@@ -138,10 +134,8 @@ void Learner::Data::lay_out() {
   }
   flat = torch::zeros({total});
   flat_gradient = torch::zeros({total});
-  first_moment = torch::zeros({total});
-  second_moment = torch::zeros({total});
   for (const Slot& slot : slots) {
-    // Detached views of one vector: Adam and checkpoints then handle all parameters at once.
+    // Detached views of one vector: optimizer and checkpoints then handle all parameters at once.
     Tensor view = flat.narrow(0, slot.first, slot.size).view(slot.shape).detach();
     view.requires_grad_(true);
     view.mutable_grad() = flat_gradient.narrow(0, slot.first, slot.size).view(slot.shape);
@@ -303,7 +297,7 @@ Learner::SingleThread::~SingleThread() {
 }
 
 Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context,
-                 std::uint64_t seed)
+                 std::uint64_t seed, std::string_view optimizer)
     : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout, seed)) {
   torch::NoGradGuard no_gradient;
   const double scale = context_scale(context);
@@ -311,6 +305,7 @@ Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<
   for (const float value : context) scaled.push_back(std::asinh(value) * static_cast<float>(scale));
   data_->context = torch::tensor(scaled);
   data_->lay_out();
+  data_->optimizer.emplace(optimizer, data_->flat.numel());
   data_->initialise();
 }
 Learner::~Learner() = default;
@@ -322,13 +317,12 @@ Losses Learner::losses(const Batch& batch, const LossOptions& options, std::vect
   if (gradient != nullptr) {
     data_->flat_gradient.zero_();
     if (total.requires_grad()) total.backward();
-    *gradient = to_plain(data_->flat_gradient).values;
+    *gradient = to_stored(data_->flat_gradient).values;
   }
   return values;
 }
 
 Losses Learner::step(const Batch& batch, const LossOptions& options, double learning_rate) {
-  constexpr double decay1 = 0.9, decay2 = 0.999, epsilon = 1e-8;
   data_->generator.set_current_seed(Rng(data_->seed, dropout_stream + (data_->steps << 8)).next());
   Losses values;
   data_->flat_gradient.zero_();
@@ -338,17 +332,13 @@ Losses Learner::step(const Batch& batch, const LossOptions& options, double lear
     data_->dual.ascend(values.negatives);
   }
   torch::NoGradGuard no_gradient;
-  const auto step = static_cast<double>(++data_->steps);
-  data_->first_moment.mul_(decay1).add_(data_->flat_gradient, 1 - decay1);
-  data_->second_moment.mul_(decay2).addcmul_(data_->flat_gradient, data_->flat_gradient, 1 - decay2);
-  const Tensor denominator = (data_->second_moment.sqrt() / std::sqrt(1 - std::pow(decay2, step))).add_(epsilon);
-  data_->flat.addcdiv_(data_->first_moment, denominator, -learning_rate / (1 - std::pow(decay1, step)));
+  data_->optimizer->step(data_->flat, data_->flat_gradient, learning_rate, ++data_->steps);
   return values;
 }
 
 std::vector<float> Learner::outputs(std::span<const Design> designs) {
   torch::NoGradGuard no_gradient;
-  return to_plain(data_->forward(designs, false)).values;
+  return to_stored(data_->forward(designs, false)).values;
 }
 
 const DualVariable& Learner::dual() const {
@@ -360,7 +350,7 @@ std::uint64_t Learner::steps_done() const {
 }
 
 std::vector<float> Learner::parameters() const {
-  return to_plain(data_->flat).values;
+  return to_stored(data_->flat).values;
 }
 
 void Learner::set_parameters(std::span<const float> values) {
@@ -376,29 +366,18 @@ bool Learner::is_finite() const {
 }
 
 TensorMap Learner::save() const {
-  return {{"parameters", to_plain(data_->flat)},
-          {"first_moment", to_plain(data_->first_moment)},
-          {"second_moment", to_plain(data_->second_moment)},
-          {"dual", {{4}, data_->dual.save()}}};
+  TensorMap state = {{"parameters", to_stored(data_->flat)}, {"dual", {{4}, data_->dual.save()}}};
+  data_->optimizer->save(state);
+  return state;
 }
 
 void Learner::load(const TensorMap& state, std::uint64_t steps_done) {
-  const auto read = [&](std::string_view name, const Tensor& target) {
-    const auto found = state.find(name);
-    if (found == state.end() || found->second.values.size() != static_cast<std::size_t>(target.numel())) {
-      throw Error(ErrorCode::corrupt, fmt::format("`{}` is missing or of another size", name));
-    }
-    return found->second.values;
-  };
-  const std::vector<float> values = read("parameters", data_->flat);
-  const std::vector<float> first = read("first_moment", data_->first_moment);
-  const std::vector<float> second = read("second_moment", data_->second_moment);
-  const auto dual = state.find("dual");
-  if (dual == state.end()) throw Error(ErrorCode::corrupt, "`dual` is missing");
-  data_->dual.load(dual->second.values);
+  const std::vector<float>& values = stored_values(state, "parameters", data_->flat.numel());
+  DualVariable dual;
+  dual.load(stored_values(state, "dual", 4));
+  data_->optimizer->load(state);
   set_parameters(values);
-  std::copy(first.begin(), first.end(), data_->first_moment.data_ptr<float>());
-  std::copy(second.begin(), second.end(), data_->second_moment.data_ptr<float>());
+  data_->dual = dual;
   data_->steps = steps_done;
 }
 
@@ -406,7 +385,7 @@ void Learner::export_tensors(const std::string& prefix, double feasibility_shift
                              const AffineMap& objective) const {
   const bool is_mlp = data_->spec.kind == NetworkKind::mlp;
   const std::int64_t width = data_->spec.input_width();
-  const StoredTensor weights = to_plain(data_->weight("input.weight"));
+  const StoredTensor weights = to_stored(data_->weight("input.weight"));
   const auto weight = [&](std::int64_t column, std::int64_t w) {
     const std::int64_t at = is_mlp ? w * data_->input_width + column : column * width + w;
     return weights.values[static_cast<std::size_t>(at)];
@@ -433,7 +412,7 @@ void Learner::export_tensors(const std::string& prefix, double feasibility_shift
     if (slot.name == "input.weight") continue;
     torch::Tensor value = data_->weight(slot.name).detach();
     if (slot.name == "input.bias" && !is_mlp) value = value + data_->positions;
-    out[prefix + slot.name] = to_plain(value);
+    out[prefix + slot.name] = to_stored(value);
   }
   StoredTensor& bias = out[prefix + "output.bias"];
   if (data_->spec.feasibility) bias.values.back() += static_cast<float>(feasibility_shift);

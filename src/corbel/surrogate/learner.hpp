@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "corbel/scorer/network_spec.hpp"
@@ -23,8 +24,10 @@ struct Batch {
 /// Deterministic: everything random is a function of the seed and the step.
 class Learner {
  public:
-  /// @param context  [spec.context_size], as the model will get it
-  Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context, std::uint64_t seed);
+  /// @param context    [spec.context_size], as the model will get it
+  /// @param optimizer  "adam", "sgd" or "rmsprop"
+  Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context, std::uint64_t seed,
+          std::string_view optimizer = "adam");
   ~Learner();
   Learner(Learner&&) noexcept;
 
@@ -40,7 +43,7 @@ class Learner {
 
   /// The loss, and its gradient with respect to parameters() if asked for. Without dropout.
   Losses losses(const Batch& batch, const LossOptions& options, std::vector<float>* gradient = nullptr);
-  /// One step of Adam (β 0.9, 0.999, ε 1e-8).
+  /// One step of the optimizer.
   Losses step(const Batch& batch, const LossOptions& options, double learning_rate);
   /// Raw outputs [n × outputs], without dropout.
   std::vector<float> outputs(std::span<const Design> designs);

@@ -74,8 +74,8 @@ class DualVariable {
 struct AffineMap {
   double slope = 1, offset = 0;
 };
-/// The least-squares line through outputs and targets; where it is flat or falls, one that hardly rises. It is flat only
-/// for targets that are all the same. Pairs with a NaN are left out; without any pair the identity.
+/// The least-squares line through outputs and targets; where it is flat or falls, one that hardly rises. It is flat
+/// only for targets that are all the same. Pairs with a NaN are left out; without any pair the identity.
 AffineMap fit_affine(std::span<const float> outputs, std::span<const float> targets);
 
 }  // namespace corbel

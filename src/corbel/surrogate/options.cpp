@@ -38,7 +38,8 @@ TrainingOptions training_options_from_config(const Config& config) {
                      "batch",   "learning_rate", "ensemble",         "trees",
                      "refit",   "protocol",      "negatives",        "negatives_every",
                      "grid",    "withhold",      "checkpoint_every", "threads",
-                     "seed",    "penalty",       "regression",       "ranking"});
+                     "seed",    "penalty",       "regression",       "ranking",
+                     "minutes", "patience",      "optimizer"});
   const auto integer = [&](std::string_view key, auto& value, std::int64_t min, std::int64_t max) {
     using Integer = std::remove_reference_t<decltype(value)>;
     if (const Config* found = config.find(key)) value = static_cast<Integer>(found->integer(min, max));
@@ -58,6 +59,11 @@ TrainingOptions training_options_from_config(const Config& config) {
   integer("feed_forward", options.feed_forward, 1, 4096);
   number("dropout", options.dropout, 0, 0.9);
   integer("steps", options.steps, 1, 10'000'000);
+  number("minutes", options.minutes, 0, 100'000);
+  integer("patience", options.patience, 0, 10'000'000);
+  if (const Config* optimizer = config.find("optimizer")) {
+    options.optimizer = optimizer->choice({"adam", "sgd", "rmsprop"});
+  }
   integer("batch", options.batch, 1, 16384);
   number("learning_rate", options.learning_rate, 0, 1);
   integer("ensemble", options.ensemble, 1, 64);
@@ -88,12 +94,20 @@ TrainingOptions training_options_from_config(const Config& config) {
   return options;
 }
 
+double default_learning_rate(const TrainingOptions& options) {
+  const double rate = options.network == "attention" ? 1e-4 : 1e-3;
+  return options.optimizer == "sgd" ? 100 * rate : rate;
+}
+
 nlohmann::json to_json(const TrainingOptions& options) {
   nlohmann::json grid = nlohmann::json::array();
   for (const Conservatism& entry : options.grid) grid.push_back({{"alpha", entry.alpha}, {"beta", entry.beta}});
   nlohmann::json json = {{"network", options.network},
                          {"hidden", options.hidden},
                          {"steps", options.steps},
+                         {"minutes", options.minutes},
+                         {"patience", options.patience},
+                         {"optimizer", options.optimizer},
                          {"batch", options.batch},
                          {"learning_rate", options.learning_rate},
                          {"ensemble", options.ensemble},

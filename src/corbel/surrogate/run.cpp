@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
@@ -42,11 +43,12 @@ double number_or_nan(const nlohmann::json& json) {
   return json.is_null() ? not_known : json.get<double>();
 }
 
-double learning_rate_at(const TrainingOptions& options, std::uint64_t step) {
-  const bool attention = options.network == "attention";
-  const double base = options.learning_rate > 0 ? options.learning_rate : (attention ? 1e-4 : 1e-3);
+/// @param time  share of the time budget that is gone
+double learning_rate_at(const TrainingOptions& options, std::uint64_t step, double time) {
+  const double base = options.learning_rate > 0 ? options.learning_rate : default_learning_rate(options);
   if (options.protocol == "paper") return base;
-  return base * 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(options.steps)));
+  const double angle = std::numbers::pi * static_cast<double>(step) / static_cast<double>(options.steps);
+  return base * 0.5 * (1 + std::cos(std::max(angle, std::numbers::pi * std::min(time, 1.0))));
 }
 
 // Balanced batches show as many feasible as infeasible designs; this turns the logit back to the log's own shares.
@@ -59,7 +61,8 @@ class Run {
   Run(const RunSettings& settings, RunProgress& progress)
       : settings_(settings),
         progress_(progress),
-        learner_(settings.domain.space, settings.spec, settings.options.dropout, settings.context, settings.seed),
+        learner_(settings.domain.space, settings.spec, settings.options.dropout, settings.context, settings.seed,
+                 settings.options.optimizer),
         feasible_(settings.data.feasible, settings.seed, feasible_stream),
         infeasible_(settings.data.infeasible, settings.seed, infeasible_stream) {
     loss_.weights = settings.weights;
@@ -77,15 +80,17 @@ class Run {
   RunResult train() {
     resume();
     progress_.done += learner_.steps_done();
-    while (learner_.steps_done() < settings_.steps && !result_.diverged) {
+    bool is_last = is_over();
+    while (!is_last && !result_.diverged) {
       const std::uint64_t step = learner_.steps_done();
       if (step % static_cast<std::uint64_t>(settings_.options.negatives_every) == 0) refresh_negatives();
-      add(learner_.step(batch(step), loss_, learning_rate_at(settings_.options, step)));
+      add(learner_.step(batch(step), loss_, learning_rate_at(settings_.options, step, time_share())));
       const std::uint64_t done = ++progress_.done;
-      const bool is_last = learner_.steps_done() == settings_.steps;
+      is_last = is_over();
       if (is_last || learner_.steps_done() % static_cast<std::uint64_t>(settings_.options.checkpoint_every) == 0) {
         close_interval();
         save();
+        is_last = is_last || is_over();
       }
       if (learner_.steps_done() % report_every == 0 || is_last) {
         progress_.monitor.progress("train", done, progress_.total, note_);
@@ -95,6 +100,8 @@ class Run {
         }
       }
     }
+    // Interrupted at the very end of its time.
+    if (interval_ > 0 && !result_.diverged) close_interval();
     progress_.done += settings_.steps - learner_.steps_done();
     // The last step closes an interval, so that without selection this is the network as it stands.
     learner_.set_parameters(best_);
@@ -103,6 +110,25 @@ class Run {
   }
 
  private:
+  double seconds_done() const {
+    return seconds_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+  double time_share() const {
+    if (std::isinf(settings_.seconds)) return 0;
+    return seconds_done() / std::max(settings_.seconds, 1e-9);
+  }
+
+  bool is_over() const {
+    const std::uint64_t steps = learner_.steps_done();
+    if (steps >= settings_.steps) return true;
+    if (steps > 0 && time_share() >= 1) return true;
+    if (!settings_.selects || settings_.options.patience == 0 || std::isnan(result_.score)) return false;
+    const auto since = std::count_if(result_.history.begin(), result_.history.end(),
+                                     [&](const TrainingPoint& point) { return point.step > result_.step; });
+    return since >= settings_.options.patience;
+  }
+
   // A network that learns by ranking alone has no scale of its own.
   AffineMap objective_map() {
     if (loss_.squared_error) return {};
@@ -222,6 +248,7 @@ class Run {
                                   {"steps", learner_.steps_done()},
                                   {"sums", TrainingPoint{0, sums_, 0, 0, 0}},
                                   {"interval", interval_},
+                                  {"seconds", seconds_done()},
                                   {"negatives", std::move(negatives)},
                                   {"history", result_.history},
                                   {"step", result_.step},
@@ -256,6 +283,7 @@ class Run {
       result.predicted = state.at("predicted").get<std::vector<double>>();
       const Losses sums = state.at("sums").get<TrainingPoint>().losses;
       const auto interval = state.at("interval").get<std::uint64_t>();
+      const auto seconds = state.at("seconds").get<double>();
       std::vector<Design> negatives;
       for (const nlohmann::json& id : state.at("negatives")) {
         const auto design = id.get<DesignId>();
@@ -270,6 +298,7 @@ class Run {
       }
       learner_.load(file.tensors, steps);
       result_ = std::move(result);
+      seconds_before_ = seconds;
       best_ = best->second.values;
       negatives_ = std::move(negatives);
       sums_ = sums;
@@ -288,6 +317,8 @@ class Run {
   Learner::SingleThread single_thread_;
   RowSampler feasible_, infeasible_;
   LossOptions loss_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double seconds_before_ = 0;  // what was trained before an interruption
   std::unordered_set<DesignId> logged_feasible_;
   std::vector<std::size_t> rows_;
   std::vector<Design> negatives_;

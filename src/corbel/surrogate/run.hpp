@@ -32,6 +32,7 @@ struct RunSettings {
   bool selects;                      ///< keep the checkpoint that is best on the withheld rows, not the last
   std::filesystem::path checkpoint;  ///< where the state is kept while it trains
   std::string key;                   ///< a checkpoint with another key is not used
+  double seconds = std::numeric_limits<double>::infinity();  ///< stop after so long, at the earliest after one step
 };
 
 inline constexpr double not_known = std::numeric_limits<double>::quiet_NaN();

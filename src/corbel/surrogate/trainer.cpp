@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
@@ -81,6 +82,10 @@ nlohmann::json describe_withheld(const TrainingData& data, const RunResult& chos
   return withheld;
 }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 }  // namespace
 
 nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
@@ -112,12 +117,21 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   const std::size_t further = refit ? members : members - 1;
   RunProgress progress{monitor, steps * (options.grid.size() + further)};
 
+  // Runs that share a thread share the time.
+  const std::size_t threads = options.threads == 0 ? available_cores() : options.threads;
+  const auto in_turn = [&](std::size_t runs) { return static_cast<double>((runs + threads - 1) / threads); };
+  const auto seconds_left = [&] {
+    if (options.minutes == 0) return std::numeric_limits<double>::infinity();
+    return std::max(0.0, 60 * options.minutes - seconds_since(start));
+  };
+  const double candidate_seconds = seconds_left() / (in_turn(options.grid.size()) + in_turn(further));
   std::vector<RunResult> candidates(options.grid.size());
   parallel_for(candidates.size(), options.threads, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
-      candidates[i] = run_training({options, data, domain, spec, task.context, forest, options.grid[i], options.seed,
-                                    steps, true, work_folder / fmt::format("candidate_{}.checkpoint", i), key},
-                                   progress);
+      candidates[i] =
+          run_training({options, data, domain, spec, task.context, forest, options.grid[i], options.seed, steps, true,
+                        work_folder / fmt::format("candidate_{}.checkpoint", i), key, candidate_seconds},
+                       progress);
     }
   });
   const std::size_t chosen = choose(candidates, std::min(data.withheld_feasible.size(), max_compared), paper);
@@ -128,12 +142,13 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   const TrainingData all = refit ? prepare_training_data(dataset, task, paper, 0, options.seed) : data;
   const Forest whole_forest = refit ? Forest::fit(domain.space, all, tree_share, options.seed) : forest;
   std::vector<RunResult> ensemble(further);
+  const double member_seconds = further == 0 ? 0 : seconds_left() / in_turn(further);
   const std::uint64_t chosen_steps = std::max<std::uint64_t>(1, candidates[chosen].step);
   parallel_for(further, options.threads, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t m = begin; m < end; ++m) {
       ensemble[m] = run_training(
           {options, all, domain, spec, task.context, whole_forest, options.grid[chosen], options.seed + 1 + m,
-           chosen_steps, false, work_folder / fmt::format("member_{}.checkpoint", m), key},
+           chosen_steps, false, work_folder / fmt::format("member_{}.checkpoint", m), key, member_seconds},
           progress);
     }
   });
@@ -188,7 +203,7 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   for (std::size_t m = 0; m < further; ++m) {
     std::filesystem::remove(work_folder / fmt::format("member_{}.checkpoint", m));
   }
-  report["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report["seconds"] = seconds_since(start);
   return report;
 }
 

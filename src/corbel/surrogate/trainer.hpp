@@ -28,11 +28,14 @@ struct TrainingOptions {
   std::int64_t embedding = 64, layers = 2, heads = 8, feed_forward = 256;  ///< attention
   double dropout = 0.1;                                                    ///< attention
   std::int64_t steps = 1500;
-  std::int64_t batch = 256;   ///< feasible rows per step, and as many infeasible, and as many negatives
-  double learning_rate = 0;   ///< 0: 1e-3 for mlp, 1e-4 for attention (published)
-  std::int64_t ensemble = 3;  ///< members of the final model
-  double trees = 0.25;        ///< share of boosted trees in the predicted objective; 0: networks alone
-  bool refit = true;          ///< train the final model on the withheld rows too, once they have selected
+  double minutes = 0;         ///< of the whole training; 0: as long as it takes. The result then depends on the machine
+  std::int64_t patience = 0;  ///< a candidate ends after so many checkpoints without a better score; 0: never
+  std::string optimizer = "adam";  ///< "sgd", "rmsprop"
+  std::int64_t batch = 256;        ///< feasible rows per step, and as many infeasible, and as many negatives
+  double learning_rate = 0;        ///< 0: default_learning_rate()
+  std::int64_t ensemble = 3;       ///< members of the final model
+  double trees = 0.25;             ///< share of boosted trees in the predicted objective; 0: networks alone
+  bool refit = true;               ///< train the final model on the withheld rows too, once they have selected
   std::string protocol =
       "corbel";         ///< "paper": rows over a limit count as infeasible, published (unbounded, clipped)
                         ///< penalties, no feasibility output, selection by rank correlation, no trees, no refit
@@ -52,6 +55,8 @@ struct TrainingOptions {
 /// From the `train:` node. @throws Error{invalid_input} with place and near miss
 TrainingOptions training_options_from_config(const Config& config);
 nlohmann::json to_json(const TrainingOptions& options);
+/// Where a training starts unless told otherwise: 1e-3, for attention the published 1e-4; by SGD 100 times as much.
+double default_learning_rate(const TrainingOptions& options);
 
 /// What to learn.
 struct TrainingTask {
