@@ -5,6 +5,7 @@
 
 #include "base/expect_error.hpp"
 #include "corbel/base/config.hpp"
+#include "corbel/surrogate/learner.hpp"
 #include "corbel/surrogate/negatives.hpp"
 #include "corbel/surrogate/selection.hpp"
 #include "corbel/surrogate/training_data.hpp"
@@ -184,6 +185,79 @@ TEST(Negatives, RunOutWithTheSpace) {
   EXPECT_EQ(find_negatives(model, {}, {space, {}}, "firefly", std::vector<Design>{{0}, {1}}, 64, 9).size(), 8U);
 }
 
+TEST(Negatives, MutationsDifferFromAParentInOneToThreeParameters) {
+  const DesignSpace space = test::mixed_space();
+  const std::vector<Design> parents = test::random_designs(space, 3, 1);
+  const auto fused = [](const Design& design) { return design[2] == 1; };
+  const std::vector<Design> found = mutate_designs({space, fused}, parents, 40, 7);
+  ASSERT_EQ(found.size(), 40U);
+  std::set<std::size_t> distances;
+  std::set<Design> all(parents.begin(), parents.end());
+  for (const Design& design : found) {
+    EXPECT_TRUE(fused(design));
+    EXPECT_TRUE(all.insert(design).second) << "twice, or a parent";
+    std::size_t nearest = space.dimensions();
+    for (const Design& parent : parents) {
+      std::size_t distance = 0;
+      for (std::size_t p = 0; p < parent.size(); ++p) distance += design[p] != parent[p];
+      nearest = std::min(nearest, distance);
+    }
+    EXPECT_LE(nearest, 3U);
+    distances.insert(nearest);
+  }
+  EXPECT_EQ(distances, (std::set<std::size_t>{1, 2, 3}));
+  EXPECT_EQ(found, mutate_designs({space, fused}, parents, 40, 7));
+  EXPECT_NE(found, mutate_designs({space, fused}, parents, 40, 8));
+  // Nothing to mutate, nowhere to go, nobody to start from.
+  const DesignSpace one({Parameter::ordinal("n", {5})}), two({Parameter::boolean("b")});
+  EXPECT_THAT(mutate_designs({one, {}}, std::vector<Design>{{0}}, 4, 1), IsEmpty());
+  EXPECT_THAT(mutate_designs({two, {}}, std::vector<Design>{{0}}, 4, 1), ElementsAre(Design{1}));
+  EXPECT_THAT(mutate_designs({space, {}}, {}, 4, 1), IsEmpty());
+}
+
+TEST(Negatives, GradientsLeadToDesignsThatTheNetworkTakesForGood) {
+  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
+    for (const DesignSpace& space : {DesignSpace::edge(), test::mixed_space()}) {
+      NetworkSpec spec;
+      spec.kind = kind;
+      spec.hidden = {32};
+      spec.embedding = 8;
+      spec.heads = 2;
+      spec.feed_forward = 16;
+      Learner learner(space, spec, 0, {}, 3);
+      std::vector<float> parameters = learner.parameters();
+      Rng rng(6);
+      for (float& value : parameters) value += static_cast<float>(0.1 * rng.normal());
+      learner.set_parameters(parameters);
+      std::vector<Design> starts = test::random_designs(space, 100, 1);
+      const std::vector<Design> found = learner.descend(starts, 5);
+      ASSERT_EQ(found.size(), starts.size());
+      const std::vector<float> before = learner.outputs(starts), after = learner.outputs(found);
+      std::size_t better = 0;
+      for (std::size_t i = 0; i < 100; ++i) better += after[2 * i] < before[2 * i];
+      EXPECT_GE(better, 85U);
+      EXPECT_EQ(found, learner.descend(starts, 5));
+      EXPECT_EQ(learner.parameters(), parameters) << "the gradient stops before the parameters";
+      // Each moves by its own gradient: the others change nothing. The noise is drawn in order.
+      starts.resize(1);
+      EXPECT_EQ(learner.descend(starts, 5)[0], found[0]);
+    }
+  }
+}
+
+TEST(Negatives, AreKeptUntilNewerOnesNeedTheRoom) {
+  const DesignSpace space({Parameter::integer("n", 0, 99)});
+  std::vector<Design> kept = {{1}, {2}, {3}};
+  add_to_kept(space, std::vector<Design>{{4}, {2}}, 4, kept);
+  EXPECT_THAT(kept, ElementsAre(Design{1}, Design{3}, Design{4}, Design{2}));
+  add_to_kept(space, std::vector<Design>{{5}}, 4, kept);
+  EXPECT_THAT(kept, ElementsAre(Design{3}, Design{4}, Design{2}, Design{5}));
+  const auto odd = [](const Design& design) { return design[0] % 2 == 1; };
+  std::vector<Design> designs = {{3}, {4}, {5}, {5}, {7}};
+  keep_new({space, odd}, {7}, designs);
+  EXPECT_THAT(designs, ElementsAre(Design{3}, Design{5}));
+}
+
 TEST(Options, ReadEveryKeyAndTellTypos) {
   const auto read = [](const char* text) { return training_options_from_config(Config::parse(text, "s.yaml")); };
   EXPECT_EQ(read("{}"), TrainingOptions{});
@@ -203,6 +277,8 @@ TEST(Options, ReadEveryKeyAndTellTypos) {
   EXPECT_EQ(read("{regression: none, ranking: 0.5}").ranking, 0.5);
   EXPECT_EQ(read("{minutes: 0.5}").minutes, 0.5);
   EXPECT_EQ(read("{patience: 3}").patience, 3);
+  EXPECT_EQ(read("{negatives: gradient}").negatives, "gradient");
+  EXPECT_TRUE(read("{negatives: mutation, keep_negatives: true}").keep_negatives);
   EXPECT_EQ(default_learning_rate(read("{optimizer: rmsprop}")), 1e-3);
   EXPECT_DOUBLE_EQ(default_learning_rate(read("{optimizer: sgd, network: attention}")), 1e-2);
   expect_error([&] { read("{optimizer: sdg}"); }, ErrorCode::invalid_input, "sdg", "sgd");

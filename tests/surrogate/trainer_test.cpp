@@ -105,10 +105,16 @@ TEST(Train, DoesNotLookAtWithheldRowsWhileFitting) {
 TEST(Train, GoesOnAfterAnInterruptionToTheSameModel) {
   const Dataset dataset = small_dataset(200, 5);
   TrainingTask task = latency_task();
-  for (const auto& [network, optimizer] : {std::pair{"mlp", "sgd"}, {"mlp", "adam"}, {"attention", "rmsprop"}}) {
+  struct Kind {
+    const char *network, *optimizer, *negatives;
+  };
+  for (const auto& [network, optimizer, negatives] :
+       {Kind{"mlp", "sgd", "mutation"}, {"mlp", "adam", "firefly"}, {"attention", "rmsprop", "gradient"}}) {
     TrainingOptions options = quick_options();
     options.network = network;
     options.optimizer = optimizer;
+    options.negatives = negatives;
+    options.keep_negatives = options.negatives != "firefly";
     options.penalty = "gap";  // has a state of its own
     options.embedding = 8;
     options.heads = 2;
@@ -221,6 +227,7 @@ TEST_P(EveryLog, GivesAFiniteModel) {
   TrainingOptions quicker = quick_options();
   quicker.steps = 60;
   quicker.checkpoint_every = 30;
+  quicker.trees = 0;
   quicker.grid = {{10, 10}};
   for (const auto& [name, penalty] : penalties) {
     all.push_back(quicker);
@@ -233,8 +240,14 @@ TEST_P(EveryLog, GivesAFiniteModel) {
     all.push_back(quicker);
     all.back().optimizer = optimizer;
   }
+  for (const char* negatives : {"gradient", "mutation"}) {
+    all.push_back(quicker);
+    all.back().negatives = negatives;
+    all.back().keep_negatives = true;
+  }
   for (TrainingOptions& options : all) {
-    SCOPED_TRACE(options.protocol + " " + options.penalty + " " + options.regression + " " + options.optimizer);
+    SCOPED_TRACE(options.negatives + " " + options.protocol + " " + options.penalty + " " + options.regression + " " +
+                 options.optimizer);
     const test::TemporaryFolder folder;
     TrainingTask task = latency_task();
     task.also_predict = {"area_mm2"};

@@ -11,6 +11,7 @@
 #include "corbel/base/random.hpp"
 #include "corbel/surrogate/internal/loss_terms.hpp"
 #include "corbel/surrogate/internal/optimizer.hpp"
+#include "corbel/surrogate/internal/relaxation.hpp"
 #include "corbel/surrogate/internal/stored_tensor.hpp"
 
 namespace corbel {
@@ -99,8 +100,9 @@ struct Learner::Data {
   void lay_out();
   void initialise();
   Tensor input(std::span<const Design> designs) const;
-  Tensor forward(std::span<const Design> designs, bool training);
-  Tensor tokens(std::span<const Design> designs, bool training);
+  void write_input(std::size_t parameter, std::uint32_t index, float* row) const;
+  Tensor forward(const Tensor& input, bool training);
+  Tensor tokens(const Tensor& input, bool training);
   Tensor drop(const Tensor& x, bool training);
   Tensor activated(const Tensor& x) const;
   Tensor loss(const Batch& batch, const LossOptions& options, bool training, Losses& values);
@@ -198,19 +200,21 @@ void Learner::Data::initialise() {
   }
 }
 
+// Sets the parameter's columns, which must be zero, of a row of the input.
+void Learner::Data::write_input(std::size_t parameter, std::uint32_t index, float* row) const {
+  const InputColumns& entry = columns[parameter];
+  if (entry.values > 0) row[entry.first + index] = 1;
+  if (entry.features == 0) return;
+  float features[feature_count];
+  parameter_features(space.parameters()[parameter], index, features);
+  std::copy(features, features + entry.features, row + entry.first + entry.values);
+}
+
 Tensor Learner::Data::input(std::span<const Design> designs) const {
   Tensor x = torch::zeros({static_cast<std::int64_t>(designs.size()), input_width});
   float* row = x.data_ptr<float>();
-  float features[feature_count];
   for (const Design& design : designs) {
-    for (std::size_t p = 0; p < columns.size(); ++p) {
-      const InputColumns& entry = columns[p];
-      if (entry.values > 0) row[entry.first + design[p]] = 1;
-      if (entry.features > 0) {
-        parameter_features(space.parameters()[p], design[p], features);
-        std::copy(features, features + entry.features, row + entry.first + entry.values);
-      }
-    }
+    for (std::size_t p = 0; p < columns.size(); ++p) write_input(p, design[p], row);
     row += input_width;
   }
   return x;
@@ -234,13 +238,12 @@ Tensor Learner::Data::activated(const Tensor& x) const {
 }
 
 // [n, parameters, embedding] after the transformer layers.
-Tensor Learner::Data::tokens(std::span<const Design> designs, bool training) {
-  const Tensor one_hot = input(designs);
+Tensor Learner::Data::tokens(const Tensor& input, bool training) {
   std::vector<Tensor> embedded;
   for (const InputColumns& entry : columns) {
     const std::int64_t count = entry.values + entry.features;
     embedded.push_back(
-        at::matmul(one_hot.narrow(1, entry.first, count), weight("input.weight").narrow(0, entry.first, count)));
+        at::matmul(input.narrow(1, entry.first, count), weight("input.weight").narrow(0, entry.first, count)));
   }
   Tensor x = torch::stack(embedded, 1) + weight("input.bias") + positions;
   const std::int64_t n = x.size(0), count = x.size(1), size = spec.embedding / spec.heads;
@@ -264,15 +267,15 @@ Tensor Learner::Data::tokens(std::span<const Design> designs, bool training) {
   return x;
 }
 
-Tensor Learner::Data::forward(std::span<const Design> designs, bool training) {
+Tensor Learner::Data::forward(const Tensor& input, bool training) {
   const auto gated = [&](const Tensor& x) { return spec.context_size > 0 ? x * (weight("gate") * context).sum(1) : x; };
   Tensor x;
   std::size_t next = 0;
   if (spec.kind == NetworkKind::mlp) {
-    x = activated(gated(dense(input(designs), weight("input.weight"), weight("input.bias"))));
+    x = activated(gated(dense(input, weight("input.weight"), weight("input.bias"))));
     next = 1;
   } else {
-    x = gated(tokens(designs, training).flatten(1));
+    x = gated(tokens(input, training).flatten(1));
   }
   for (std::size_t h = next; h < spec.hidden.size(); ++h) {
     const std::string name = fmt::format("hidden.{}", h);
@@ -285,7 +288,7 @@ Tensor Learner::Data::loss(const Batch& batch, const LossOptions& options, bool 
   std::vector<Design> all = batch.feasible;
   all.insert(all.end(), batch.infeasible.begin(), batch.infeasible.end());
   all.insert(all.end(), batch.negatives.begin(), batch.negatives.end());
-  return total_loss(forward(all, training), batch, spec, options, dual.value(), values);
+  return total_loss(forward(input(all), training), batch, spec, options, dual.value(), values);
 }
 
 Learner::SingleThread::SingleThread() {
@@ -338,7 +341,34 @@ Losses Learner::step(const Batch& batch, const LossOptions& options, double lear
 
 std::vector<float> Learner::outputs(std::span<const Design> designs) {
   torch::NoGradGuard no_gradient;
-  return to_stored(data_->forward(designs, false)).values;
+  return to_stored(data_->forward(data_->input(designs), false)).values;
+}
+
+std::vector<Design> Learner::descend(std::span<const Design> starts, std::uint64_t seed) {
+  // Enough to leave the start: a logit moves by the rate per step where it matters as much as the others.
+  constexpr int steps = 20;
+  constexpr double rate = 0.5;
+  if (starts.empty()) return {};
+  const Relaxation relaxation(data_->space);
+  const auto count = static_cast<std::int64_t>(relaxation.values().size());
+  Tensor inputs = torch::zeros({count, data_->input_width});  // of each value alone
+  for (std::size_t v = 0; v < relaxation.values().size(); ++v) {
+    const auto [parameter, index] = relaxation.values()[v];
+    data_->write_input(parameter, index, inputs.data_ptr<float>() + static_cast<std::int64_t>(v) * data_->input_width);
+  }
+  inputs = inputs.t().contiguous();
+  const Tensor no_bias = torch::zeros({data_->input_width});
+  Rng noise(seed);
+  Tensor logits = relaxation.around(starts, noise);
+  for (int step = 0; step < steps; ++step) {
+    logits = logits.detach().requires_grad_(true);
+    const Tensor f = data_->forward(dense(relaxation.probabilities(logits), inputs, no_bias), false).select(1, 0);
+    // Rows do not meet in the sum, so that each has its own gradient.
+    const Tensor gradient = torch::nan_to_num(torch::autograd::grad({f.sum()}, {logits})[0]);
+    const Tensor size = gradient.square().mean(1, true).sqrt().clamp_min(1e-12);
+    logits = logits.detach() - rate * gradient / size;
+  }
+  return relaxation.round(logits);
 }
 
 const DualVariable& Learner::dual() const {

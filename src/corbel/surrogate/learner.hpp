@@ -48,6 +48,12 @@ class Learner {
   /// Raw outputs [n × outputs], without dropout.
   std::vector<float> outputs(std::span<const Design> designs);
 
+  /// What gradient descent on f comes to from each design, each parameter relaxed to a distribution over its values and
+  /// rounded in the end. Each design moves by its own gradient; parameters() stay as they are. Deterministic for a
+  /// seed.
+  /// @return [n]; may be any design of the space
+  std::vector<Design> descend(std::span<const Design> starts, std::uint64_t seed);
+
   std::uint64_t steps_done() const;
   /// All parameters as one vector.
   std::vector<float> parameters() const;

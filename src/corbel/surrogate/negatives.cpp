@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "corbel/base/random.hpp"
+
 namespace corbel {
 namespace {
 
@@ -39,6 +41,47 @@ std::vector<Design> find_negatives(const Model& model, std::span<const float> co
   std::vector<Design> negatives;
   for (std::size_t i = 0; i < std::min(count, found.size()); ++i) negatives.push_back(std::move(found[i].design));
   return negatives;
+}
+
+std::vector<Design> mutate_designs(const SearchDomain& domain, std::span<const Design> parents, std::size_t count,
+                                   std::uint64_t seed) {
+  constexpr std::size_t tries_per_design = 10, most_mutations = 3;
+  const std::vector<Parameter>& parameters = domain.space.parameters();
+  std::vector<std::size_t> mutable_parameters;
+  for (std::size_t p = 0; p < parameters.size(); ++p) {
+    if (parameters[p].count() > 1) mutable_parameters.push_back(p);
+  }
+  if (mutable_parameters.empty() || parents.empty()) return {};
+  std::unordered_set<DesignId> known;
+  for (const Design& parent : parents) known.insert(domain.space.id(parent));
+  Rng rng(seed);
+  std::vector<Design> found;
+  for (std::size_t i = 0; i < tries_per_design * count && found.size() < count; ++i) {
+    Design design = parents[i % parents.size()];
+    for (std::size_t mutations = 1 + rng.below(most_mutations); mutations > 0; --mutations) {
+      const std::size_t p = mutable_parameters[rng.below(mutable_parameters.size())];
+      // Any value but its own.
+      const auto other = static_cast<std::uint32_t>(rng.below(parameters[p].count() - 1));
+      design[p] = other + (other >= design[p] ? 1 : 0);
+    }
+    if (domain.admits && !domain.admits(design)) continue;
+    if (known.insert(domain.space.id(design)).second) found.push_back(std::move(design));
+  }
+  return found;
+}
+
+void keep_new(const SearchDomain& domain, std::unordered_set<DesignId> known, std::vector<Design>& designs) {
+  std::erase_if(designs, [&](const Design& design) {
+    return (domain.admits && !domain.admits(design)) || !known.insert(domain.space.id(design)).second;
+  });
+}
+
+void add_to_kept(const DesignSpace& space, std::span<const Design> found, std::size_t most, std::vector<Design>& kept) {
+  std::unordered_set<DesignId> again;
+  for (const Design& design : found) again.insert(space.id(design));
+  std::erase_if(kept, [&](const Design& design) { return again.contains(space.id(design)); });
+  kept.insert(kept.end(), found.begin(), found.end());
+  if (kept.size() > most) kept.erase(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(most));
 }
 
 }  // namespace corbel

@@ -19,13 +19,13 @@ std::vector<Conservatism> grid_from_config(const Config& config) {
   return grid;
 }
 
-std::string strategy_from_config(const Config& config) {
-  std::vector<std::string> ids;
+std::string negatives_from_config(const Config& config) {
+  std::vector<std::string> ids = {"gradient", "mutation"};
   for (const StrategyInfo& info : strategies()) ids.emplace_back(info.id);
   for (const std::string& id : ids) {
     if (id == config.text()) return id;
   }
-  throw unknown_name("strategy", config.text(), ids, config.place());
+  throw unknown_name("strategy for negatives", config.text(), ids, config.place());
 }
 
 }  // namespace
@@ -39,7 +39,7 @@ TrainingOptions training_options_from_config(const Config& config) {
                      "refit",   "protocol",      "negatives",        "negatives_every",
                      "grid",    "withhold",      "checkpoint_every", "threads",
                      "seed",    "penalty",       "regression",       "ranking",
-                     "minutes", "patience",      "optimizer"});
+                     "minutes", "patience",      "optimizer",        "keep_negatives"});
   const auto integer = [&](std::string_view key, auto& value, std::int64_t min, std::int64_t max) {
     using Integer = std::remove_reference_t<decltype(value)>;
     if (const Config* found = config.find(key)) value = static_cast<Integer>(found->integer(min, max));
@@ -80,7 +80,8 @@ TrainingOptions training_options_from_config(const Config& config) {
     throw config.at("regression")
         .error("without a regression the objective is learnt by `ranking` alone: give it a weight above 0");
   }
-  if (const Config* negatives = config.find("negatives")) options.negatives = strategy_from_config(*negatives);
+  if (const Config* negatives = config.find("negatives")) options.negatives = negatives_from_config(*negatives);
+  if (const Config* keep = config.find("keep_negatives")) options.keep_negatives = keep->boolean();
   integer("negatives_every", options.negatives_every, 1, 10'000'000);
   if (const Config* grid = config.find("grid")) options.grid = grid_from_config(*grid);
   number("withhold", options.withhold, 0, 0.8);
@@ -117,6 +118,7 @@ nlohmann::json to_json(const TrainingOptions& options) {
                          {"regression", options.regression},
                          {"ranking", options.ranking},
                          {"negatives", options.negatives},
+                         {"keep_negatives", options.keep_negatives},
                          {"negatives_every", options.negatives_every},
                          {"grid", std::move(grid)},
                          {"withhold", options.withhold},

@@ -22,13 +22,17 @@
 namespace corbel {
 namespace {
 
-constexpr std::uint64_t feasible_stream = 1, infeasible_stream = 2, seeds_stream = 3, negatives_stream = 4;
+constexpr std::uint64_t feasible_stream = 1, infeasible_stream = 2, seeds_stream = 3, negatives_stream = 4,
+                        draw_stream = 5;
 constexpr std::uint64_t report_every = 20;
 // Logged designs that the negatives' strategy starts from: the best predicted of so many drawn at random.
 constexpr std::size_t drawn_seeds = 256, kept_seeds = 32;
 
 // Fitted rows that say what scale the outputs of a ranking have.
 constexpr std::size_t mapped_rows = 2048;
+
+// Negatives that are kept, if they are: as many as 16 refreshes with default options find.
+constexpr std::size_t most_kept_negatives = 4096;
 
 // The terms of the loss under their names in reports and checkpoints.
 constexpr std::pair<const char*, double Losses::*> loss_terms[] = {{"loss", &Losses::total},
@@ -171,7 +175,7 @@ class Run {
     };
     draw(feasible_, batch.feasible, batch.feasible_targets);
     draw(infeasible_, batch.infeasible, batch.infeasible_targets);
-    batch.negatives = negatives_;
+    batch.negatives = negatives_of(step);
     return batch;
   }
 
@@ -193,12 +197,35 @@ class Run {
     });
     std::vector<Design> seeds;
     for (std::size_t i = 0; i < std::min(kept_seeds, order.size()); ++i) seeds.push_back(drawn[order[i]]);
-    negatives_ = find_negatives(model, settings_.context, settings_.domain, settings_.options.negatives, seeds,
-                                static_cast<std::size_t>(settings_.options.batch),
-                                Rng(settings_.seed, negatives_stream + (step << 8)).next());
+    std::vector<Design> found = propose(model, seeds, Rng(settings_.seed, negatives_stream + (step << 8)).next());
     // A design with a known value has nothing to be pushed away from.
-    std::erase_if(negatives_,
-                  [&](const Design& design) { return logged_feasible_.contains(settings_.domain.space.id(design)); });
+    keep_new(settings_.domain, logged_feasible_, found);
+    if (settings_.options.keep_negatives) {
+      add_to_kept(settings_.domain.space, found, most_kept_negatives, negatives_);
+    } else {
+      negatives_ = std::move(found);
+    }
+  }
+
+  std::vector<Design> propose(const Model& model, const std::vector<Design>& seeds, std::uint64_t seed) {
+    const auto count = static_cast<std::size_t>(settings_.options.batch);
+    const std::string& how = settings_.options.negatives;
+    if (how == "mutation") return mutate_designs(settings_.domain, seeds, count, seed);
+    if (how != "gradient") {
+      return find_negatives(model, settings_.context, settings_.domain, how, seeds, count, seed);
+    }
+    std::vector<Design> starts;
+    for (std::size_t i = 0; i < count && !seeds.empty(); ++i) starts.push_back(seeds[i % seeds.size()]);
+    return learner_.descend(starts, seed);
+  }
+
+  std::vector<Design> negatives_of(std::uint64_t step) const {
+    const auto count = static_cast<std::size_t>(settings_.options.batch);
+    if (negatives_.size() <= count) return negatives_;
+    Rng rng(settings_.seed, draw_stream + (step << 8));
+    std::vector<Design> drawn;
+    for (std::size_t i = 0; i < count; ++i) drawn.push_back(negatives_[rng.below(negatives_.size())]);
+    return drawn;
   }
 
   void add(const Losses& losses) {

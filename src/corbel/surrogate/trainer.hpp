@@ -42,7 +42,8 @@ struct TrainingOptions {
   std::string penalty;  ///< "hinge", "softplus", "gap", "published"; empty: hinge, published under `protocol: paper`
   std::string regression = "squared";  ///< error of the objective; "none": learnt by ranking alone
   double ranking = 0;                  ///< weight of the pairwise ranking of the objective
-  std::string negatives = "firefly";   ///< strategy id
+  std::string negatives = "firefly";   ///< strategy id, "gradient" or "mutation"
+  bool keep_negatives = false;         ///< the latest 4096 stay in use, not only those of the last refresh
   std::int64_t negatives_every = 50;   ///< steps between refreshes
   /// Tried in turn and selected on withheld rows; one entry: only its checkpoint is selected.
   std::vector<Conservatism> grid = {{0, 0}, {0.01, 0.03}, {0.1, 0.1}};
