@@ -84,9 +84,64 @@ TEST(Model, WithoutAFeasibilityOutputEverythingIsFeasible) {
   EXPECT_EQ(model.predict(std::vector<Design>{{0, 2}}).feasibility[0], 1);
 }
 
-NetworkSpec spec_of(NetworkKind kind) {
+TEST(Model, LetsExpertsVote) {
+  Tiny tiny;
+  tiny.spec.experts = 2;
+  for (const char* name : {"output.weight", "output.bias"}) {
+    StoredTensor output = tiny.tensors[std::string("0.") + name];
+    tiny.tensors.erase(std::string("0.") + name);
+    tiny.tensors[std::string("0.expert.0.") + name] = output;
+    for (float& value : output.values) value *= 3;
+    tiny.tensors[std::string("0.expert.1.") + name] = std::move(output);
+  }
+  tiny.tensors["0.vote.weight"] = {{2, 2}, {1, 0, 0, 10}};
+  tiny.tensors["0.vote.bias"] = {{2}, {0.5F, 0}};
+  const Model model =
+      Model::from_tensors(metadata_for(tiny.space, tiny.spec, 1, {{false, 0, 1}}), std::move(tiny.tensors));
+  // Features (3.5, −0.3) as above: votes exp(4) and exp(−3); the second expert says three times what the first says.
+  const double second = std::exp(-3.0) / (std::exp(4.0) + std::exp(-3.0));
+  const Predictions predictions = model.predict(std::vector<Design>{{1, 1}});
+  EXPECT_NEAR(predictions.metrics[0], 0.75 * (1 + 2 * second), 1e-5);
+  EXPECT_NEAR(predictions.feasibility[0], 1 / (1 + std::exp(4.1 * (1 + 2 * second))), 1e-7);
+}
+
+TEST(Model, ComputesATinyLstmAsByHand) {
+  const DesignSpace space({Parameter::boolean("fused"), Parameter::ordinal("lanes", {1, 2, 4})});
+  NetworkSpec spec;
+  spec.kind = NetworkKind::lstm;
+  spec.embedding = 1;
+  spec.hidden = {1};
+  spec.feasibility = false;
+  spec.activation = Activation::relu;
+  const auto tensors = [] {
+    TensorMap made;
+    made["0.input.0"] = {{2, 1}, {0, 2}};
+    made["0.input.1"] = {{3, 1}, {0, -1, 3}};
+    made["0.input.bias"] = {{2, 1}, {0.5F, -0.5F}};
+    // Rows in, forget, change, out; columns token, hidden state.
+    made["0.lstm.weight"] = {{4, 2}, {1, 0, 0.5F, 1, -1, 2, 0.25F, -1}};
+    made["0.lstm.bias"] = {{4}, {0, 1, 0.5F, 0}};
+    made["0.hidden.0.weight"] = {{1, 2}, {1, -10}};
+    made["0.hidden.0.bias"] = {{1}, {3}};
+    made["0.output.weight"] = {{1, 1}, {2}};
+    made["0.output.bias"] = {{1}, {1}};
+    return made;
+  }();
+  const Model model = Model::from_tensors(metadata_for(space, spec, 1, {{false, 0, 1}}), tensors);
+  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  // fused = true, lanes = 2: tokens 2.5 and −1.5.
+  const double cell0 = sigmoid(2.5) * std::tanh(-2.5 + 0.5), hidden0 = sigmoid(0.625) * std::tanh(cell0);
+  const double cell1 = sigmoid(-0.75 + hidden0 + 1) * cell0 + sigmoid(-1.5) * std::tanh(1.5 + 2 * hidden0 + 0.5);
+  const double hidden1 = sigmoid(-0.375 - hidden0) * std::tanh(cell1);
+  const double unit = hidden0 - 10 * hidden1 + 3;
+  ASSERT_GT(unit, 0);
+  EXPECT_NEAR(model.predict(std::vector<Design>{{1, 1}}).metrics[0], 2 * unit + 1, 1e-5);
+}
+
+NetworkSpec spec_of(NetworkKind kind, std::int64_t experts = 1) {
   NetworkSpec spec;
   spec.kind = kind;
+  spec.experts = experts;
   spec.hidden = {19, 7};
   spec.embedding = 12;
   spec.heads = 3;
@@ -95,11 +150,15 @@ NetworkSpec spec_of(NetworkKind kind) {
   return spec;
 }
 
-class EveryNetwork : public testing::TestWithParam<NetworkKind> {};
+struct NamedSpec {
+  const char* name;
+  NetworkSpec spec;
+};
+class EveryNetwork : public testing::TestWithParam<NamedSpec> {};
 
 TEST_P(EveryNetwork, DoesNotDependOnHowDesignsAreGrouped) {
   const DesignSpace space = mixed_space();
-  const Model model = random_model(space, spec_of(GetParam()), 2, 7);
+  const Model model = random_model(space, GetParam().spec, 2, 7);
   const std::vector<Design> designs = random_designs(space, 77, 3);
   const Predictions all = model.predict(designs);
   for (std::size_t i = 0; i < designs.size(); i += 11) {
@@ -113,7 +172,7 @@ TEST_P(EveryNetwork, DoesNotDependOnHowDesignsAreGrouped) {
 
 TEST_P(EveryNetwork, PredictsARangeAsTheSameDesignsOneByOne) {
   const DesignSpace space = mixed_space();
-  const Model model = random_model(space, spec_of(GetParam()), 1, 8);
+  const Model model = random_model(space, GetParam().spec, 1, 8);
   const DesignId first = 2 * 10000 - 40;  // across a carry of the last parameter
   std::vector<Design> designs;
   for (std::size_t i = 0; i < 100; ++i) designs.push_back(space.design(first + i));
@@ -124,7 +183,7 @@ TEST_P(EveryNetwork, PredictsARangeAsTheSameDesignsOneByOne) {
 
 TEST_P(EveryNetwork, IsTheSameAfterAFileAndFromManyThreads) {
   const DesignSpace space = mixed_space();
-  const NetworkSpec spec = spec_of(GetParam());
+  const NetworkSpec spec = GetParam().spec;
   const test::TemporaryFolder folder;
   const std::vector<MetricTransform> transforms(2, {true, 2.0, 0.5});
   Model::save(folder / "model.safetensors", metadata_for(space, spec, 2, transforms),
@@ -146,8 +205,13 @@ TEST_P(EveryNetwork, IsTheSameAfterAFileAndFromManyThreads) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Scorer, EveryNetwork, testing::Values(NetworkKind::mlp, NetworkKind::attention),
-                         [](const auto& test) { return test.param == NetworkKind::mlp ? "Mlp" : "Attention"; });
+INSTANTIATE_TEST_SUITE_P(Scorer, EveryNetwork,
+                         testing::Values(NamedSpec{"Mlp", spec_of(NetworkKind::mlp)},
+                                         NamedSpec{"Attention", spec_of(NetworkKind::attention)},
+                                         NamedSpec{"Lstm", spec_of(NetworkKind::lstm)},
+                                         NamedSpec{"MlpOfExperts", spec_of(NetworkKind::mlp, 3)},
+                                         NamedSpec{"LstmOfExperts", spec_of(NetworkKind::lstm, 2)}),
+                         [](const auto& test) { return test.param.name; });
 
 TEST(Model, StaysFiniteWhateverTheWeights) {
   const DesignSpace space = mixed_space();
@@ -194,6 +258,10 @@ TEST(Model, SaysWhatIsWrongWithItsMetadata) {
          "width of a hidden layer is 1000000000");
   expect([](Json& m, TensorMap&) { m["network"]["hidden"] = {19.5, 7}; }, ErrorCode::corrupt, "19.5");
   expect([](Json& m, TensorMap&) { m["network"]["hidden"] = Json::array(); }, ErrorCode::corrupt, "0 hidden layers");
+  expect([](Json& m, TensorMap&) { m["network"]["kind"] = "lstm"; }, ErrorCode::corrupt, "lacks a field");
+  expect([](Json& m, TensorMap&) { m["network"]["experts"] = 2; }, ErrorCode::corrupt, "`0.expert.0.hidden.1.weight`");
+  expect([](Json& m, TensorMap&) { m["network"]["experts"] = 0; }, ErrorCode::corrupt, "`experts` is 0");
+  expect([](Json& m, TensorMap&) { m["network"]["experts"] = 1000; }, ErrorCode::corrupt, "`experts` is 1000");
   expect([](Json& m, TensorMap&) { m["members"] = 0; }, ErrorCode::corrupt, "`members` is 0");
   expect([](Json& m, TensorMap&) { m["members"] = 1e300; }, ErrorCode::corrupt, "`members` is 1e+300");
   expect([](Json& m, TensorMap&) { m["members"] = UINT64_MAX; }, ErrorCode::corrupt, "18446744073709551615");
@@ -210,8 +278,8 @@ TEST(Model, SaysWhatIsWrongWithItsMetadata) {
 
 TEST(Model, RefusesMetadataOfTheWrongKindEverywhere) {
   const DesignSpace space = mixed_space();
-  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
-    const NetworkSpec spec = spec_of(kind);
+  for (const NetworkSpec& spec : {spec_of(NetworkKind::mlp), spec_of(NetworkKind::attention),
+                                  spec_of(NetworkKind::lstm), spec_of(NetworkKind::attention, 2)}) {
     const TensorMap tensors = random_tensors(space, spec, 1, 1);
     const nlohmann::json valid = metadata_for(space, spec, 1, std::vector<MetricTransform>(2));
     const nlohmann::json fields = valid.flatten();
@@ -242,7 +310,7 @@ TEST(Model, RefusesMetadataOfTheWrongKindEverywhere) {
   }
 }
 
-TEST(Model, RefusesAttentionThatNeedsMoreMemoryThanItsFileSuggests) {
+TEST(Model, RefusesTokensThatNeedMoreMemoryThanItsFileSuggests) {
   std::vector<Parameter> parameters;
   for (int p = 0; p < 2000; ++p) parameters.push_back(Parameter::categorical("p" + std::to_string(p), {"only"}));
   const DesignSpace space(parameters);
@@ -250,6 +318,12 @@ TEST(Model, RefusesAttentionThatNeedsMoreMemoryThanItsFileSuggests) {
   spec.feed_forward = 8192;
   expect_error([&] { Model::from_tensors(metadata_for(space, spec, 1, std::vector<MetricTransform>(2)), {}); },
                ErrorCode::corrupt, "2000 parameters");
+  spec = spec_of(NetworkKind::lstm);
+  spec.embedding = 1024;
+  for (int p = 2000; p < 5000; ++p) parameters.push_back(Parameter::categorical("p" + std::to_string(p), {"only"}));
+  const DesignSpace larger(parameters);
+  expect_error([&] { Model::from_tensors(metadata_for(larger, spec, 1, std::vector<MetricTransform>(2)), {}); },
+               ErrorCode::corrupt, "5000 parameters");
 }
 
 TEST(Model, PromisesNothingWhereTheNetworkOverflows) {

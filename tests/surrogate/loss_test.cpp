@@ -12,9 +12,10 @@ using test::random_designs;
 
 constexpr float missing = std::numeric_limits<float>::quiet_NaN();
 
-NetworkSpec smooth_spec(NetworkKind kind) {
+NetworkSpec smooth_spec(NetworkKind kind, std::int64_t experts = 1) {
   NetworkSpec spec;
   spec.kind = kind;
+  spec.experts = experts;
   spec.activation = Activation::silu;  // no kinks for the finite differences to stumble over
   spec.hidden = {10, 6};
   spec.embedding = 8;
@@ -57,9 +58,15 @@ double directional(Learner& learner, const Batch& batch, const LossOptions& opti
 }
 
 TEST(Loss, GradientIsThatOfFiniteDifferences) {
-  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
+  const std::vector<float> context = {3, 500, 0};
+  for (NetworkSpec spec :
+       {smooth_spec(NetworkKind::mlp), smooth_spec(NetworkKind::attention), smooth_spec(NetworkKind::lstm),
+        smooth_spec(NetworkKind::mlp, 3), smooth_spec(NetworkKind::lstm, 2)}) {
     for (const auto& [name, penalty] : penalties) {
-      Learner learner(mixed_space(), smooth_spec(kind), 0.1, {}, 7);
+      // With experts also through the gate.
+      if (spec.experts > 1) spec.context_size = 3;
+      const std::span<const float> its_context(context.data(), static_cast<std::size_t>(spec.context_size));
+      Learner learner(mixed_space(), spec, 0.1, its_context, 7);
       // Levels far above every prediction: each hinge is active throughout. The softplus bends near its level.
       const bool bends = penalty == Penalty::softplus;
       const LossOptions options{{0.3, 0.7}, bends ? 0.5 : 50.0, bends ? 0.2 : 40.0, penalty, true, 0.6};

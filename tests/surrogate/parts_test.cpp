@@ -216,7 +216,8 @@ TEST(Negatives, MutationsDifferFromAParentInOneToThreeParameters) {
 }
 
 TEST(Negatives, GradientsLeadToDesignsThatTheNetworkTakesForGood) {
-  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
+  for (const auto& [name, kind] : network_kinds) {
+    SCOPED_TRACE(name);
     for (const DesignSpace& space : {DesignSpace::edge(), test::mixed_space()}) {
       NetworkSpec spec;
       spec.kind = kind;
@@ -275,6 +276,9 @@ TEST(Options, ReadEveryKeyAndTellTypos) {
   EXPECT_EQ(to_json(read("{protocol: paper, penalty: gap}"))["penalty"], "gap");
   EXPECT_EQ(to_json(TrainingOptions{})["penalty"], "hinge");
   EXPECT_EQ(read("{regression: none, ranking: 0.5}").ranking, 0.5);
+  EXPECT_EQ(to_json(read("{network: lstm, embedding: 32, experts: 4}"))["embedding"], 32);
+  EXPECT_EQ(read("{experts: 4}").experts, 4);
+  expect_error([&] { read("{experts: 0}"); }, ErrorCode::invalid_input, "s.yaml:1:");
   EXPECT_EQ(read("{minutes: 0.5}").minutes, 0.5);
   EXPECT_EQ(read("{patience: 3}").patience, 3);
   EXPECT_EQ(read("{negatives: gradient}").negatives, "gradient");

@@ -51,11 +51,39 @@ std::vector<torch::Tensor> contributions(const DesignSpace& space, const TensorM
   return parts;
 }
 
-torch::Tensor reference_head(const TensorMap& tensors, const NetworkSpec& spec, torch::Tensor x, std::size_t first) {
-  for (std::size_t h = first; h < spec.hidden.size(); ++h) {
-    x = torch::leaky_relu(linear(tensors, "0.hidden." + std::to_string(h))(x), leaky_slope);
+torch::Tensor reference_head(const TensorMap& tensors, const NetworkSpec& spec, const torch::Tensor& features,
+                             std::size_t first) {
+  torch::Tensor sum;
+  const torch::Tensor votes =
+      spec.experts > 1 ? torch::softmax(linear(tensors, "0.vote")(features), 1) : torch::Tensor();
+  for (std::int64_t e = 0; e < spec.experts; ++e) {
+    const std::string name = spec.experts > 1 ? "0.expert." + std::to_string(e) + "." : "0.";
+    torch::Tensor x = features;
+    for (std::size_t h = first; h < spec.hidden.size(); ++h) {
+      x = torch::leaky_relu(linear(tensors, name + "hidden." + std::to_string(h))(x), leaky_slope);
+    }
+    x = linear(tensors, name + "output")(x);
+    if (spec.experts == 1) return x;
+    x = x * votes.select(1, e).unsqueeze(1);
+    sum = e == 0 ? x : sum + x;
   }
-  return linear(tensors, "0.output")(x);
+  return sum;
+}
+
+torch::Tensor reference_lstm(const DesignSpace& space, const TensorMap& tensors, const NetworkSpec& spec,
+                             const std::vector<Design>& designs) {
+  const torch::Tensor x =
+      torch::stack(contributions(space, tensors, designs)) + to_torch(tensors.at("0.input.bias")).unsqueeze(1);
+  torch::nn::LSTM lstm(spec.embedding, spec.embedding);
+  const torch::Tensor weight = to_torch(tensors.at("0.lstm.weight"));
+  const auto parameters = lstm->named_parameters();
+  parameters["weight_ih_l0"].set_data(weight.narrow(1, 0, spec.embedding).contiguous());
+  parameters["weight_hh_l0"].set_data(weight.narrow(1, spec.embedding, spec.embedding).contiguous());
+  parameters["bias_ih_l0"].set_data(to_torch(tensors.at("0.lstm.bias")));
+  parameters["bias_hh_l0"].set_data(torch::zeros({4 * spec.embedding}));
+  lstm->flatten_parameters();
+  const torch::Tensor states = std::get<0>(lstm(x));
+  return reference_head(tensors, spec, states.transpose(0, 1).flatten(1), 0);
 }
 
 torch::Tensor reference_mlp(const DesignSpace& space, const TensorMap& tensors, const NetworkSpec& spec,
@@ -89,9 +117,17 @@ torch::Tensor reference_attention(const DesignSpace& space, const TensorMap& ten
   return reference_head(tensors, spec, x.transpose(0, 1).flatten(1), 0);
 }
 
-NetworkSpec published_spec(NetworkKind kind) {
+torch::Tensor reference(const DesignSpace& space, const TensorMap& tensors, const NetworkSpec& spec,
+                        const std::vector<Design>& designs) {
+  if (spec.kind == NetworkKind::mlp) return reference_mlp(space, tensors, spec, designs);
+  if (spec.kind == NetworkKind::lstm) return reference_lstm(space, tensors, spec, designs);
+  return reference_attention(space, tensors, spec, designs);
+}
+
+NetworkSpec published_spec(NetworkKind kind, std::int64_t experts = 1) {
   NetworkSpec spec;
   spec.kind = kind;
+  spec.experts = experts;
   spec.hidden = {256, 256};
   spec.metrics = 2;
   return spec;
@@ -109,15 +145,15 @@ void expect_near(const Predictions& found, const torch::Tensor& outputs) {
 
 TEST(Reference, ScorerAgreesWithLibTorchsModules) {
   torch::NoGradGuard no_gradient;
-  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
-    for (const DesignSpace& space : {mixed_space(), DesignSpace::edge()}) {
-      const NetworkSpec spec = published_spec(kind);
+  for (const auto& [name, kind] : network_kinds) {
+    for (const std::int64_t experts : {1, 3}) {
+      const DesignSpace space = experts == 1 ? DesignSpace::edge() : mixed_space();
+      const NetworkSpec spec = published_spec(kind, experts);
+      SCOPED_TRACE(name);
       const TensorMap tensors = random_tensors(space, spec, 1, 11);
       const std::vector<Design> designs = random_designs(space, 50, 12);
       const Model model = Model::from_tensors(metadata_for(space, spec, 1, {{}, {}}), tensors);
-      expect_near(model.predict(designs), kind == NetworkKind::mlp
-                                              ? reference_mlp(space, tensors, spec, designs)
-                                              : reference_attention(space, tensors, spec, designs));
+      expect_near(model.predict(designs), reference(space, tensors, spec, designs));
     }
   }
 }
@@ -126,8 +162,9 @@ TEST(Reference, ExportedModelIsTheLearnersNetwork) {
   const DesignSpace space = mixed_space();
   const std::vector<Design> designs = random_designs(space, 50, 13);
   const std::vector<float> context = {3, 500, 0};
-  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
-    NetworkSpec spec = published_spec(kind);
+  for (NetworkSpec spec : {published_spec(NetworkKind::mlp), published_spec(NetworkKind::attention),
+                           published_spec(NetworkKind::lstm), published_spec(NetworkKind::mlp, 3),
+                           published_spec(NetworkKind::attention, 2), published_spec(NetworkKind::lstm, 2)}) {
     spec.context_size = 3;
     Learner learner(space, spec, 0.1, context, 5);
     std::vector<float> parameters = learner.parameters();
@@ -140,6 +177,25 @@ TEST(Reference, ExportedModelIsTheLearnersNetwork) {
     metadata["context_scale"] = Learner::context_scale(context);
     const std::vector<float> outputs = learner.outputs(designs);
     expect_near(Model::from_tensors(metadata, tensors).predict(designs, context), torch::tensor(outputs).view({50, 3}));
+  }
+}
+
+TEST(Reference, ExportMapsTheOutputsOfExpertsAsAWhole) {
+  const DesignSpace space = mixed_space();
+  const NetworkSpec spec = published_spec(NetworkKind::mlp, 3);
+  Learner learner(space, spec, 0, {}, 5);
+  TensorMap plain, mapped;
+  learner.export_tensors("0.", 0, plain);
+  learner.export_tensors("0.", -1.5, mapped, {2, 0.25});
+  const nlohmann::json metadata = metadata_for(space, spec, 1, {{}, {}});
+  const std::vector<Design> designs = random_designs(space, 20, 2);
+  const Predictions before = Model::from_tensors(metadata, plain).predict(designs);
+  const Predictions after = Model::from_tensors(metadata, mapped).predict(designs);
+  const auto logit = [](double p) { return std::log(p / (1 - p)); };
+  for (std::size_t i = 0; i < 20; ++i) {
+    EXPECT_NEAR(after.metrics[2 * i], 2 * before.metrics[2 * i] + 0.25, 1e-5);
+    EXPECT_NEAR(after.metrics[2 * i + 1], before.metrics[2 * i + 1], 1e-6);
+    EXPECT_NEAR(logit(after.feasibility[i]), logit(before.feasibility[i]) - 1.5, 1e-4);
   }
 }
 

@@ -107,20 +107,23 @@ TEST(Train, GoesOnAfterAnInterruptionToTheSameModel) {
   TrainingTask task = latency_task();
   struct Kind {
     const char *network, *optimizer, *negatives;
+    std::int64_t experts;
   };
-  for (const auto& [network, optimizer, negatives] :
-       {Kind{"mlp", "sgd", "mutation"}, {"mlp", "adam", "firefly"}, {"attention", "rmsprop", "gradient"}}) {
+  for (const auto& [network, optimizer, negatives, experts] :
+       {Kind{"mlp", "sgd", "mutation", 2}, Kind{"mlp", "adam", "firefly", 1},
+        Kind{"attention", "rmsprop", "gradient", 1}, Kind{"lstm", "adam", "gradient", 2}}) {
     TrainingOptions options = quick_options();
     options.network = network;
     options.optimizer = optimizer;
     options.negatives = negatives;
+    options.experts = experts;
     options.keep_negatives = options.negatives != "firefly";
     options.penalty = "gap";  // has a state of its own
     options.embedding = 8;
     options.heads = 2;
     options.feed_forward = 16;
     options.ensemble = 2;
-    if (options.network == "attention") {
+    if (options.network != "mlp") {
       options.steps = 60;
       options.batch = 16;
       options.checkpoint_every = 20;
@@ -244,6 +247,12 @@ TEST_P(EveryLog, GivesAFiniteModel) {
     all.push_back(quicker);
     all.back().negatives = negatives;
     all.back().keep_negatives = true;
+  }
+  for (const char* network : {"mlp", "lstm"}) {
+    all.push_back(quicker);
+    all.back().network = network;
+    all.back().embedding = 8;
+    all.back().experts = 2;
   }
   for (TrainingOptions& options : all) {
     SCOPED_TRACE(options.negatives + " " + options.protocol + " " + options.penalty + " " + options.regression + " " +

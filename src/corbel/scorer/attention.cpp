@@ -87,7 +87,7 @@ class Attention : public Member {
     made->mixed.resize(width_ * columns);
     made->logits.resize(columns);
     made->flat.resize(std::max(tokens_ * width_, head_.widest()) * lanes);
-    made->spare.resize(head_.widest() * lanes);
+    made->spare.resize(head_.scratch_rows() * lanes);
     return made;
   }
 

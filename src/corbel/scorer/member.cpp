@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace corbel {
 
@@ -33,20 +34,59 @@ void InputTable::add(std::uint32_t index, const float* base, float* out) const {
 
 Head::Head(const NetworkSpec& spec, const TensorMap& tensors, const std::string& prefix, std::size_t first)
     : activation_(spec.activation) {
-  for (std::size_t h = first; h < spec.hidden.size(); ++h) {
-    layers_.push_back(dense_layer(tensors, fmt::format("{}hidden.{}", prefix, h)));
+  for (std::int64_t e = 0; e < spec.experts; ++e) {
+    const std::string name = prefix + head_prefix(spec, e);
+    Layers& layers = experts_.emplace_back();
+    for (std::size_t h = first; h < spec.hidden.size(); ++h) {
+      layers.push_back(dense_layer(tensors, fmt::format("{}hidden.{}", name, h)));
+    }
+    layers.push_back(dense_layer(tensors, name + "output"));
+    for (const Dense& layer : layers) widest_ = std::max({widest_, layer.in(), layer.out()});
   }
-  layers_.push_back(dense_layer(tensors, prefix + "output"));
-  for (const Dense& layer : layers_) widest_ = std::max({widest_, layer.in(), layer.out()});
+  if (spec.experts > 1) vote_ = dense_layer(tensors, prefix + "vote");
+}
+
+std::size_t Head::scratch_rows() const {
+  if (experts_.size() == 1) return widest_;
+  return experts_.size() + experts_.front().back().out() + 2 * widest_;
+}
+
+void Head::run(const Layers& layers, const float* x, float* a, float* b, float* out) const {
+  for (std::size_t l = 0; l + 1 < layers.size(); ++l) {
+    layers[l].apply(x, a, lanes);
+    activate(activation_, a, layers[l].out() * lanes);
+    x = a;
+    std::swap(a, b);
+  }
+  layers.back().apply(x, out, lanes);
 }
 
 void Head::apply(float* x, float* y, float* out) const {
-  for (std::size_t l = 0; l + 1 < layers_.size(); ++l) {
-    layers_[l].apply(x, y, lanes);
-    activate(activation_, y, layers_[l].out() * lanes);
-    std::swap(x, y);
+  if (experts_.size() == 1) {
+    run(experts_.front(), x, y, x, out);
+    return;
   }
-  layers_.back().apply(x, out, lanes);
+  const std::size_t size = experts_.front().back().out() * lanes;
+  float* const votes = y;
+  float* const said = votes + experts_.size() * lanes;
+  float* const a = said + size;
+  float* const b = a + widest_ * lanes;
+  vote_.apply(x, votes, lanes);
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    float largest = votes[lane], total = 0;
+    for (std::size_t e = 1; e < experts_.size(); ++e) largest = std::max(largest, votes[e * lanes + lane]);
+    for (std::size_t e = 0; e < experts_.size(); ++e) {
+      float& vote = votes[e * lanes + lane];
+      vote = std::exp(vote - largest);
+      total += vote;
+    }
+    for (std::size_t e = 0; e < experts_.size(); ++e) votes[e * lanes + lane] /= total;
+  }
+  std::fill(out, out + size, 0.0F);
+  for (std::size_t e = 0; e < experts_.size(); ++e) {
+    run(experts_[e], x, a, b, said);
+    for (std::size_t i = 0; i < size; ++i) out[i] += votes[e * lanes + i % lanes] * said[i];
+  }
 }
 
 }  // namespace corbel

@@ -37,6 +37,9 @@ std::unique_ptr<Member> make_mlp(const DesignSpace& space, const NetworkSpec& sp
 std::unique_ptr<Member> make_attention(const DesignSpace& space, const NetworkSpec& spec, const TensorMap& tensors,
                                        const std::string& prefix);
 
+std::unique_ptr<Member> make_lstm(const DesignSpace& space, const NetworkSpec& spec, const TensorMap& tensors,
+                                  const std::string& prefix);
+
 /// What a parameter's value adds to its token or to the first layer.
 class InputTable {
  public:
@@ -51,19 +54,27 @@ class InputTable {
   std::vector<float> rows_;
 };
 
-/// The dense layers after the input: hidden layers with activation, then the outputs.
+/// The dense layers after the input: hidden layers with activation, then the outputs. With several experts a softmax
+/// over a Dense of the same input says what share each of them has in the outputs.
 class Head {
  public:
   /// @param first  index of the first hidden layer that is a Dense
   Head(const NetworkSpec& spec, const TensorMap& tensors, const std::string& prefix, std::size_t first);
   std::size_t widest() const { return widest_; }
-  /// @param x  [in][lanes], used as scratch
-  /// @param y  [widest()][lanes], scratch; x must hold widest() rows too
+  /// Rows that `y` must have.
+  std::size_t scratch_rows() const;
+  /// @param x  [in][lanes], used as scratch: it must hold widest() rows
+  /// @param y  [scratch_rows()][lanes], scratch
   void apply(float* x, float* y, float* out) const;
 
  private:
+  using Layers = std::vector<Dense>;
+  // From x by way of a and b, which may be x; all must hold widest() rows but x, if it is none of them.
+  void run(const Layers& layers, const float* x, float* a, float* b, float* out) const;
+
   Activation activation_;
-  std::vector<Dense> layers_;
+  std::vector<Layers> experts_;
+  Dense vote_;
   std::size_t widest_ = 1;
 };
 

@@ -25,7 +25,7 @@ class Mlp : public Member {
     made->sums.resize((tables_.size() + 1) * width_);
     std::copy(bias_.begin(), bias_.end(), made->sums.begin());
     made->x.resize(std::max(width_, head_.widest()) * lanes);
-    made->y.resize(made->x.size());
+    made->y.resize(head_.scratch_rows() * lanes);
     return made;
   }
 

@@ -37,15 +37,30 @@ nlohmann::json parse_metadata(const std::string& text, std::string_view name) {
   return nlohmann::json::parse(text, limit_depth);
 }
 
-// Tensors cannot claim more than the file holds, but what attention needs beside them grows with tokens times widths.
+// Tensors cannot claim more than the file holds, but what attention and LSTM need beside them grows with tokens times
+// widths.
 void require_workspace(const NetworkSpec& spec, const DesignSpace& space) {
   constexpr std::int64_t most = std::int64_t{1} << 22;  // 512 MB of floats for `lanes` designs
-  if (spec.kind != NetworkKind::attention) return;
-  const std::int64_t widest = std::max(3 * spec.embedding, spec.feed_forward);
+  if (spec.kind == NetworkKind::mlp) return;
+  const bool is_lstm = spec.kind == NetworkKind::lstm;
+  const std::int64_t widest = is_lstm ? spec.embedding : std::max(3 * spec.embedding, spec.feed_forward);
   if (static_cast<std::int64_t>(space.dimensions()) > most / widest) {
-    throw Error(ErrorCode::corrupt, fmt::format("{} parameters with attention of width {} need too much memory",
-                                                space.dimensions(), widest));
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{} parameters with tokens of width {} need too much memory", space.dimensions(), widest));
   }
+}
+
+std::unique_ptr<Member> make_member(const DesignSpace& space, const NetworkSpec& spec, const TensorMap& tensors,
+                                    const std::string& prefix) {
+  switch (spec.kind) {
+    case NetworkKind::attention:
+      return make_attention(space, spec, tensors, prefix);
+    case NetworkKind::lstm:
+      return make_lstm(space, spec, tensors, prefix);
+    case NetworkKind::mlp:
+      break;
+  }
+  return make_mlp(space, spec, tensors, prefix);
 }
 
 std::string describe(const DesignSpace& space) {
@@ -156,9 +171,7 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
                                                       joined(found->second.shape), joined(shape)));
         }
       }
-      data->members.push_back(data->spec.kind == NetworkKind::mlp
-                                  ? make_mlp(data->space, data->spec, tensors, prefix)
-                                  : make_attention(data->space, data->spec, tensors, prefix));
+      data->members.push_back(make_member(data->space, data->spec, tensors, prefix));
       if (data->spec.context_size > 0) data->gates.push_back(tensors.find(prefix + "gate")->second.values);
     }
     std::size_t wanted = shapes.size() * static_cast<std::size_t>(members);

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
@@ -38,15 +40,22 @@ std::int64_t whole_number_in(const nlohmann::json& json, const char* key, std::i
   return checked(json.at(key), fmt::format("`{}`", key), min, max);
 }
 
+std::string head_prefix(const NetworkSpec& spec, std::int64_t expert) {
+  return spec.experts > 1 ? fmt::format("expert.{}.", expert) : "";
+}
+
 nlohmann::json to_json(const NetworkSpec& spec) {
-  nlohmann::json json = {{"kind", spec.kind == NetworkKind::mlp ? "mlp" : "attention"},
-                         {"activation", name_of(spec.activation)},
+  nlohmann::json json = {{"activation", name_of(spec.activation)},
                          {"hidden", spec.hidden},
                          {"metrics", spec.metrics},
                          {"feasibility", spec.feasibility},
                          {"context_size", spec.context_size}};
+  for (const auto& [name, kind] : network_kinds) {
+    if (kind == spec.kind) json["kind"] = name;
+  }
+  if (spec.experts > 1) json["experts"] = spec.experts;
+  if (spec.kind != NetworkKind::mlp) json["embedding"] = spec.embedding;
   if (spec.kind == NetworkKind::attention) {
-    json["embedding"] = spec.embedding;
     json["layers"] = spec.layers;
     json["heads"] = spec.heads;
     json["feed_forward"] = spec.feed_forward;
@@ -57,11 +66,13 @@ nlohmann::json to_json(const NetworkSpec& spec) {
 NetworkSpec network_spec_from_json(const nlohmann::json& json) {
   NetworkSpec spec;
   const auto kind = json.at("kind").get<std::string>();
-  if (kind != "mlp" && kind != "attention") {
+  const auto known = std::find_if(std::begin(network_kinds), std::end(network_kinds),
+                                  [&](const auto& entry) { return entry.first == kind; });
+  if (known == std::end(network_kinds)) {
     throw Error(ErrorCode::unsupported, fmt::format("unknown network `{}`", kind.substr(0, 40)),
                 "this file needs a newer version of corbel");
   }
-  spec.kind = kind == "mlp" ? NetworkKind::mlp : NetworkKind::attention;
+  spec.kind = known->second;
   const auto activation = json.at("activation").get<std::string>();
   if (activation == "leaky_relu") {
     spec.activation = Activation::leaky_relu;
@@ -84,8 +95,9 @@ NetworkSpec network_spec_from_json(const nlohmann::json& json) {
   spec.metrics = whole_number_in(json, "metrics", 1, 64);
   spec.feasibility = json.at("feasibility").get<bool>();
   spec.context_size = whole_number_in(json, "context_size", 0, 4096);
+  if (json.contains("experts")) spec.experts = whole_number_in(json, "experts", 1, 64);
+  if (spec.kind != NetworkKind::mlp) spec.embedding = whole_number_in(json, "embedding", 1, 1024);
   if (spec.kind == NetworkKind::attention) {
-    spec.embedding = whole_number_in(json, "embedding", 1, 1024);
     spec.layers = whole_number_in(json, "layers", 0, 16);
     spec.heads = whole_number_in(json, "heads", 1, 64);
     spec.feed_forward = whole_number_in(json, "feed_forward", 1, 8192);
@@ -139,12 +151,12 @@ std::vector<std::pair<std::string, std::vector<std::int64_t>>> tensor_shapes(con
     shapes.push_back({name + ".weight", {width}});
     shapes.push_back({name + ".bias", {width}});
   };
-  std::int64_t in = spec.hidden.front();
   if (spec.kind == NetworkKind::mlp) {
     shapes.push_back({"input.bias", {width}});
   } else {
     shapes.push_back({"input.bias", {parameters, width}});
-    for (std::int64_t l = 0; l < spec.layers; ++l) {
+    if (spec.kind == NetworkKind::lstm) add_dense("lstm", 4 * width, 2 * width);
+    for (std::int64_t l = 0; spec.kind == NetworkKind::attention && l < spec.layers; ++l) {
       const std::string layer = fmt::format("layer.{}.", l);
       add_dense(layer + "attention.in", 3 * width, width);
       add_dense(layer + "attention.out", width, width);
@@ -153,14 +165,20 @@ std::vector<std::pair<std::string, std::vector<std::int64_t>>> tensor_shapes(con
       add_dense(layer + "feed_forward.out", width, spec.feed_forward);
       add_norm(layer + "norm2");
     }
-    add_dense("hidden.0", spec.hidden.front(), parameters * width);
+    for (std::int64_t e = 0; e < spec.experts; ++e) {
+      add_dense(head_prefix(spec, e) + "hidden.0", spec.hidden.front(), parameters * width);
+    }
   }
   if (spec.context_size > 0) shapes.push_back({"gate", {spec.gate_width(space.dimensions()), spec.context_size}});
-  for (std::size_t h = 1; h < spec.hidden.size(); ++h) {
-    add_dense(fmt::format("hidden.{}", h), spec.hidden[h], in);
-    in = spec.hidden[h];
+  for (std::int64_t e = 0; e < spec.experts; ++e) {
+    std::int64_t in = spec.hidden.front();
+    for (std::size_t h = 1; h < spec.hidden.size(); ++h) {
+      add_dense(fmt::format("{}hidden.{}", head_prefix(spec, e), h), spec.hidden[h], in);
+      in = spec.hidden[h];
+    }
+    add_dense(head_prefix(spec, e) + "output", spec.outputs(), in);
   }
-  add_dense("output", spec.outputs(), in);
+  if (spec.experts > 1) add_dense("vote", spec.experts, spec.gate_width(space.dimensions()));
   return shapes;
 }
 

@@ -10,7 +10,9 @@
 
 namespace corbel {
 
-enum class NetworkKind { mlp, attention };
+enum class NetworkKind { mlp, attention, lstm };
+inline constexpr std::pair<const char*, NetworkKind> network_kinds[] = {
+    {"mlp", NetworkKind::mlp}, {"attention", NetworkKind::attention}, {"lstm", NetworkKind::lstm}};
 enum class Activation { leaky_relu, relu, silu };
 
 /// Slope of LeakyReLU below zero in every network (PRIME's published code).
@@ -23,20 +25,24 @@ inline constexpr float layer_norm_epsilon = 1e-6F;
 struct NetworkSpec {
   NetworkKind kind = NetworkKind::mlp;
   Activation activation = Activation::leaky_relu;
-  std::vector<std::int64_t> hidden = {256, 256};  ///< of the MLP, or of the attention network's head
-  std::int64_t embedding = 64, layers = 2, heads = 8, feed_forward = 256;  ///< attention only
-  std::int64_t metrics = 1;                                                ///< outputs, the objective first
-  bool feasibility = true;  ///< one more output: the logit of being feasible
+  std::vector<std::int64_t> hidden = {256, 256};           ///< of the MLP, or of the others' head
+  std::int64_t embedding = 64;                             ///< attention and LSTM: width of a token, and of the state
+  std::int64_t layers = 2, heads = 8, feed_forward = 256;  ///< attention only
+  std::int64_t experts = 1;                                ///< heads of the same shape, whose outputs a vote combines
+  std::int64_t metrics = 1;                                ///< outputs, the objective first
+  bool feasibility = true;                                 ///< one more output: the logit of being feasible
   std::int64_t context_size = 0;
 
   std::int64_t outputs() const { return metrics + (feasibility ? 1 : 0); }
   /// Width of what each parameter's table adds to: the first hidden layer, or the tokens.
   std::int64_t input_width() const { return kind == NetworkKind::mlp ? hidden.front() : embedding; }
-  /// Width of what the context gates: the first hidden layer before its activation, or the flattened tokens.
+  /// Width of what the context gates: the first hidden layer before its activation, or the flattened tokens or states.
   std::int64_t gate_width(std::size_t parameters) const {
     return kind == NetworkKind::mlp ? hidden.front() : embedding * static_cast<std::int64_t>(parameters);
   }
 };
+/// What stands before the names of a head's tensors: nothing where there is one head only.
+std::string head_prefix(const NetworkSpec& spec, std::int64_t expert);
 nlohmann::json to_json(const NetworkSpec& spec);
 /// @throws nlohmann::json::exception, or Error{corrupt, unsupported} for sizes out of range or an unknown network
 NetworkSpec network_spec_from_json(const nlohmann::json& json);

@@ -102,7 +102,10 @@ struct Learner::Data {
   Tensor input(std::span<const Design> designs) const;
   void write_input(std::size_t parameter, std::uint32_t index, float* row) const;
   Tensor forward(const Tensor& input, bool training);
+  Tensor embedded(const Tensor& input) const;
   Tensor tokens(const Tensor& input, bool training);
+  Tensor states(const Tensor& input) const;
+  Tensor head(Tensor x, std::int64_t expert) const;
   Tensor drop(const Tensor& x, bool training);
   Tensor activated(const Tensor& x) const;
   Tensor loss(const Batch& batch, const LossOptions& options, bool training, Losses& values);
@@ -184,7 +187,11 @@ void Learner::Data::initialise() {
       const float start = slot.name.ends_with(".weight") ? 1.0F : 0.0F;
       std::fill_n(values + slot.first, slot.size, start);
     } else if (slot.name.ends_with(".weight")) {
-      fill(slot, std::sqrt((slot.name == "output.weight" ? 1.0 : 3.0) / static_cast<double>(slot.shape[1])));
+      const bool is_last = slot.name.ends_with("output.weight") || slot.name == "vote.weight";
+      fill(slot, std::sqrt((is_last ? 1.0 : 3.0) / static_cast<double>(slot.shape[1])));
+    } else if (slot.name == "lstm.bias") {
+      // Remembers at first (Jozefowicz et al. 2015).
+      std::fill_n(values + slot.first + spec.embedding, spec.embedding, 1.0F);
     }
   }
   if (spec.kind == NetworkKind::attention) {
@@ -237,15 +244,20 @@ Tensor Learner::Data::activated(const Tensor& x) const {
   return torch::leaky_relu(x, leaky_slope);
 }
 
-// [n, parameters, embedding] after the transformer layers.
-Tensor Learner::Data::tokens(const Tensor& input, bool training) {
-  std::vector<Tensor> embedded;
+// A token per parameter: [n, parameters, embedding].
+Tensor Learner::Data::embedded(const Tensor& input) const {
+  std::vector<Tensor> rows;
   for (const InputColumns& entry : columns) {
     const std::int64_t count = entry.values + entry.features;
-    embedded.push_back(
+    rows.push_back(
         at::matmul(input.narrow(1, entry.first, count), weight("input.weight").narrow(0, entry.first, count)));
   }
-  Tensor x = torch::stack(embedded, 1) + weight("input.bias") + positions;
+  return torch::stack(rows, 1) + weight("input.bias");
+}
+
+// [n, parameters, embedding] after the transformer layers.
+Tensor Learner::Data::tokens(const Tensor& input, bool training) {
+  Tensor x = embedded(input) + positions;
   const std::int64_t n = x.size(0), count = x.size(1), size = spec.embedding / spec.heads;
   const auto norm = [&](const Tensor& value, const std::string& name) {
     return torch::layer_norm(value, {spec.embedding}, weight(name + ".weight"), weight(name + ".bias"),
@@ -267,21 +279,47 @@ Tensor Learner::Data::tokens(const Tensor& input, bool training) {
   return x;
 }
 
+// [n, parameters, embedding]: the LSTM's hidden state after each token.
+Tensor Learner::Data::states(const Tensor& input) const {
+  const Tensor x = embedded(input);
+  Tensor hidden = torch::zeros({x.size(0), spec.embedding}), cell = hidden;
+  std::vector<Tensor> all;
+  for (std::int64_t p = 0; p < x.size(1); ++p) {
+    const auto gates =
+        dense(torch::cat({x.select(1, p), hidden}, 1), weight("lstm.weight"), weight("lstm.bias")).chunk(4, 1);
+    cell = torch::sigmoid(gates[1]) * cell + torch::sigmoid(gates[0]) * torch::tanh(gates[2]);
+    hidden = torch::sigmoid(gates[3]) * torch::tanh(cell);
+    all.push_back(hidden);
+  }
+  return torch::stack(all, 1);
+}
+
+// The dense layers from the gated features to the outputs.
+Tensor Learner::Data::head(Tensor x, std::int64_t expert) const {
+  for (std::size_t h = spec.kind == NetworkKind::mlp ? 1 : 0; h < spec.hidden.size(); ++h) {
+    const std::string name = fmt::format("{}hidden.{}", head_prefix(spec, expert), h);
+    x = activated(dense(x, weight(name + ".weight"), weight(name + ".bias")));
+  }
+  const std::string name = head_prefix(spec, expert) + "output";
+  return dense(x, weight(name + ".weight"), weight(name + ".bias"));
+}
+
 Tensor Learner::Data::forward(const Tensor& input, bool training) {
   const auto gated = [&](const Tensor& x) { return spec.context_size > 0 ? x * (weight("gate") * context).sum(1) : x; };
   Tensor x;
-  std::size_t next = 0;
   if (spec.kind == NetworkKind::mlp) {
     x = activated(gated(dense(input, weight("input.weight"), weight("input.bias"))));
-    next = 1;
   } else {
-    x = gated(tokens(input, training).flatten(1));
+    x = gated((spec.kind == NetworkKind::lstm ? states(input) : tokens(input, training)).flatten(1));
   }
-  for (std::size_t h = next; h < spec.hidden.size(); ++h) {
-    const std::string name = fmt::format("hidden.{}", h);
-    x = activated(dense(x, weight(name + ".weight"), weight(name + ".bias")));
+  if (spec.experts == 1) return head(x, 0);
+  const Tensor votes = torch::softmax(dense(x, weight("vote.weight"), weight("vote.bias")), 1);
+  Tensor out;
+  for (std::int64_t e = 0; e < spec.experts; ++e) {
+    const Tensor said = votes.narrow(1, e, 1) * head(x, e);
+    out = e == 0 ? said : out + said;
   }
-  return dense(x, weight("output.weight"), weight("output.bias"));
+  return out;
 }
 
 Tensor Learner::Data::loss(const Batch& batch, const LossOptions& options, bool training, Losses& values) {
@@ -441,17 +479,21 @@ void Learner::export_tensors(const std::string& prefix, double feasibility_shift
   for (const Slot& slot : data_->slots) {
     if (slot.name == "input.weight") continue;
     torch::Tensor value = data_->weight(slot.name).detach();
-    if (slot.name == "input.bias" && !is_mlp) value = value + data_->positions;
+    if (slot.name == "input.bias" && data_->spec.kind == NetworkKind::attention) value = value + data_->positions;
     out[prefix + slot.name] = to_stored(value);
   }
-  StoredTensor& bias = out[prefix + "output.bias"];
-  if (data_->spec.feasibility) bias.values.back() += static_cast<float>(feasibility_shift);
-  StoredTensor& last = out[prefix + "output.weight"];
-  for (std::int64_t i = 0; i < last.shape[1]; ++i) {
-    float& value = last.values[static_cast<std::size_t>(i)];
-    value = static_cast<float>(value * objective.slope);
+  // The votes of experts sum to 1, so that what holds for one head may be done to each.
+  for (std::int64_t e = 0; e < data_->spec.experts; ++e) {
+    const std::string name = prefix + head_prefix(data_->spec, e);
+    StoredTensor& bias = out[name + "output.bias"];
+    if (data_->spec.feasibility) bias.values.back() += static_cast<float>(feasibility_shift);
+    StoredTensor& last = out[name + "output.weight"];
+    for (std::int64_t i = 0; i < last.shape[1]; ++i) {
+      float& value = last.values[static_cast<std::size_t>(i)];
+      value = static_cast<float>(value * objective.slope);
+    }
+    bias.values[0] = static_cast<float>(bias.values[0] * objective.slope + objective.offset);
   }
-  bias.values[0] = static_cast<float>(bias.values[0] * objective.slope + objective.offset);
 }
 
 double Learner::context_scale(std::span<const float> context) {

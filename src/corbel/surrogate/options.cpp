@@ -39,7 +39,8 @@ TrainingOptions training_options_from_config(const Config& config) {
                      "refit",   "protocol",      "negatives",        "negatives_every",
                      "grid",    "withhold",      "checkpoint_every", "threads",
                      "seed",    "penalty",       "regression",       "ranking",
-                     "minutes", "patience",      "optimizer",        "keep_negatives"});
+                     "minutes", "patience",      "optimizer",        "keep_negatives",
+                     "experts"});
   const auto integer = [&](std::string_view key, auto& value, std::int64_t min, std::int64_t max) {
     using Integer = std::remove_reference_t<decltype(value)>;
     if (const Config* found = config.find(key)) value = static_cast<Integer>(found->integer(min, max));
@@ -47,13 +48,14 @@ TrainingOptions training_options_from_config(const Config& config) {
   const auto number = [&](std::string_view key, double& value, double min, double max) {
     if (const Config* found = config.find(key)) value = found->number(min, max);
   };
-  if (const Config* network = config.find("network")) options.network = network->choice({"mlp", "attention"});
+  if (const Config* network = config.find("network")) options.network = network->choice({"mlp", "attention", "lstm"});
   if (const Config* hidden = config.find("hidden")) {
     options.hidden.clear();
     for (const Config& width : hidden->items()) options.hidden.push_back(width.integer(1, 4096));
     if (options.hidden.empty() || options.hidden.size() > 16) throw hidden->error("`hidden` wants 1 to 16 widths");
   }
   integer("embedding", options.embedding, 1, 1024);
+  integer("experts", options.experts, 1, 16);
   integer("layers", options.layers, 0, 16);
   integer("heads", options.heads, 1, 64);
   integer("feed_forward", options.feed_forward, 1, 4096);
@@ -105,6 +107,7 @@ nlohmann::json to_json(const TrainingOptions& options) {
   for (const Conservatism& entry : options.grid) grid.push_back({{"alpha", entry.alpha}, {"beta", entry.beta}});
   nlohmann::json json = {{"network", options.network},
                          {"hidden", options.hidden},
+                         {"experts", options.experts},
                          {"steps", options.steps},
                          {"minutes", options.minutes},
                          {"patience", options.patience},
@@ -127,8 +130,8 @@ nlohmann::json to_json(const TrainingOptions& options) {
   for (const auto& [name, penalty] : penalties) {
     if (penalty == penalty_of(options)) json["penalty"] = name;
   }
+  if (options.network != "mlp") json["embedding"] = options.embedding;
   if (options.network == "attention") {
-    json["embedding"] = options.embedding;
     json["layers"] = options.layers;
     json["heads"] = options.heads;
     json["feed_forward"] = options.feed_forward;

@@ -25,7 +25,10 @@ constexpr std::size_t max_reported_withheld = 1000;
 
 NetworkSpec network_of(const TrainingTask& task, const TrainingOptions& options, std::size_t metrics) {
   NetworkSpec spec;
-  spec.kind = options.network == "attention" ? NetworkKind::attention : NetworkKind::mlp;
+  for (const auto& [name, kind] : network_kinds) {
+    if (options.network == name) spec.kind = kind;
+  }
+  spec.experts = options.experts;
   spec.hidden = options.hidden;
   spec.embedding = options.embedding;
   spec.layers = options.layers;

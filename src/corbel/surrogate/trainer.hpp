@@ -23,10 +23,12 @@ struct Conservatism {
 
 /// Options of the learner; the defaults need no touching. `train:` in the study file. docs/surrogate.md
 struct TrainingOptions {
-  std::string network = "mlp";                    ///< "mlp", or "attention": the published one
-  std::vector<std::int64_t> hidden = {256, 256};  ///< widths of the MLP, or of the attention network's head
-  std::int64_t embedding = 64, layers = 2, heads = 8, feed_forward = 256;  ///< attention
-  double dropout = 0.1;                                                    ///< attention
+  std::string network = "mlp";                             ///< "mlp", "attention": the published one, or "lstm"
+  std::vector<std::int64_t> hidden = {256, 256};           ///< widths of the MLP, or of the others' head
+  std::int64_t embedding = 64;                             ///< attention and LSTM
+  std::int64_t layers = 2, heads = 8, feed_forward = 256;  ///< attention
+  std::int64_t experts = 1;                                ///< heads that a vote combines
+  double dropout = 0.1;                                    ///< attention
   std::int64_t steps = 1500;
   double minutes = 0;         ///< of the whole training; 0: as long as it takes. The result then depends on the machine
   std::int64_t patience = 0;  ///< a candidate ends after so many checkpoints without a better score; 0: never
