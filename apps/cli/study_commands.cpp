@@ -33,6 +33,8 @@ struct StudyArguments {
   std::optional<std::string> shard;
   std::string on = "surrogate";
   std::optional<std::size_t> batch;
+  std::optional<std::size_t> rounds;
+  std::optional<std::size_t> simulate;
   std::string pareto;
   bool is_pareto = false;
   std::vector<double> reference;
@@ -187,6 +189,42 @@ void search_trade_offs(Pipeline& pipeline, const StudyArguments& arguments, cons
   if (pipeline.results().at("pareto").at("front").empty()) exit_code = exit_no_answer;
 }
 
+void add_rounds(CLI::App& command, StudyArguments& arguments) {
+  command
+      .add_option("--rounds", arguments.rounds,
+                  "Learn, propose, simulate, again and again: at most so many times --simulate simulations")
+      ->check(CLI::Range(1, most_rounds));
+  command.add_option("--simulate", arguments.simulate, "Diverse designs that each of the --rounds simulates [64]")
+      ->check(CLI::Range(1, most_simulated_per_round));
+}
+
+/// Into the study's own settings.
+void take_rounds(const StudyArguments& arguments, StudyFile& study) {
+  if (arguments.rounds) study.search.rounds = *arguments.rounds;
+  if (!arguments.simulate) return;
+  if (study.search.rounds == 0) {
+    throw Error(ErrorCode::usage, "--simulate is how many designs each round simulates, and there are no rounds",
+                "add --rounds, such as --rounds 4");
+  }
+  study.search.simulate = *arguments.simulate;
+}
+
+void refuse_beside_rounds(const StudyArguments& arguments) {
+  if (!arguments.rounds && !arguments.simulate) return;
+  const char* other = arguments.is_pareto            ? "--pareto"
+                      : arguments.shard              ? "--shard"
+                      : arguments.on == "simulator"  ? "--on simulator"
+                      : arguments.batch              ? "--batch"
+                      : !arguments.reference.empty() ? "--reference"
+                                                     : nullptr;
+  if (!other) return;
+  throw Error(ErrorCode::usage,
+              fmt::format("--rounds search the surrogate and simulate what it proposes, and {} is of "
+                          "another search",
+                          other),
+              fmt::format("leave out {}, or --rounds and --simulate", other));
+}
+
 void add_learning(CLI::App& app, Common& common, int& exit_code) {
   const auto train = std::make_shared<StudyArguments>();
   add(app, common, "train", "Learn a conservative surrogate from the trials", train,
@@ -209,12 +247,18 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
           throw Error(ErrorCode::usage, "--batch is how many designs are simulated side by side",
                       "add --on simulator, or leave it out");
         }
-        if (!search->shard) {
-          pipeline.search();
-        } else {
+        if (search->shard) {
           const ScanShard shard = parse_shard(*search->shard);
           const ShardOutcome outcome = pipeline.search_shard(shard);
           if (!outcome.missing.empty()) return print_shard(shard, outcome, common);
+        } else if (pipeline.study().search.rounds > 0) {
+          pipeline.search_in_rounds();
+          write_outputs(pipeline);
+          print_rounds(pipeline.results(), common);
+          if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
+          return;
+        } else {
+          pipeline.search();
         }
         print_proposals(pipeline.results(), common);
         if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
@@ -225,6 +269,8 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
           study.search.options.clear();  // of another strategy
         }
         if (search->budget) study.search.budget = *search->budget;
+        refuse_beside_rounds(*search);
+        take_rounds(*search, study);
         if (!search->shard) return;
         parse_shard(*search->shard);
         if (search->on == "simulator") {
@@ -252,6 +298,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
       ->capture_default_str();
   command->add_option("--batch", search->batch, "Designs simulated side by side; part of the question [8]")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+  add_rounds(*command, *search);
 
   CLI::Option* pareto = command->add_option(
       "--pareto", search->pareto,
@@ -347,9 +394,11 @@ void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
         if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
       },
       [run](StudyFile& study) {
+        take_rounds(*run, study);
         if (run->fresh) clear_study(study);
       });
   command->add_flag("--fresh", run->fresh, "Start over: remove the study's trials, model and results first");
+  add_rounds(*command, *run);
   add_collecting(app, common);
   add_learning(app, common, exit_code);
   add_presenting(app, common);

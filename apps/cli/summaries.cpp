@@ -269,7 +269,8 @@ void best_lines(const json& results) {
                  : "the best logged design");
   const json& logged = results.at("dataset").at("best_logged");
   if ((source == "validated" || source == "searched") && best.at("gain").is_number()) {
-    fmt::print(", {} over the best logged", times(best.at("gain")));
+    const bool by_rounds = best.value("found_by", "") == "rounds";
+    fmt::print(", {} over the best {}", times(best.at("gain")), by_rounds ? "before the rounds" : "logged");
   }
   if (source == "predicted" && !logged.is_null()) {
     fmt::print("; the best logged, {}, the model puts at {}", with_unit(logged.at("objective"), results),
@@ -331,6 +332,35 @@ void online_table(const json& results, std::size_t most) {
   }
   table.print();
   fmt::print("\ndesign: {}\n", parameter_names(results, top.at(0).at("design")));
+}
+
+void rounds_lines(const json& results) {
+  const json& section = results.at("rounds");
+  const json& start = section.at("start");
+  fmt::print("rounds     {} of {} designs: {} of {} simulations made", section.at("rounds").size(),
+             people(section.at("simulate")), people(section.at("queries")), people(section.at("budget")));
+  if (section.at("failed") != 0) fmt::print(", {} set aside since they failed", people(section.at("failed")));
+  fmt::print("\n           began with {} rows, {} within the limits; best {}\n", people(start.at("rows")),
+             people(start.at("within_limits")),
+             start.at("best").is_number() ? with_unit(start.at("best"), results) : "none");
+  if (section.at("exhausted").get<bool>()) {
+    fmt::print("           no further design is within the limits that are known\n");
+  }
+  if (section.at("rounds").empty()) return;
+  Table table({"round", "learnt from", "tau withheld", "simulated", "feasible", "within limits", "predicted within",
+               "median error", "tau", "best so far"});
+  for (const json& round : section.at("rounds")) {
+    table.row({people(round.at("round")), people(round.at("rows")) + " rows", people(round.at("kendall"), 2),
+               people(round.at("simulated")), people(round.at("feasible")), people(round.at("within_limits")),
+               people(round.at("predicted_within_limits")),
+               round.at("median_error").is_number() ? percent(round.at("median_error")) : "-",
+               people(round.at("kendall_simulated"), 2),
+               round.at("best").is_number() ? with_unit(round.at("best"), results) : "-"});
+  }
+  fmt::print("\n");
+  table.print();
+  fmt::print("\ntau: rank correlation of predicted and true {}, on the withheld designs and on those simulated\n\n",
+             results.at("study").at("objective").at("metric").get<std::string>());
 }
 
 void front_lines(const json& results) {
@@ -416,6 +446,16 @@ void print_proposals(const json& results, const Common& common) {
   best_lines(results);
 }
 
+void print_rounds(const json& results, const Common& common) {
+  if (print_if_json(results, common)) return;
+  rounds_lines(results);
+  training_lines(results);
+  search_lines(results);
+  fmt::print("\n");
+  proposals_table(results, 10);
+  best_lines(results);
+}
+
 void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Common& common) {
   const ScanResult& scanned = outcome.scanned;
   if (common.json()) {
@@ -451,6 +491,7 @@ void print_front(const json& results, const Common& common) {
 void print_study(const json& results, const StudyFile& study, const Common& common) {
   if (print_if_json(results, common)) return;
   dataset_lines(results);
+  if (study.search.rounds > 0 && results.contains("rounds")) rounds_lines(results);
   if (results.contains("proposals")) {
     training_lines(results);
     search_lines(results);

@@ -25,6 +25,7 @@ bool has_answer(const nlohmann::json& results);
 void print_proposals(const nlohmann::json& results, const Common& common);
 /// Of a shard while others are missing.
 void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Common& common);
+void print_rounds(const nlohmann::json& results, const Common& common);
 void print_online(const nlohmann::json& results, const Common& common);
 void print_front(const nlohmann::json& results, const Common& common);
 void print_study(const nlohmann::json& results, const StudyFile& study, const Common& common);

@@ -87,6 +87,54 @@ json searched_results() {
   return results;
 }
 
+/// Two rounds of three designs beside it: the last of them is the best.
+json rounds_results() {
+  json results = searched_results();
+  const json design = results["online"]["top"][0];
+  results.erase("online");
+  json rounds = json::array();
+  for (int round = 1; round <= 2; ++round) {
+    json designs = json::array();
+    for (int i = 0; i < 3; ++i) {
+      designs.push_back({{"id", 3 * round + i},
+                         {"predicted", 0.02},
+                         {"feasibility", 0.9},
+                         {"state", i == 0 ? "infeasible" : "complete"},
+                         {"objective", i == 0 ? json(nullptr) : json(0.04 / (round + i))},
+                         {"within_limits", i != 0}});
+    }
+    rounds.push_back({{"round", round},
+                      {"rows", 1000 + 3 * round - 3},
+                      {"kendall", round == 1 ? json(nullptr) : json(0.375)},
+                      {"training_seconds", 12.5},
+                      {"simulated", 3},
+                      {"failed", 0},
+                      {"feasible", 2},
+                      {"within_limits", 2},
+                      {"predicted_within_limits", 3},
+                      {"best", 0.04 / (round + 2)},
+                      {"median_error", 0.125},
+                      {"kendall_simulated", -1},
+                      {"designs", designs}});
+  }
+  results["rounds"] = {{"simulate", 3},
+                       {"budget", 9},
+                       {"seed", 1},
+                       {"queries", 6},
+                       {"failed", 0},
+                       {"feasible", 4},
+                       {"within_limits", 4},
+                       {"exhausted", true},
+                       {"start", {{"rows", 1000}, {"within_limits", 90}, {"best", 0.0321}}},
+                       {"rounds", rounds},
+                       {"history", {{0, 0.0321}, {2, 0.02}, {3, 0.0133}, {6, 0.01}}},
+                       {"top", {design}},
+                       {"best", design},
+                       {"seconds", 40}};
+  results["best"]["found_by"] = "rounds";
+  return results;
+}
+
 std::size_t count(const std::string& text, const std::string& part) {
   std::size_t found = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
@@ -445,9 +493,30 @@ TEST(HtmlReport, TellsOfASearchOnTheSimulator) {
   EXPECT_THAT(design_yaml(searched_results()), HasSubstr("source: searched"));
 }
 
+TEST(HtmlReport, TellsOfRoundsOfLearningAndSimulating) {
+  const std::string page = html_report(rounds_results());
+  EXPECT_EQ(html_fault(page), "");
+  for (const char* part :
+       {"<h2>Rounds of learning and simulating</h2>", "6 simulations of the 9 that were allowed",
+        "They began with 1,000 rows, whose best is 0.03210 ms", "No further design is within the limits that are known",
+        "Build the best design that the rounds found in 6 simulations", "better than the best before them",
+        "What the rounds did not simulate: they queried 6 of 452,760,000 designs", "simulations of the rounds",
+        "best so far", "0.01333 ms", "0.38"}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
+  EXPECT_THAT(page, Not(HasSubstr("Search on the simulator")));
+  json none = rounds_results();
+  none["rounds"]["rounds"] = json::array();
+  none["rounds"]["history"] = json::array();
+  EXPECT_THAT(html_report(none), HasSubstr("No round has been simulated"));
+  EXPECT_EQ(html_fault(html_report(none)), "");
+  EXPECT_THAT(html_report(edge_results()), Not(HasSubstr("Rounds of learning")));
+}
+
 TEST(HtmlReport, SurvivesAnyPartGoneOrOfAnotherType) {
   json original = suite_results();
   original["online"] = searched_results()["online"];
+  original["rounds"] = rounds_results()["rounds"];
   // Long arrays of alike rows would only make this slow.
   for (const char* rows :
        {"/plots/logged", "/training/withheld", "/search/history", "/proposals", "/dataset/parameters"}) {

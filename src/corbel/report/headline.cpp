@@ -117,10 +117,15 @@ std::string verdict(const ReportView& view) {
   }
   if (source == "searched") {
     const auto queries = number_of(member(searched_by(view), "queries"));
+    const bool in_rounds = text_of(member(view.best, "found_by")) == "rounds";
     return fmt::format(
-        "Build the best design that the search on the simulator found{}: {} <b>{}</b>{}.",
-        queries ? fmt::format(" in {} queries", count_text(*queries)) : "", label, value,
-        gain && *gain > 1 ? fmt::format("; <b>{}</b> better than the best logged design", gain_text(*gain)) : "");
+        "Build the best design that {} found{}: {} <b>{}</b>{}.",
+        in_rounds ? "the rounds" : "the search on the simulator",
+        queries ? fmt::format(" in {} {}", count_text(*queries), in_rounds ? "simulations" : "queries") : "", label,
+        value,
+        gain && *gain > 1 ? fmt::format("; <b>{}</b> better than the best {}", gain_text(*gain),
+                                        in_rounds ? "before them" : "logged design")
+                          : "");
   }
   const BestLogged logged = best_logged(view);
   const std::string measured = html_escape(view.objective_text(logged.measured));
@@ -408,6 +413,7 @@ std::string facts_strip(const ReportView& view) {
                                                       ? "designs scored: all that were admitted"
                                                       : "designs scored");
   count(member(view.results, "search", "pruned"), "designs left out unscored: logged, or over an exact limit");
+  count(member(view.results, "rounds", "queries"), "simulations of the rounds");
   count(member(view.results, "online", "queries"), "queries of the simulator");
   if (text_of(member(view.results, "pareto", "basis")) == "simulated") {
     count(member(view.results, "pareto", "queries"), "queries for the Pareto front");

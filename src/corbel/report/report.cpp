@@ -53,8 +53,8 @@ std::string html_report(const nlohmann::json& results) {
   }
   return html_page({name, "Corbel design report", goal + limits,
                     headline_section(view) + facts_strip(view) + believe_section(view) + ranking_section(view) +
-                        online_section(view) + trade_off_section(view) + selection_section(view) +
-                        failures_section(view) + provenance_section(view),
+                        rounds_section(view) + online_section(view) + trade_off_section(view) +
+                        selection_section(view) + failures_section(view) + provenance_section(view),
                     fmt::format("Made by Corbel {} from results.json. This file needs no network.",
                                 html_escape(text_of(member(results, "corbel"))))});
 }

@@ -133,7 +133,9 @@ std::vector<std::string> unknowns(const ReportView& view) {
   const json& online = searched_by(view);
   const auto queries = number_of(member(online, "queries"));
   if (source == "searched" && queries && designs && *designs > 0 && !is_true(member(online, "exhaustive"))) {
-    out.push_back(fmt::format("What the search did not simulate: it queried {} of {} designs ({:.2g} %).",
+    out.push_back(fmt::format("What {} queried {} of {} designs ({:.2g} %).",
+                              text_of(member(view.best, "found_by")) == "rounds" ? "the rounds did not simulate: they"
+                                                                                 : "the search did not simulate: it",
                               count_text(*queries), count_text(*designs), 100 * *queries / *designs));
   }
   if (const auto failed = number_of(member(view.results, "validation", "failed")); failed && *failed > 0) {

@@ -287,7 +287,7 @@ std::string ReportView::combine_text() const {
 
 const json& searched_by(const ReportView& view) {
   const std::string found_by = text_of(member(view.best, "found_by"));
-  return member(view.results, found_by == "pareto" ? "pareto" : "online");
+  return member(view.results, found_by == "pareto" || found_by == "rounds" ? found_by : "online");
 }
 
 std::vector<SimpleLimit> limits_on(const ReportView& view, std::string_view metric) {

@@ -494,8 +494,17 @@ namespace {
 /// The design with the least objective that a search on the simulator found: for the objective alone, or the end of a
 /// Pareto front. Null if there is none.
 json best_searched(const json& results) {
-  json best = results.contains("online") ? results.at("online").value("best", json(nullptr)) : nullptr;
-  if (!best.is_null()) best["found_by"] = "online";
+  json best = nullptr;
+  for (const char* section : {"online", "rounds"}) {
+    json found = results.contains(section) ? results.at(section).value("best", json(nullptr)) : nullptr;
+    if (found.is_null()) continue;
+    if (!best.is_null() && !(found.at("objective").get<double>() < best.at("objective").get<double>())) continue;
+    found["found_by"] = section;
+    // What rounds find joins the log: a gain is over the log they began with.
+    if (section == std::string_view("rounds"))
+      found["over"] = {{"objective", results.at("rounds").at("start").at("best")}};
+    best = std::move(found);
+  }
   if (!results.contains("pareto") || results.at("pareto").at("basis") != "simulated") return best;
   const json& front = results.at("pareto").at("front");
   if (front.empty()) return best;
@@ -511,6 +520,10 @@ json searched_section(const json& found, const json& logged) {
                  {"rank", nullptr},      {"predicted", nullptr},
                  {"feasibility", 1.0},   {"gain", gain_over(logged, "objective", found.at("objective").get<double>())}};
   for (const char* key : {"id", "design", "objective", "metrics", "margins"}) chosen[key] = found.at(key);
+  if (found.contains("over")) {
+    chosen["gain"] = gain_over(found.at("over"), "objective", found.at("objective").get<double>());
+    return chosen;
+  }
   // Where the trials of the search are the log, it has no other design to compare with.
   if (!logged.is_null() && logged.at("id") == found.at("id")) chosen["gain"] = nullptr;
   return chosen;

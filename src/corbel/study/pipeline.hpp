@@ -24,6 +24,7 @@ class SurrogateObjective;
 struct OnlineSettings;
 class SurrogateSearch;
 struct SurrogateFindings;
+struct RoundRecord;
 
 /// What the scan of one shard came to.
 struct ShardOutcome {
@@ -52,6 +53,11 @@ class Pipeline {
   /// Scans one shard of the space, beside other processes that scan others or work on the study; where all shards are
   /// finished then, concludes as search() does. @throws Error{usage} if the study does not search by a scan
   ShardOutcome search_shard(const ScanShard& shard);
+  /// The study's rounds (docs/rounds.md): each trains on all trials, searches, and simulates diverse designs among the
+  /// best predicted, at most search.rounds · search.simulate in all; then trains and searches once more. Rounds that
+  /// are done are not repeated, so that more of them go on from there.
+  /// @throws as require_rounds_possible; Error{interrupted}: the same call goes on
+  void search_in_rounds();
   /// Searches the simulator instead, without a model; the results join the dataset. @throws as corbel::search_online
   void search_online(const OnlineSettings& settings);
   /// Searches the simulator for a Pareto front; the results join the dataset. @throws as corbel::search_front
@@ -90,6 +96,10 @@ class Pipeline {
   void search_simulator(
       const char* section, const std::string& key, const std::string& question,
       const std::function<nlohmann::json(const std::function<void(std::span<const DesignId>)>&)>& search);
+  /// The trials of a search in rounds as far as they are there; begins anew where others have joined them.
+  RoundRecord rounds_so_far(const std::string& key);
+  /// Trains on all trials and chooses what is simulated next; false where no design is left.
+  bool begin_round(RoundRecord& record);
   SurrogateObjective make_objective();
   SurrogateSearch make_search(const SurrogateObjective& objective);
   void conclude_search(const SurrogateObjective& objective, const std::string& method, const SurrogateFindings& found);

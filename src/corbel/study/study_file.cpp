@@ -120,7 +120,8 @@ WorkloadSuite read_workloads(const Config& root) {
 }
 
 SearchSettings read_search(const Config& node) {
-  node.allow_only({"method", "strategy", "budget", "options", "proposals", "min_feasibility", "caution"});
+  node.allow_only(
+      {"method", "strategy", "budget", "options", "proposals", "min_feasibility", "caution", "rounds", "simulate"});
   SearchSettings settings;
   if (const Config* method = node.find("method")) settings.method = method->text();
   if (const Config* strategy = node.find("strategy")) {
@@ -140,6 +141,13 @@ SearchSettings read_search(const Config& node) {
   }
   if (const Config* least = node.find("min_feasibility")) settings.min_feasibility = least->number(0, 1);
   if (const Config* caution = node.find("caution")) settings.caution = caution->number(0, 100);
+  if (const Config* rounds = node.find("rounds")) {
+    settings.rounds = static_cast<std::size_t>(rounds->integer(0, most_rounds));
+  }
+  if (const Config* simulate = node.find("simulate")) {
+    if (!node.has("rounds")) throw simulate->error("`simulate` is of each round, and there are none", "add `rounds:`");
+    settings.simulate = static_cast<std::size_t>(simulate->integer(1, most_simulated_per_round));
+  }
   if (const Config* options = node.find("options")) {
     if (settings.method == "auto" || settings.method == "scan") {
       throw options->error("`options` belong to a strategy", "name one with `method:`, such as firefly");

@@ -23,6 +23,9 @@ namespace corbel {
 /// What "auto" means where not every design can be scored.
 inline constexpr std::string_view default_strategy = "firefly";
 
+/// What `search.rounds` and `search.simulate` may be.
+inline constexpr int most_rounds = 10'000, most_simulated_per_round = 10'000;
+
 struct SearchSettings {
   std::string method = "auto";     ///< a strategy's id, "scan" (every design), or "auto": scan up to 2 million designs
   std::uint64_t budget = 100'000;  ///< designs a strategy may score
@@ -32,6 +35,8 @@ struct SearchSettings {
   /// A predicted metric stays inside its limit by so many times its median relative error on the withheld rows: a
   /// search ends at its limits, where an even chance of error breaks every second one.
   double caution = 0.5;
+  std::size_t rounds = 0;     ///< of learning and simulating, instead of one search; 0: none
+  std::size_t simulate = 64;  ///< designs that each of them simulates
 };
 
 /// What a study file says, read and checked. docs/formats/study.md.

@@ -97,6 +97,13 @@ std::string StudyKeys::front(const ParetoSettings& settings) const {
                          std::to_string(study_.seed)});
 }
 
+std::string StudyKeys::rounds() const {
+  const SearchSettings& search = study_.search;
+  return fingerprint_of({training(), search.method, std::to_string(search.budget), options_key(search.options),
+                         format_number(search.min_feasibility), format_number(search.caution),
+                         std::to_string(search.simulate), std::to_string(study_.seed)});
+}
+
 std::string StudyKeys::trade_offs() const {
   return fingerprint_of({question(), names_key(study_.pareto)});
 }

@@ -31,6 +31,8 @@ class StudyKeys {
   std::string online(const OnlineSettings& settings) const;
   /// Which search for a Pareto front: question(), the seed and all of its settings.
   std::string front(const ParetoSettings& settings) const;
+  /// Which search in rounds: model(), question() and how each round searches, but not how many there are.
+  std::string rounds() const;
   /// For what a Pareto front on the simulator shows: question() and the metrics that the study trades off.
   std::string trade_offs() const;
   /// For what one on the surrogate shows: trade_offs(), the model file, and what counts as feasible.
