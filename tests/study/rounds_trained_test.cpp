@@ -182,8 +182,14 @@ TEST_F(RoundsOfAStudy, LearnFromWhatTheySimulateInsideTheBudget) {
   ASSERT_LT(best, rounds["start"]["best"].get<double>());
   EXPECT_EQ(results["best"]["found_by"], "rounds");
   EXPECT_EQ(results["best"]["gain"], rounds["start"]["best"].get<double>() / best);
-  // Asked again, everything is there.
+  // Asked again, everything is there; without its results, too.
   EXPECT_EQ(run(asked), results);
+  std::filesystem::remove(asked.results_file());
+  EXPECT_EQ(run(asked), results);
+  std::filesystem::remove(asked.results_file());
+  Pipeline pipeline(asked, silent_monitor());
+  pipeline.search_in_rounds();
+  EXPECT_EQ(pipeline.results()["best"], results["best"]);
   EXPECT_EQ(bowl->most_runs(), 1);
   EXPECT_EQ(bowl->designs_run(), swept + 24);
 }

@@ -306,6 +306,7 @@ void Pipeline::train() {
   }
   // What the old model found must not stand beside what the study now asks, not even if this is interrupted.
   forget_from("training");
+  (*results_)["study"] = study_section(study_, data.group.space);
   conclude();
   if (data.feasible() == 0) throw no_feasible_row(study_, data);
   const TrainingTask task = training_task(study_, data);

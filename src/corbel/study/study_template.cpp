@@ -24,6 +24,8 @@ search:
   proposals: 64                 # rows of the ranked table
   min_feasibility: 0.5          # least predicted probability that a proposal compiles and simulates
   caution: 0.5                  # times its relative error that a predicted metric stays inside its limit
+  # rounds: 4                   # of learning and simulating by turns; needs a simulator
+  # simulate: 64                # designs that each round simulates
 )";
 
 /// A text as a YAML scalar: quoted, as JSON quotes, unless it can only be read as itself.
