@@ -337,6 +337,50 @@ TEST(Model, PromisesNothingWhereTheNetworkOverflows) {
   EXPECT_EQ(model.predict(std::vector<Design>{{1, 1}}).feasibility[0], 0);
 }
 
+TEST(Model, KeepsTheGatesOfAnLstmPreciseFarFromZero) {
+  // One parameter whose tokens are the gates' inputs themselves: cell = σ(t) tanh(t), state = σ(t) tanh(cell).
+  std::vector<double> values;
+  TensorMap tensors;
+  tensors["0.input.0"].shape = {401, 1};
+  for (int i = 0; i <= 400; ++i) {
+    values.push_back(i);
+    tensors["0.input.0"].values.push_back(static_cast<float>(0.5 * i - 100));
+  }
+  const DesignSpace space({Parameter::ordinal("n", values)});
+  NetworkSpec spec;
+  spec.kind = NetworkKind::lstm;
+  spec.embedding = 1;
+  spec.hidden = {1};
+  spec.feasibility = false;
+  tensors["0.input.bias"] = {{1, 1}, {0}};
+  tensors["0.lstm.weight"] = {{4, 2}, {1, 0, 1, 0, 1, 0, 1, 0}};
+  tensors["0.lstm.bias"] = {{4}, {0, 0, 0, 0}};
+  tensors["0.hidden.0.weight"] = {{1, 1}, {1}};
+  tensors["0.hidden.0.bias"] = {{1}, {10}};
+  tensors["0.output.weight"] = {{1, 1}, {1}};
+  tensors["0.output.bias"] = {{1}, {-10}};
+  const Model model = Model::from_tensors(metadata_for(space, spec, 1, {{false, 0, 1}}), tensors);
+  const Predictions predictions = model.predict_range(0, 401);
+  for (int i = 0; i <= 400; ++i) {
+    const double t = 0.5 * i - 100, gate = 1 / (1 + std::exp(-t));
+    EXPECT_NEAR(predictions.metrics[static_cast<std::size_t>(i)], gate * std::tanh(gate * std::tanh(t)), 3e-6) << t;
+  }
+}
+
+TEST(Model, PromisesNothingWhereAnLstmOverflows) {
+  NetworkSpec spec = spec_of(NetworkKind::lstm);
+  TensorMap tensors = random_tensors(mixed_space(), spec, 1, 1);
+  // The first token is infinite, and weights of both signs make ∞ − ∞ of it.
+  for (const char* name : {"0.input.0", "0.input.bias"}) {
+    for (float& value : tensors[name].values) value = 3e38F;
+  }
+  const Model model =
+      Model::from_tensors(metadata_for(mixed_space(), spec, 1, std::vector<MetricTransform>(2)), std::move(tensors));
+  const Predictions predictions = model.predict(random_designs(mixed_space(), 5, 1));
+  for (const double probability : predictions.feasibility) EXPECT_EQ(probability, 0);
+  for (const double value : predictions.metrics) EXPECT_TRUE(std::isfinite(value));
+}
+
 TEST(Dense, MatchesAPlainLoopForEveryShapeAndKernel) {
   Rng rng(3);
   for (const std::size_t out : {1, 7, 8, 9, 33}) {

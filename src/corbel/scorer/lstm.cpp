@@ -1,15 +1,51 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
+#include <cstdint>
 
 #include "corbel/scorer/member.hpp"
 
 namespace corbel {
 namespace {
 
-float sigmoid(float x) {
-  return 1.0F / (1.0F + std::exp(-x));
+// exp(x) to about 2e-7 of itself, bounded by e^±87, without a call, so that the compiler can do several at once: with
+// the library's functions an LSTM took nearly twice as long. 2^n · exp(r) with |r| ≤ ln(2)/2 and exp's Taylor
+// polynomial.
+inline float exponential(float power) {
+  constexpr float per_octave = 1.44269504F, octave_high = 0.693359375F, octave_low = -2.12194440e-4F;
+  constexpr float rounder = 12582912.0F;  // 1.5 · 2^23: adding it leaves no room for a fraction
+  float x = power > -87.0F ? power : -87.0F;
+  x = x < 87.0F ? x : 87.0F;
+  const float n = (x * per_octave + rounder) - rounder;
+  const float r = (x - n * octave_high) - n * octave_low;
+  float sum = 1.0F / 720;
+  sum = sum * r + 1.0F / 120;
+  sum = sum * r + 1.0F / 24;
+  sum = sum * r + 1.0F / 6;
+  sum = sum * r + 0.5F;
+  sum = sum * r + 1.0F;
+  sum = sum * r + 1.0F;
+  const float result = sum * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
+  return power == power ? result : power;  // NaN stays NaN
+}
+
+inline float sigmoid(float x) {
+  return 1.0F / (1.0F + exponential(-x));
+}
+inline float tangent(float x) {
+  return 2.0F / (1.0F + exponential(-2 * x)) - 1.0F;
+}
+
+// One step of one unit, for `lanes` designs.
+void advance(const float* in, const float* forget, const float* change, const float* let_out, float factor,
+             float* __restrict cell, float* __restrict hidden, float* __restrict gated) {
+  for (std::size_t lane = 0; lane < lanes; ++lane) {
+    const float state = sigmoid(forget[lane]) * cell[lane] + sigmoid(in[lane]) * tangent(change[lane]);
+    cell[lane] = state;
+    hidden[lane] = sigmoid(let_out[lane]) * tangent(state);
+    gated[lane] = hidden[lane] * factor;
+  }
 }
 
 // A token per parameter, in order through an LSTM (Hochreiter and Schmidhuber 1997, with forget gates), the hidden
@@ -54,10 +90,10 @@ class Lstm : public Member {
       }
       cell_.apply(scratch.x.data(), scratch.gates.data(), lanes);
       float* const state = scratch.flat.data() + p * size;
-      for (std::size_t i = 0; i < size; ++i) {
-        scratch.cell[i] = sigmoid(forget[i]) * scratch.cell[i] + sigmoid(in[i]) * std::tanh(change[i]);
-        hidden[i] = sigmoid(let_out[i]) * std::tanh(scratch.cell[i]);
-        state[i] = gate.empty() ? hidden[i] : hidden[i] * gate[p * width_ + i / lanes];
+      for (std::size_t w = 0; w < width_; ++w) {
+        const std::size_t row = w * lanes;
+        advance(in + row, forget + row, change + row, let_out + row, gate.empty() ? 1.0F : gate[p * width_ + w],
+                scratch.cell.data() + row, hidden + row, state + row);
       }
     }
     head_.apply(scratch.flat.data(), scratch.spare.data(), out);
