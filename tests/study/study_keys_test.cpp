@@ -48,6 +48,24 @@ TEST(StudyKeys, MoveWithWhatTheyRestOn) {
             "mqtsv");
 }
 
+TEST(StudyKeys, OfRoundsMoveWithAllButTheirNumber) {
+  const test::TemporaryFolder folder;
+  const auto key = [&](const std::string& more) {
+    const StudyFile study = StudyFile::load(folder.write("study.yaml", edge + more));
+    return StudyKeys(study).rounds();
+  };
+  const std::string four = key("search: {rounds: 4}\n");
+  EXPECT_EQ(key("search: {rounds: 7}\n"), four) << "more of them go on from those that are done";
+  EXPECT_EQ(key("search: {rounds: 4, proposals: 7}\nvalidate: {designs: 5}\n"), four);
+  for (const char* other :
+       {"search: {rounds: 4, simulate: 63}\n", "search: {rounds: 4, budget: 777}\n",
+        "search: {rounds: 4, caution: 0.25}\n", "search: {rounds: 4, min_feasibility: 0.6}\n",
+        "search: {rounds: 4, method: evolution}\n", "search: {rounds: 4}\nseed: 2\n",
+        "search: {rounds: 4}\ntrain: {steps: 7}\n", "search: {rounds: 4}\nconstraints: [area_mm2 <= 29]\n"}) {
+    EXPECT_NE(key(other), four) << other;
+  }
+}
+
 TEST(StudyKeys, MoveWithTheLogAndHowItIsRead) {
   EXPECT_EQ(moved(log_study, log_study), "");
   EXPECT_EQ(moved(log_study, log_study, "pes,feasible,runtime_cycles,power_w\n1,1,9,1\n2,1,7,2\n"), "mqtsv");

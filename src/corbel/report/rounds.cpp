@@ -56,13 +56,13 @@ std::string number_text(const json& value) {
 std::string rounds_table(const ReportView& view, const json& rounds) {
   HtmlTable table({{"round", Align::number},
                    {"learnt from", Align::number},
-                   {"rank correlation, withheld", Align::number},
+                   {"τ, withheld", Align::number},
                    {"simulated", Align::number},
                    {"feasible", Align::number},
                    {"within the limits", Align::number},
                    {"predicted to be", Align::number},
                    {"median error", Align::number},
-                   {"rank correlation, simulated", Align::number},
+                   {"τ, simulated", Align::number},
                    {"best so far", Align::number}});
   const auto count = [](const json& value) {
     const auto number = number_of(value);
@@ -76,7 +76,10 @@ std::string rounds_table(const ReportView& view, const json& rounds) {
                error ? error_text(*error) : "–", number_text(member(round, "kendall_simulated")),
                html_escape(view.objective_text(number_of(member(round, "best"))))});
   }
-  return table.html();
+  return table.html() +
+         "<p class=\"soft\">τ: rank correlation of predicted and true values, on the withheld designs and on those of "
+         "the "
+         "round.</p>\n";
 }
 
 }  // namespace
@@ -97,7 +100,9 @@ std::string rounds_section(const ReportView& view) {
   }
   if (is_true(member(section, "exhausted"))) text += " No further design is within the limits that are known.";
   std::string out = fmt::format("<section><h2>Rounds of learning and simulating</h2><p class=\"soft\">{}</p>\n", text);
-  out += best_figure(view, section);
+  if (const std::string figure = best_figure(view, section); !figure.empty()) {
+    out += fmt::format("<div class=\"plots\">{}</div>\n", figure);
+  }
   out += rounds.empty() ? "<p>No round has been simulated.</p>\n" : rounds_table(view, rounds);
   return out + "</section>\n";
 }
