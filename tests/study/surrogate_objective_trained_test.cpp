@@ -72,7 +72,8 @@ SurrogateObjective objective(const std::vector<std::string>& limits, double rese
   for (const std::string& limit : limits) constraints.push_back(Constraint::parse(limit));
   const auto simulator = std::make_shared<AreaSimulator>();
   HardwareBinding binding(*simulator, space());
-  return SurrogateObjective(model(), name, constraints, 0.5, {{"power_w", reserve}}, {}, simulator, binding);
+  return SurrogateObjective(std::make_shared<ModelPredictor>(model(), std::vector<float>()), name, constraints, 0.5,
+                            {{"power_w", reserve}}, simulator, binding);
 }
 
 std::size_t accepted(const SurrogateObjective& made) {

@@ -72,6 +72,17 @@ void add_node(const nlohmann::json& written, std::size_t at, double scale, Regre
 
 }  // namespace
 
+BoostedTreesOptions trees_for_logs(std::uint64_t seed) {
+  BoostedTreesOptions options;
+  options.rounds = 400;
+  options.depth = 6;
+  options.learning_rate = 0.05;
+  options.row_share = 0.8;
+  options.column_share = 0.8;
+  options.seed = seed;
+  return options;
+}
+
 class BoostedTrees::Booster {
  public:
   Booster(const BoostedTreesOptions& options, const Data& data, double base) {

@@ -19,6 +19,8 @@ struct BoostedTreesOptions {
   bool probability = false;
   std::uint64_t seed = 0;
 };
+/// Trees as one would take them for a log of thousands of rows; the defaults are for those fitted once per query.
+BoostedTreesOptions trees_for_logs(std::uint64_t seed);
 
 /// A tree of decisions as its nodes, the root first.
 struct RegressionTree {

@@ -1,6 +1,7 @@
 #include "corbel/study/learning.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -69,17 +70,27 @@ TrainingTask training_task(const StudyFile& study, const Dataset& data) {
   return task;
 }
 
-SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& errors) {
+SurrogateObjective make_surrogate(const StudyFile& study, std::shared_ptr<const Predictor> predictor,
+                                  const std::map<std::string, double>& errors) {
   std::optional<HardwareBinding> binding;
-  if (study.simulator) binding.emplace(*study.simulator, model.space(), study.fixed);
+  if (study.simulator) binding.emplace(*study.simulator, predictor->space(), study.fixed);
+  std::map<std::string, double> reserve;
+  for (const auto& [metric, error] : errors) {
+    if (!std::isnan(error)) reserve[metric] = study.search.caution * error;
+  }
+  return SurrogateObjective(std::move(predictor), study.objective, study.constraints, study.search.min_feasibility,
+                            reserve, study.simulator, std::move(binding));
+}
+
+SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& report) {
   std::vector<float> context;
   if (study.workloads.members().size() == 1) context = context_vector(study.workloads.members().front().network);
-  std::map<std::string, double> reserve;
-  for (const auto& [metric, error] : errors.items()) {
-    if (error.is_number()) reserve[metric] = study.search.caution * error.get<double>();
+  std::map<std::string, double> errors;
+  const nlohmann::json known = report.value("errors", nlohmann::json::object());
+  for (const auto& [metric, error] : known.items()) {
+    if (error.is_number()) errors[metric] = error.get<double>();
   }
-  return SurrogateObjective(std::move(model), study.objective, study.constraints, study.search.min_feasibility, reserve,
-                            std::move(context), study.simulator, std::move(binding));
+  return make_surrogate(study, std::make_shared<const ModelPredictor>(std::move(model), std::move(context)), errors);
 }
 
 }  // namespace corbel

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <map>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "corbel/dataset/dataset.hpp"
-#include "corbel/scorer/model.hpp"
+#include "corbel/scorer/predictor.hpp"
 #include "corbel/study/study_file.hpp"
 #include "corbel/study/surrogate_objective.hpp"
 #include "corbel/surrogate/trainer.hpp"
@@ -16,9 +19,13 @@ namespace corbel {
 TrainingTask training_task(const StudyFile& study, const Dataset& data);
 
 /// What was learnt as the objective of the study's search.
-/// @param errors  relative error of each metric on rows the model has not seen: predicted metrics stay inside their
-///                limits by StudyFile::search.caution times as much
+/// @param errors  relative error of each metric on rows that were not learnt, NaN where it is not known: predicted
+///                metrics stay inside their limits by StudyFile::search.caution times as much
 /// @throws as SurrogateObjective
-SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& errors);
+SurrogateObjective make_surrogate(const StudyFile& study, std::shared_ptr<const Predictor> predictor,
+                                  const std::map<std::string, double>& errors);
+/// The same of a trained model.
+/// @param report  what train() returned. @throws also as ModelPredictor
+SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& report);
 
 }  // namespace corbel

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
@@ -14,10 +16,10 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/random.hpp"
-#include "corbel/base/statistics.hpp"
 #include "corbel/base/text.hpp"
 #include "corbel/regression/boosted_trees.hpp"
 #include "corbel/regression/gaussian_process.hpp"
+#include "corbel/scorer/predictor.hpp"
 #include "corbel/search/design_features.hpp"
 #include "corbel/study/findings.hpp"
 #include "corbel/study/learning.hpp"
@@ -38,19 +40,6 @@ constexpr std::array<OfflineMethodInfo, 9> table{{
     {"best_in_log", "the best logged designs: what there is without learning", false},
     {"random", "designs drawn at random", false},
 }};
-
-/// Trees as one would take them for a log of thousands of rows, instead of those that are fitted once per query.
-BoostedTreesOptions tree_options(std::uint64_t seed, bool probability) {
-  BoostedTreesOptions options;
-  options.rounds = 400;
-  options.depth = 6;
-  options.learning_rate = 0.05;
-  options.row_share = 0.8;
-  options.column_share = 0.8;
-  options.probability = probability;
-  options.seed = seed;
-  return options;
-}
 
 /// Gaussian processes cost the square of their rows for every design scored.
 constexpr std::size_t most_process_rows = 3000, most_fitted_rows = 300, process_steps = 40;
@@ -87,80 +76,56 @@ class ProcessRegressor final : public Regressor {
   std::optional<GaussianProcess> process_;
 };
 
-/// Regressors in the place of the surrogate: the same rows, the same scales, the same rules for limits.
-class RegressionObjective final : public Objective {
+/// Regressors in the place of the model: the same rows on the same scales.
+class RegressionPredictor final : public Predictor {
  public:
-  RegressionObjective(const StudyFile& study, const DesignSpace& space, const TrainingData& data,
+  RegressionPredictor(const DesignSpace& space, const TrainingData& data,
                       const std::function<std::unique_ptr<Regressor>()>& make, std::uint64_t seed)
-      : space_(space), features_(space), min_feasibility_(study.search.min_feasibility), transforms_(data.transforms) {
-    for (std::size_t m = 0; m < data.metrics.size(); ++m) {
+      : space_(space), features_(space), metrics_(data.metrics), transforms_(data.transforms) {
+    for (std::size_t m = 0; m < metrics_.size(); ++m) {
       std::vector<std::size_t> rows;
       std::vector<double> targets;
       for (std::vector<std::size_t> const* fitted : {&data.feasible, &data.infeasible}) {
         for (const std::size_t row : *fitted) {
-          const float target = data.targets[row * data.metrics.size() + m];
+          const float target = data.targets[row * metrics_.size() + m];
           if (std::isnan(target)) continue;
           rows.push_back(row);
           targets.push_back(target);
         }
       }
-      metrics_.push_back(make());
-      metrics_.back()->fit(features_of(data, rows), targets);
+      regressors_.push_back(make());
+      regressors_.back()->fit(features_of(data, rows), targets);
     }
-    if (!data.infeasible.empty()) {
-      std::vector<std::size_t> rows = data.feasible;
-      rows.insert(rows.end(), data.infeasible.begin(), data.infeasible.end());
-      std::vector<double> classes(rows.size(), 0);
-      std::fill_n(classes.begin(), data.feasible.size(), 1.0);
-      classifier_ = std::make_unique<BoostedTrees>(tree_options(seed, true));
-      classifier_->fit(features_of(data, rows), classes);
-    }
-    std::vector<double> errors;  // relative ones of each metric, on rows that were not fitted
-    const Matrix withheld = features_of(data, data.withheld_feasible);
-    std::vector<double> truth;
-    for (std::size_t m = 0; m < data.metrics.size(); ++m) {
-      std::vector<double> predicted(withheld.rows()), deviations;
-      if (withheld.rows() > 0) metrics_[m]->predict(withheld, predicted);
-      for (std::size_t i = 0; i < predicted.size(); ++i) {
-        const double value = transforms_[m].restore(data.targets[data.withheld_feasible[i] * data.metrics.size() + m]);
-        deviations.push_back(std::abs(transforms_[m].restore(predicted[i]) - value) / std::abs(value));
-        if (m == 0) truth.push_back(value);
-      }
-      if (m == 0) kendall_ = kendall(truth, predicted);
-      errors.push_back(deviations.empty() ? 0 : median(std::move(deviations)));
-    }
-    for (const Constraint& constraint : study.constraints) {
-      constraints_.emplace_back(constraint, space, data.metrics);
-      double inside = 0;
-      for (const std::size_t metric : constraints_.back().metrics_used()) {
-        inside = std::max(inside, study.search.caution * errors[metric]);
-      }
-      reserves_.push_back(inside);
-    }
+    if (data.infeasible.empty()) return;
+    std::vector<std::size_t> rows = data.feasible;
+    rows.insert(rows.end(), data.infeasible.begin(), data.infeasible.end());
+    std::vector<double> classes(rows.size(), 0);
+    std::fill_n(classes.begin(), data.feasible.size(), 1.0);
+    BoostedTreesOptions options = trees_for_logs(seed);
+    options.probability = true;
+    classifier_ = std::make_unique<BoostedTrees>(options);
+    classifier_->fit(features_of(data, rows), classes);
   }
 
   const DesignSpace& space() const override { return space_; }
-  double kendall_on_withheld() const { return kendall_; }
+  const std::vector<std::string>& metrics() const override { return metrics_; }
 
-  void score(std::span<const Design> designs, std::span<Score> out) const override {
+  Predictions predict(std::span<const Design> designs) const override {
     Matrix rows(designs.size(), features_.columns());
     for (std::size_t i = 0; i < designs.size(); ++i) features_.write(designs[i], rows.row(i));
-    std::vector<std::vector<double>> metrics(metrics_.size(), std::vector<double>(designs.size()));
+    Predictions predictions;
+    predictions.metrics.resize(designs.size() * metrics_.size());
+    predictions.feasibility.assign(designs.size(), 1);
+    predictions.spread.assign(designs.size(), 0);
+    std::vector<double> values(designs.size());
     for (std::size_t m = 0; m < metrics_.size(); ++m) {
-      metrics_[m]->predict(rows, metrics[m]);
-      for (double& value : metrics[m]) value = transforms_[m].restore(value);
-    }
-    std::vector<double> feasibility(designs.size(), 1);
-    if (classifier_) classifier_->predict(rows, feasibility);
-    std::vector<double> values(metrics_.size());
-    for (std::size_t i = 0; i < designs.size(); ++i) {
-      for (std::size_t m = 0; m < metrics_.size(); ++m) values[m] = metrics[m][i];
-      double violation = std::max(0.0, min_feasibility_ - feasibility[i]);
-      for (std::size_t c = 0; c < constraints_.size(); ++c) {
-        violation += std::max(0.0, reserves_[c] - constraints_[c].margin(designs[i], values));
+      regressors_[m]->predict(rows, values);
+      for (std::size_t i = 0; i < designs.size(); ++i) {
+        predictions.metrics[i * metrics_.size() + m] = transforms_[m].restore(values[i]);
       }
-      out[i] = {values[0], violation};
     }
+    if (classifier_) classifier_->predict(rows, predictions.feasibility);
+    return predictions;
   }
 
  private:
@@ -172,13 +137,10 @@ class RegressionObjective final : public Objective {
 
   DesignSpace space_;
   DesignFeatures features_;
-  double min_feasibility_;
+  std::vector<std::string> metrics_;
   std::vector<MetricTransform> transforms_;
-  std::vector<std::unique_ptr<Regressor>> metrics_;
-  std::unique_ptr<Regressor> classifier_;
-  std::vector<BoundConstraint> constraints_;
-  std::vector<double> reserves_;
-  double kendall_ = 0;
+  std::vector<std::unique_ptr<Regressor>> regressors_;  // per metric
+  std::unique_ptr<Regressor> classifier_;               // null where nothing was infeasible
 };
 
 class RandomOrder final : public Objective {
@@ -223,12 +185,15 @@ OfflineModel regressors_on(const OfflineMethod& method, const OfflineTask& task)
   }
   const auto make = [&]() -> std::unique_ptr<Regressor> {
     if (method.id == "gaussian_process") return std::make_unique<ProcessRegressor>(groups, task.seed);
-    return std::make_unique<BoostedTrees>(tree_options(task.seed, false));
+    return std::make_unique<BoostedTrees>(trees_for_logs(task.seed));
   };
-  const auto objective = std::make_shared<RegressionObjective>(task.study, space, data, make, task.seed);
+  const auto predictor = std::make_shared<const RegressionPredictor>(space, data, make, task.seed);
+  std::map<std::string, double> errors;
+  const std::vector<double> relative = relative_errors(*predictor, data);
+  for (std::size_t m = 0; m < relative.size(); ++m) errors[data.metrics[m]] = relative[m];
   OfflineModel model;
-  model.kendall = objective->kendall_on_withheld();
-  model.objective = objective;
+  model.kendall = judge(*predictor, data, /*by_kendall_alone=*/true).kendall;
+  model.objective = std::make_shared<SurrogateObjective>(make_surrogate(task.study, predictor, errors));
   return model;
 }
 
@@ -242,8 +207,7 @@ OfflineModel learner_on(const OfflineMethod& method, const OfflineTask& task, Mo
   const nlohmann::json& kendall = report.at("candidates").at(report.at("chosen").get<std::size_t>()).at("kendall");
   OfflineModel model;
   model.kendall = kendall.is_number() ? kendall.get<double>() : std::numeric_limits<double>::quiet_NaN();
-  model.objective =
-      std::make_shared<SurrogateObjective>(make_surrogate(task.study, Model::load(file), report.at("errors")));
+  model.objective = std::make_shared<SurrogateObjective>(make_surrogate(task.study, Model::load(file), report));
   return model;
 }
 

@@ -340,7 +340,7 @@ SurrogateObjective Pipeline::make_objective() {
                     study_.model_file().string(), study_.file.string()),
         fmt::format("corbel train {}, or corbel run", study_.file.string()));
   }
-  return make_surrogate(study_, std::move(model), (*results_)["training"].value("errors", json::object()));
+  return make_surrogate(study_, std::move(model), (*results_)["training"]);
 }
 
 void Pipeline::require_step(std::string_view section, std::string_view command) const {

@@ -22,29 +22,21 @@ std::string_view to_string(MetricBasis basis) {
   return "";
 }
 
-SurrogateObjective::SurrogateObjective(Model model, std::string objective, std::vector<Constraint> constraints,
-                                       double min_feasibility, const std::map<std::string, double>& reserve,
-                                       std::vector<float> context, std::shared_ptr<const Simulator> simulator,
+SurrogateObjective::SurrogateObjective(std::shared_ptr<const Predictor> predictor, std::string objective,
+                                       std::vector<Constraint> constraints, double min_feasibility,
+                                       const std::map<std::string, double>& reserve,
+                                       std::shared_ptr<const Simulator> simulator,
                                        std::optional<HardwareBinding> binding)
-    : model_(std::move(model)),
+    : predictor_(std::move(predictor)),
       declared_(std::move(constraints)),
       min_feasibility_(min_feasibility),
       simulator_(std::move(simulator)),
       binding_(std::move(binding)) {
-  if (model_.metrics().empty() || model_.metrics().front() != objective) {
+  if (predictor_->metrics().empty() || predictor_->metrics().front() != objective) {
     throw Error(ErrorCode::mismatch,
                 fmt::format("the model predicts {}, the study's objective is {}",
-                            model_.metrics().empty() ? "nothing" : model_.metrics().front(), objective),
+                            predictor_->metrics().empty() ? "nothing" : predictor_->metrics().front(), objective),
                 "train again: `corbel train STUDY`");
-  }
-  if (model_.context_size() > 0) {
-    if (context.size() != model_.context_size()) {
-      throw Error(ErrorCode::mismatch,
-                  fmt::format("the model wants a workload context of {} numbers, the study's workload gives {}",
-                              model_.context_size(), context.size()),
-                  "train again: `corbel train STUDY`");
-    }
-    context_ = std::move(context);
   }
   // The objective first, then every metric a formula gives, then the rest of the model's.
   const auto add = [&](const std::string& name, MetricBasis basis, std::size_t from) {
@@ -67,7 +59,8 @@ SurrogateObjective::SurrogateObjective(Model model, std::string objective, std::
   needs_formula_ = !metric_names_.empty();
   add(objective, MetricBasis::predicted, 0);
   add_formulas(false);
-  for (std::size_t i = 0; i < model_.metrics().size(); ++i) add(model_.metrics()[i], MetricBasis::predicted, i);
+  for (std::size_t i = 0; i < predictor_->metrics().size(); ++i)
+    add(predictor_->metrics()[i], MetricBasis::predicted, i);
 
   for (const Constraint& constraint : declared_) {
     constraints_.emplace_back(constraint, space(), metric_names_);
@@ -109,7 +102,7 @@ bool SurrogateObjective::meets_formulas(const Design& design) const {
 
 void SurrogateObjective::assess(std::span<const Design> designs, const Predictions& predictions,
                                 const std::function<void(std::size_t, const Assessment&)>& sink) const {
-  const std::size_t model_metrics = model_.metrics().size();
+  const std::size_t model_metrics = predictor_->metrics().size();
   Assessment assessment;
   assessment.metrics.resize(metric_names_.size());
   for (std::size_t i = 0; i < designs.size(); ++i) {
@@ -141,7 +134,7 @@ void SurrogateObjective::assess(std::span<const Design> designs, const Predictio
 }
 
 void SurrogateObjective::score(std::span<const Design> designs, std::span<Score> out) const {
-  assess(designs, model_.predict(designs, context_),
+  assess(designs, predictor_->predict(designs),
          [&](std::size_t i, const Assessment& assessment) { out[i] = assessment.score; });
 }
 
@@ -151,13 +144,13 @@ void SurrogateObjective::score_range(DesignId first, std::span<Score> out) const
     designs[i] = designs[i - 1];
     space().advance(designs[i]);
   }
-  assess(designs, model_.predict_range(first, out.size(), context_),
+  assess(designs, predictor_->predict_range(first, out.size()),
          [&](std::size_t i, const Assessment& assessment) { out[i] = assessment.score; });
 }
 
 std::vector<Assessment> SurrogateObjective::assess(std::span<const Design> designs) const {
   std::vector<Assessment> all(designs.size());
-  assess(designs, model_.predict(designs, context_), [&](std::size_t i, const Assessment& assessment) {
+  assess(designs, predictor_->predict(designs), [&](std::size_t i, const Assessment& assessment) {
     all[i] = assessment;
     // score() skips formulas that no constraint needs; a table for people wants them all.
     if (!needs_formula_ && simulator_ && binding_) compute_formulas(designs[i], all[i].metrics);

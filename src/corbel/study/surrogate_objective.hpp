@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "corbel/scorer/model.hpp"
+#include "corbel/scorer/predictor.hpp"
 #include "corbel/search/objective.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/space/constraint.hpp"
@@ -34,13 +34,14 @@ class SurrogateObjective : public Objective {
  public:
   /// @param reserve  per predicted metric, how far inside its limits it must stay, relative to the limit
   /// @param simulator, binding  for metrics that need no workload; may be null and empty
-  /// @throws Error{mismatch} if the model is of another space or objective, Error{invalid_input} for constraints on
-  ///         metrics that neither source gives
-  SurrogateObjective(Model model, std::string objective, std::vector<Constraint> constraints, double min_feasibility,
-                     const std::map<std::string, double>& reserve, std::vector<float> context,
-                     std::shared_ptr<const Simulator> simulator, std::optional<HardwareBinding> binding);
+  /// @throws Error{mismatch} if the predictor is of another objective, Error{invalid_input} for constraints on metrics
+  ///         that neither source gives
+  SurrogateObjective(std::shared_ptr<const Predictor> predictor, std::string objective,
+                     std::vector<Constraint> constraints, double min_feasibility,
+                     const std::map<std::string, double>& reserve, std::shared_ptr<const Simulator> simulator,
+                     std::optional<HardwareBinding> binding);
 
-  const DesignSpace& space() const override { return model_.space(); }
+  const DesignSpace& space() const override { return predictor_->space(); }
   void score(std::span<const Design> designs, std::span<Score> out) const override;
   void score_range(DesignId first, std::span<Score> out) const override;
 
@@ -60,15 +61,14 @@ class SurrogateObjective : public Objective {
               const std::function<void(std::size_t, const Assessment&)>& sink) const;
   /// What formulas give of a design, into `metrics`; the others are left as they are.
   void compute_formulas(const Design& design, std::span<double> metrics) const;
-  Model model_;
+  std::shared_ptr<const Predictor> predictor_;
   std::vector<Constraint> declared_;
   double min_feasibility_;
-  std::vector<float> context_;
   std::shared_ptr<const Simulator> simulator_;
   std::optional<HardwareBinding> binding_;
   std::vector<std::string> metric_names_;
   std::vector<MetricBasis> metric_bases_;
-  std::vector<std::size_t> predicted_from_;  // per metric: index into the model's, when predicted
+  std::vector<std::size_t> predicted_from_;  // per metric: index into the predictor's, when predicted
   std::vector<std::size_t> formula_from_;    // per metric: index into the simulator's, when a formula gives it
   bool needs_formula_ = false;
   std::vector<BoundConstraint> constraints_;

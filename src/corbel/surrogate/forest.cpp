@@ -36,14 +36,7 @@ Forest Forest::fit(const DesignSpace& space, const TrainingData& data, double sh
     targets.push_back(target);
   }
   if (targets.empty()) return {};
-  BoostedTreesOptions options;
-  options.rounds = 400;
-  options.depth = 6;
-  options.learning_rate = 0.05;
-  options.row_share = 0.8;
-  options.column_share = 0.8;
-  options.seed = seed;
-  BoostedTrees trees(options);
+  BoostedTrees trees(trees_for_logs(seed));
   trees.fit(rows, targets);
   return {share, Trees::tensors(space, features, trees.trees())};
 }

@@ -245,8 +245,8 @@ class Run {
     sums_ = {};
     interval_ = 0;
     if (settings_.selects && !settings_.data.withheld_feasible.empty()) {
-      const Evidence evidence = judge(current_model(settings_.forest), settings_.context, settings_.data,
-                                      settings_.options.protocol == "paper");
+      const Evidence evidence = judge(ModelPredictor(current_model(settings_.forest), settings_.context),
+                                      settings_.data, settings_.options.protocol == "paper");
       point.kendall = evidence.kendall;
       point.infeasible_auc = evidence.infeasible_auc;
       point.score = evidence.score;

@@ -84,9 +84,9 @@ double ranking_auc(std::span<const Score> good, std::span<const Score> bad) {
   return won / (static_cast<double>(good.size()) * static_cast<double>(bad.size()));
 }
 
-Evidence judge(const Model& model, std::span<const float> context, const TrainingData& data, bool by_kendall_alone) {
-  const std::size_t metrics = model.metrics().size();
-  const Predictions feasible = model.predict(designs_of(data, data.withheld_feasible), context);
+Evidence judge(const Predictor& predictor, const TrainingData& data, bool by_kendall_alone) {
+  const std::size_t metrics = predictor.metrics().size();
+  const Predictions feasible = predictor.predict(designs_of(data, data.withheld_feasible));
   const std::vector<Score> scores = ranked_scores(feasible, metrics);
   Evidence evidence;
   for (const Score& score : scores) evidence.predicted.push_back(score.objective);
@@ -103,7 +103,7 @@ Evidence judge(const Model& model, std::span<const float> context, const Trainin
   }
   const std::vector<Design> infeasible = designs_of(data, thinned(data.withheld_infeasible));
   evidence.kendall = kendall(truth, predicted);
-  evidence.infeasible_auc = ranking_auc(good, ranked_scores(model.predict(infeasible, context), metrics));
+  evidence.infeasible_auc = ranking_auc(good, ranked_scores(predictor.predict(infeasible), metrics));
   evidence.score = (1 + evidence.kendall) / 2;
   if (!by_kendall_alone && !std::isnan(evidence.infeasible_auc)) {
     evidence.score *= std::pow(evidence.infeasible_auc, infeasible_rivals);
@@ -126,9 +126,9 @@ std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::si
   return best;
 }
 
-std::vector<double> relative_errors(const Model& model, std::span<const float> context, const TrainingData& data) {
+std::vector<double> relative_errors(const Predictor& predictor, const TrainingData& data) {
   const std::vector<std::size_t> rows = thinned(data.withheld_feasible);
-  const Predictions predictions = model.predict(designs_of(data, rows), context);
+  const Predictions predictions = predictor.predict(designs_of(data, rows));
   const std::size_t metrics = data.metrics.size();
   std::vector<double> errors(metrics, std::numeric_limits<double>::quiet_NaN());
   for (std::size_t m = 0; m < metrics; ++m) {

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "corbel/scorer/model.hpp"
+#include "corbel/scorer/predictor.hpp"
 #include "corbel/search/objective.hpp"
 #include "corbel/surrogate/training_data.hpp"
 
@@ -31,7 +31,7 @@ inline constexpr double selection_min_feasibility = 0.5;
 /// infeasible proposals.
 inline constexpr double infeasible_rivals = 8;
 
-/// How good a model is on the rows it has not seen.
+/// How good a predictor is on the rows it has not seen.
 struct Evidence {
   double kendall = 0;         ///< predicted against true objective of the withheld best rows
   double infeasible_auc = 0;  ///< withheld infeasible rows ranked behind them; NaN if there are none
@@ -44,7 +44,7 @@ struct Evidence {
 inline constexpr std::size_t max_compared = 1000;
 
 /// @param by_kendall_alone  the paper's criterion
-Evidence judge(const Model& model, std::span<const float> context, const TrainingData& data, bool by_kendall_alone);
+Evidence judge(const Predictor& predictor, const TrainingData& data, bool by_kendall_alone);
 
 /// What is known of a candidate.
 struct CandidateScore {
@@ -61,6 +61,6 @@ std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::si
 
 /// Median of |predicted − true| / |true| of each metric over the withheld feasible rows; NaN where there are none.
 /// [metrics]
-std::vector<double> relative_errors(const Model& model, std::span<const float> context, const TrainingData& data);
+std::vector<double> relative_errors(const Predictor& predictor, const TrainingData& data);
 
 }  // namespace corbel

@@ -169,7 +169,7 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   nlohmann::json chosen_metadata = model_metadata(domain.space, data, spec, task.context, 1);
   forest.add_to(chosen_metadata, chosen_tensors);
   const Model chosen_model = Model::from_tensors(std::move(chosen_metadata), std::move(chosen_tensors));
-  const std::vector<double> errors = relative_errors(chosen_model, task.context, data);
+  const std::vector<double> errors = relative_errors(ModelPredictor(chosen_model, task.context), data);
   for (std::size_t m = 0; m < errors.size(); ++m) report["errors"][data.metrics[m]] = number_or_null(errors[m]);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const RunResult& result = candidates[i];
