@@ -123,6 +123,20 @@ TEST(OfflineExperiment, TopKIsTheBestOfTheFirstKAndNeverGetsWorseWithK) {
   EXPECT_EQ(points[0][3], row["top1_max"]);
 }
 
+TEST(OfflineExperiment, BaselinesTakeAFormulaOfTheSimulatorAsTheLearnerDoes) {
+  const TemporaryFolder folder;
+  write_file(folder / "study.yaml",
+             "space: edge\nworkload: mobilenet_v2\nsimulator: edge\nobjective: latency_ms\n"
+             "constraints: [area_mm2 <= 29]\noutput: out\n");
+  const StudyFile study = StudyFile::load(folder / "study.yaml");
+  OfflineOptions asked = options(folder / "out", "boosted_trees,random");
+  asked.log_sizes = {600};
+  asked.seeds = 1;
+  const json found = run_offline_experiment(experiment_on_study(study), asked, silent_monitor());
+  EXPECT_LT(row_of(found, "boosted_trees")["infeasible_share_top256_median"].get<double>(),
+            row_of(found, "random")["infeasible_share_top256_median"].get<double>() / 2);
+}
+
 TEST(OfflineExperiment, IsTheSameForAnyNumberOfThreadsAndGoesOnFromWhatIsThere) {
   const TemporaryFolder folder;
   OfflineOptions asked = options(folder / "one", std::string(quick) + ",boosted_trees");

@@ -311,14 +311,6 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
   const LogSupport support(dataset, study.objective, error);
   const DesignSpace& space = objective.space();
   const std::size_t objective_metric = dataset.metric_index(objective.metric_names().front());
-  std::vector<Design> feasible;
-  std::vector<std::size_t> feasible_rows;
-  for (std::size_t row = 0; row < dataset.rows(); ++row) {
-    if (dataset.states[row] != TrialState::complete) continue;
-    feasible.push_back(space.design(dataset.designs[row]));
-    feasible_rows.push_back(row);
-  }
-
   const std::vector<Assessment> assessments = objective.assess(designs);
   json proposals = json::array();
   for (std::size_t i = 0; i < designs.size(); ++i) {
@@ -329,23 +321,17 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
       const bool known = objective.metric_bases()[m] == MetricBasis::formula;
       (known ? exact : predicted)[objective.metric_names()[m]] = number_or_null(assessment.metrics[m]);
     }
+    const std::optional<LogSupport::Neighbour> neighbour = support.nearest(designs[i]);
     json nearest = nullptr;
-    double least = std::numeric_limits<double>::infinity();
-    std::size_t row = 0;
-    for (std::size_t k = 0; k < feasible.size(); ++k) {
-      const double distance = space.distance(designs[i], feasible[k]);
-      if (distance >= least) continue;
-      least = distance;
-      row = feasible_rows[k];
+    if (neighbour) {
+      nearest = {{"id", dataset.designs[neighbour->row]},
+                 {"design", space.design_json(space.design(dataset.designs[neighbour->row]))},
+                 {"distance", neighbour->distance},
+                 {"objective", number_or_null(dataset.metric(neighbour->row, objective_metric))},
+                 {"within_limits", limits.met(neighbour->row)}};
     }
-    if (!feasible.empty()) {
-      nearest = {{"id", dataset.designs[row]},
-                 {"design", space.design_json(space.design(dataset.designs[row]))},
-                 {"distance", least},
-                 {"objective", number_or_null(dataset.metric(row, objective_metric))},
-                 {"within_limits", limits.met(row)}};
-    }
-    const std::vector<std::string> doubts = support.doubts(designs[i], assessment, least);
+    const double distance = neighbour ? neighbour->distance : std::numeric_limits<double>::infinity();
+    const std::vector<std::string> doubts = support.doubts(designs[i], assessment, distance);
     proposals.push_back({{"rank", i + 1},
                          {"id", space.id(designs[i])},
                          {"design", space.design_json(designs[i])},

@@ -52,40 +52,48 @@ LogSupport::LogSupport(const Dataset& log, const std::string& objective, double 
     was_run_.emplace_back(parameter.count() <= most_values ? parameter.count() : 0, false);
   }
   const std::size_t metric = log.metric_index(objective);
-  std::vector<Design> designs;
   for (std::size_t row = 0; row < log.rows(); ++row) {
     if (log.states[row] != TrialState::complete) continue;
-    designs.push_back(space_.design(log.designs[row]));
+    rows_.push_back(row);
+    designs_.push_back(space_.design(log.designs[row]));
     if (std::isfinite(log.metric(row, metric))) least_ = std::min(least_, log.metric(row, metric));
     for (std::size_t p = 0; p < was_run_.size(); ++p) {
-      if (!was_run_[p].empty()) was_run_[p][designs.back()[p]] = true;
+      if (!was_run_[p].empty()) was_run_[p][designs_.back()[p]] = true;
     }
   }
-  if (designs.size() < 2) return;
+  if (designs_.size() < 2) return;
   std::vector<double> distances;
-  const std::size_t stride = (designs.size() + most_sampled - 1) / most_sampled;
-  for (std::size_t i = 0; i < designs.size(); i += stride) {
-    double nearest = std::numeric_limits<double>::infinity();
-    for (std::size_t k = 0; k < designs.size(); ++k) {
-      if (k != i) nearest = std::min(nearest, space_.distance(designs[i], designs[k]));
-    }
-    distances.push_back(nearest);
-  }
+  const std::size_t stride = (designs_.size() + most_sampled - 1) / most_sampled;
+  for (std::size_t i = 0; i < designs_.size(); i += stride) distances.push_back(nearest(designs_[i], i)->distance);
   usual_distance_ = quantile(std::move(distances), 0.99);
 }
 
-std::vector<std::string> LogSupport::doubts(const Design& design, const Assessment& assessment, double nearest) const {
+std::optional<LogSupport::Neighbour> LogSupport::nearest(const Design& design) const {
+  return nearest(design, none);
+}
+
+std::optional<LogSupport::Neighbour> LogSupport::nearest(const Design& design, std::size_t except) const {
+  std::optional<Neighbour> found;
+  for (std::size_t i = 0; i < designs_.size(); ++i) {
+    if (i == except) continue;
+    const double distance = space_.distance(design, designs_[i]);
+    if (!found || distance < found->distance) found = {rows_[i], distance};
+  }
+  return found;
+}
+
+std::vector<std::string> LogSupport::doubts(const Design& design, const Assessment& assessment, double distance) const {
   std::vector<std::string> doubts;
   for (std::size_t p = 0; p < was_run_.size(); ++p) {
     if (was_run_[p].empty() || was_run_[p][design[p]]) continue;
     const Parameter& parameter = space_.parameters()[p];
     doubts.push_back(fmt::format("no logged design with {} = {} ran", parameter.name(), parameter.label(design[p])));
   }
-  if (nearest > usual_distance_) {
+  if (distance > usual_distance_) {
     doubts.push_back(
         fmt::format("the nearest logged design is at a distance of {:.3g}; of 99 % of the logged designs "
                     "the next one is within {:.3g}",
-                    nearest, usual_distance_));
+                    distance, usual_distance_));
   }
   if (assessment.metrics[0] < least_) {
     doubts.push_back(fmt::format("{} {} is predicted, below everything logged (least {})", objective_,

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,15 +23,27 @@ class LogSupport {
   /// @param error  median relative error of the predicted objective on withheld rows; NaN if not known
   LogSupport(const Dataset& log, const std::string& objective, double error);
 
+  struct Neighbour {
+    std::size_t row;  ///< of the log
+    double distance;  ///< DesignSpace::distance
+  };
+  /// The logged design that ran and is nearest; none if none ran.
+  std::optional<Neighbour> nearest(const Design& design) const;
+
   /// Why a prediction goes beyond what was logged, a sentence each; empty if it does not.
-  /// @param nearest  distance to the nearest logged design that ran (DesignSpace::distance)
-  std::vector<std::string> doubts(const Design& design, const Assessment& assessment, double nearest) const;
+  /// @param distance  to the nearest logged design that ran
+  std::vector<std::string> doubts(const Design& design, const Assessment& assessment, double distance) const;
 
  private:
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+  std::optional<Neighbour> nearest(const Design& design, std::size_t except) const;
+
   const DesignSpace& space_;
   std::string objective_;
   double error_;
-  double least_;                            // objective of the designs that ran
+  std::vector<std::size_t> rows_;           // that ran
+  std::vector<Design> designs_;             // of these rows
+  double least_;                            // objective of these designs
   double usual_distance_;                   // that 99 % of them have to their nearest neighbour; NaN for fewer than 2
   std::vector<std::vector<bool>> was_run_;  // [parameter][value], of small parameters
 };
