@@ -101,9 +101,13 @@ TEST(OfflineExperiment, LearnersBeatTheLogAndTheLogBeatsChance) {
   for (const char* method : {quick, "boosted_trees", "gaussian_process"}) {
     const json& row = row_of(found, method);
     EXPECT_LE(row["infeasible_share_top256_median"].get<double>(), 0.05) << method;
+    EXPECT_GT(row["said_feasible"].get<int>(), 256) << method << ": of three times 256";
+    EXPECT_GE(row["said_feasible_kept"].get<double>(), 0.9) << method;
     EXPECT_GT(row["kendall_heldout_median"].get<double>(), 0.5) << method;
     EXPECT_EQ(row["simulator_queries"], 0);
   }
+  EXPECT_EQ(row_of(found, "random")["said_feasible"], 0) << "it says nothing";
+  EXPECT_TRUE(row_of(found, "random")["said_feasible_kept"].is_null());
   EXPECT_NEAR(row_of(found, "random")["infeasible_share_top256_median"].get<double>(), 0.2, 0.08);
   EXPECT_TRUE(row_of(found, "random")["kendall_heldout_median"].is_null());
 }
@@ -235,6 +239,11 @@ TEST(OfflineMethod, IsReadWithTheKeysOfTraining) {
   EXPECT_EQ(methods[1].training.grid, (std::vector<Conservatism>{{0, 0}}));
   EXPECT_EQ(methods[3].training.protocol, "paper");
   EXPECT_TRUE(OfflineMethod::parse("prime:refit=true").training.refit);
+  const std::vector<OfflineMethod> grids =
+      OfflineMethod::parse_list("prime:grid=[{alpha: 0.1, beta: 1}],steps=9,prime:steps=9,random");
+  ASSERT_EQ(grids.size(), 3U);
+  EXPECT_EQ(grids[0].training.grid, (std::vector<Conservatism>{{0.1, 1}}));
+  EXPECT_EQ(grids[0].training.steps, 9);
   for (const Conservatism& entry : OfflineMethod::parse("no_negatives").training.grid) EXPECT_EQ(entry.alpha, 0);
   for (const Conservatism& entry : OfflineMethod::parse("no_infeasible").training.grid) EXPECT_EQ(entry.beta, 0);
   const auto refused = [](const std::string& text, const std::string& part) {

@@ -192,9 +192,7 @@ ExperimentMethod ExperimentMethod::parse(std::string_view text) {
                  "write STRATEGY or STRATEGY:OPTION=NUMBER,OPTION=NUMBER");
   };
   if (text.find(':') != std::string_view::npos) {
-    std::string_view rest = text.substr(text.find(':') + 1);
-    while (true) {
-      const std::string_view item = rest.substr(0, rest.find(','));
+    for (const std::string_view item : split(text.substr(text.find(':') + 1), ',')) {
       const std::size_t equals = item.find('=');
       double value = 0;
       if (equals == std::string_view::npos || !parse_number(item.substr(equals + 1), value)) {
@@ -203,8 +201,6 @@ ExperimentMethod ExperimentMethod::parse(std::string_view text) {
       if (!method.options.emplace(item.substr(0, equals), value).second) {
         throw refuse(fmt::format("sets {} twice", in_quotes(item.substr(0, equals))));
       }
-      if (rest.find(',') == std::string_view::npos) break;
-      rest.remove_prefix(item.size() + 1);
     }
   }
   make_any(method);

@@ -70,7 +70,8 @@ std::vector<std::string> split_methods(std::string_view text) {
   for (const std::string_view piece : split(text, ',')) {
     const std::string part(trim(piece));
     // A further option of the method before it.
-    const bool is_option = part.find('=') != std::string::npos && part.find(':') == std::string::npos;
+    const std::size_t equals = part.find('=');
+    const bool is_option = equals != std::string::npos && part.find(':') > equals;
     if (is_option && !methods.empty()) {
       methods.back() += "," + part;
     } else {

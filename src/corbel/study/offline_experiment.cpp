@@ -45,6 +45,8 @@ constexpr std::uint64_t most_ranked = 2'000'000;
 constexpr std::uint64_t search_budget = 100'000;
 /// The numbers of proposals that the table of results is about.
 constexpr std::array<std::size_t, 3> table_places = {1, 16, 256};
+/// A proposal with this probability of feasibility is promised to run.
+constexpr double promise = 0.9;
 static_assert(table_places.back() == offline_proposals);
 
 /// One log, with one method.
@@ -54,6 +56,8 @@ struct Run {
   std::vector<double> objectives = {};  ///< true ones of the proposals, best predicted first; infinite outside limits
   std::uint64_t within = 0;             ///< proposals that meet the limits, as far as what did not run tells
   std::uint64_t infeasible = 0;         ///< of these, those that are infeasible
+  std::uint64_t promised = 0;           ///< proposals that are said to run
+  std::uint64_t kept = 0;               ///< of these, those that do
   double kendall = nan, seconds = 0;
   std::uint64_t feasible_rows = 0, rows_within = 0;  ///< of the log
   double best_logged = infinity;
@@ -171,11 +175,14 @@ std::vector<DesignId> best_predicted(const ExperimentQuestion& question, const O
   return ids;
 }
 
-void look_up(const ExperimentQuestion& question, std::span<const DesignId> proposals, Run& run) {
+void look_up(const ExperimentQuestion& question, const OfflineModel& model, std::span<const DesignId> proposals,
+             Run& run) {
   const Question& asked = question.objective->question();
   std::vector<Design> designs;
   for (const DesignId id : proposals) designs.push_back(asked.space().design(id));
   const std::vector<Outcome> outcomes = question.objective->outcomes(designs);
+  std::vector<double> feasibility(designs.size(), 0);
+  if (model.feasibility) feasibility = model.feasibility(designs);
   for (std::size_t i = 0; i < designs.size(); ++i) {
     const Score score = asked.score(designs[i], outcomes[i]);
     const bool counts = score.feasible() && std::isfinite(score.objective);
@@ -185,16 +192,24 @@ void look_up(const ExperimentQuestion& question, std::span<const DesignId> propo
     const bool meets_limits = is_infeasible ? score.violation <= 1 : score.feasible();
     run.within += meets_limits;
     run.infeasible += meets_limits && is_infeasible;
+    run.promised += feasibility[i] >= promise;
+    run.kept += feasibility[i] >= promise && outcomes[i].state == OutcomeState::complete;
   }
 }
 
 json json_of(const Run& run) {
   json objectives = json::array();
   for (const double value : run.objectives) objectives.push_back(number_or_null(value));
-  return {{"objectives", objectives},       {"within", run.within},
-          {"infeasible", run.infeasible},   {"kendall", number_or_null(run.kendall)},
-          {"seconds", run.seconds},         {"feasible_rows", run.feasible_rows},
-          {"rows_within", run.rows_within}, {"best_logged", number_or_null(run.best_logged)},
+  return {{"objectives", objectives},
+          {"within", run.within},
+          {"infeasible", run.infeasible},
+          {"promised", run.promised},
+          {"kept", run.kept},
+          {"kendall", number_or_null(run.kendall)},
+          {"seconds", run.seconds},
+          {"feasible_rows", run.feasible_rows},
+          {"rows_within", run.rows_within},
+          {"best_logged", number_or_null(run.best_logged)},
           {"refusal", run.refusal}};
 }
 
@@ -207,6 +222,8 @@ bool read_run(const json& kept, Run& run) {
     for (const json& value : kept.at("objectives")) run.objectives.push_back(number(value, infinity));
     run.within = kept.at("within").get<std::uint64_t>();
     run.infeasible = kept.at("infeasible").get<std::uint64_t>();
+    run.promised = kept.at("promised").get<std::uint64_t>();
+    run.kept = kept.at("kept").get<std::uint64_t>();
     run.kendall = number(kept.at("kendall"), nan);
     run.seconds = kept.at("seconds").get<double>();
     run.feasible_rows = kept.at("feasible_rows").get<std::uint64_t>();
@@ -256,7 +273,7 @@ void make_run(const ExperimentQuestion& question, const OfflineOptions& options,
     const std::vector<DesignId> proposals =
         model.objective ? best_predicted(question, *model.objective, run.seed, quiet) : model.best;
     run.seconds = watch.seconds();
-    look_up(question, proposals, run);
+    look_up(question, model, proposals, run);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::too_little_data) throw;
     run.refusal = error.what();
@@ -320,6 +337,13 @@ json result_row(const OfflineMethod& method, std::span<const Run* const> runs, d
   }
   add_spread(row, "infeasible_share_top256", shares);
   add_spread(row, "kendall_heldout", correlations);
+  std::uint64_t promised = 0, kept = 0;
+  for (const Run* run : runs) {
+    promised += run->promised;
+    kept += run->kept;
+  }
+  row["said_feasible"] = promised;
+  row["said_feasible_kept"] = promised > 0 ? json(static_cast<double>(kept) / static_cast<double>(promised)) : json();
   row["refused"] = std::count_if(runs.begin(), runs.end(), [](const Run* run) { return !run->refusal.empty(); });
   return row;
 }

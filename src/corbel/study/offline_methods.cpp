@@ -173,6 +173,19 @@ OfflineModel best_in_log(const OfflineTask& task) {
   return model;
 }
 
+OfflineModel model_of(SurrogateObjective surrogate, double kendall) {
+  const auto shared = std::make_shared<const SurrogateObjective>(std::move(surrogate));
+  OfflineModel model;
+  model.objective = shared;
+  model.feasibility = [shared](std::span<const Design> designs) {
+    std::vector<double> probabilities;
+    for (const Assessment& assessment : shared->assess(designs)) probabilities.push_back(assessment.feasibility);
+    return probabilities;
+  };
+  model.kendall = kendall;
+  return model;
+}
+
 OfflineModel regressors_on(const OfflineMethod& method, const OfflineTask& task) {
   const TrainingData data =
       prepare_training_data(task.log, training_task(task.study, task.log), false, method.training.withhold, task.seed);
@@ -191,10 +204,7 @@ OfflineModel regressors_on(const OfflineMethod& method, const OfflineTask& task)
   std::map<std::string, double> errors;
   const std::vector<double> relative = relative_errors(*predictor, data);
   for (std::size_t m = 0; m < relative.size(); ++m) errors[data.metrics[m]] = relative[m];
-  OfflineModel model;
-  model.kendall = judge(*predictor, data, /*by_kendall_alone=*/true).kendall;
-  model.objective = std::make_shared<SurrogateObjective>(make_surrogate(task.study, predictor, errors));
-  return model;
+  return model_of(make_surrogate(task.study, predictor, errors), judge(*predictor, data, true).kendall);
 }
 
 OfflineModel learner_on(const OfflineMethod& method, const OfflineTask& task, Monitor& monitor) {
@@ -205,10 +215,8 @@ OfflineModel learner_on(const OfflineMethod& method, const OfflineTask& task, Mo
   const nlohmann::json report =
       train(task.log, training_task(task.study, task.log), options, file, task.folder / "checkpoints", monitor);
   const nlohmann::json& kendall = report.at("candidates").at(report.at("chosen").get<std::size_t>()).at("kendall");
-  OfflineModel model;
-  model.kendall = kendall.is_number() ? kendall.get<double>() : std::numeric_limits<double>::quiet_NaN();
-  model.objective = std::make_shared<SurrogateObjective>(make_surrogate(task.study, Model::load(file), report));
-  return model;
+  return model_of(make_surrogate(task.study, Model::load(file), report),
+                  kendall.is_number() ? kendall.get<double>() : std::numeric_limits<double>::quiet_NaN());
 }
 
 TrainingOptions options_of(const OfflineMethodInfo& info, const std::string& settings, std::string_view label) {

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "corbel/study/offline_experiment.hpp"
 
@@ -11,7 +14,9 @@ namespace corbel {
 struct OfflineModel {
   std::shared_ptr<const Objective> objective;  ///< ranks any design; null where `best` says it all
   std::vector<DesignId> best;                  ///< best first
-  double kendall = 0;                          ///< predicted against true objective of the withheld rows; NaN without
+  /// Predicted probability that each design runs; null for methods that predict none.
+  std::function<std::vector<double>(std::span<const Design>)> feasibility;
+  double kendall = 0;  ///< predicted against true objective of the withheld rows; NaN without
 };
 
 /// What a method may learn from.
