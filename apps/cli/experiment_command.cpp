@@ -218,6 +218,8 @@ void add_experiment_command(CLI::App& app, Common& common, int& exit_code) {
       ->delimiter(',')
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}))
       ->capture_default_str();
+  online->add_flag("--feasible-only", arguments->online.feasible_only,
+                   "Budgets count the queries alone that give a design within the limits");
   online->add_option("--batch", arguments->online.batch, "Designs a method is asked for at a time")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
       ->capture_default_str();

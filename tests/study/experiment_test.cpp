@@ -94,6 +94,45 @@ TEST(Experiment, EveryMethodGetsTheSameQueriesAndEachIsCounted) {
   EXPECT_GT(found["results"][1]["regret_median"], 0) << "random does not find one of 1,000 designs in 100";
 }
 
+TEST(Experiment, BudgetsMayCountTheDesignsWithinTheLimitsAlone) {
+  const TemporaryFolder folder;
+  ExperimentOptions asked = options(folder.path(), "random,firefly");
+  asked.feasible_only = true;
+  asked.batch = 7;
+  const json found = run(steps(), asked);
+  EXPECT_EQ(found["budgets_count"], "feasible");
+  // A last batch may go beyond the budget.
+  EXPECT_GE(found["queries"]["within_limits"], 2 * 5 * 100);
+  EXPECT_LT(found["queries"]["within_limits"], 2 * 5 * (100 + 7));
+  for (const json& row : found["results"]) EXPECT_GE(row["queries_median"], row["budget"]);
+  EXPECT_GT(found["results"][1]["queries_median"], 100) << "random meets infeasible ones";
+  EXPECT_EQ(run(steps(), asked), found) << "kept runs say the same";
+
+  // The queries are those of a run that counts them all.
+  ExperimentOptions all = options(folder / "all", "random,firefly");
+  all.batch = 7;
+  all.budgets = {1000};
+  const json whole = run(steps(), all);
+  EXPECT_LE(whole["results"][1]["best_median"], found["results"][3]["best_median"]);
+}
+
+TEST(Experiment, AMethodThatFindsNothingWithinTheLimitsEndsToo) {
+  const TemporaryFolder folder;
+  ExperimentOptions asked = options(folder.path(), "random");
+  asked.feasible_only = true;
+  asked.batch = 1;
+  asked.budgets = {3};
+  ExperimentQuestion question = steps();
+  const DesignSpace& space = question.objective->space();
+  question.objective = std::make_shared<const SimulationObjective>(
+      Question(space, {"latency_ms"}, "latency_ms", {}), [](std::span<const Design> designs) {
+        return std::vector<Outcome>(designs.size(), Outcome{OutcomeState::infeasible, "never", "", {}});
+      });
+  const json row = run(question, asked)["results"][0];
+  EXPECT_EQ(row["found"], 0);
+  EXPECT_EQ(row["queries_median"], 300);
+}
+
 TEST(Experiment, AWholeSpaceEndsARunAndFindsItsOptimum) {
   const TemporaryFolder folder;
   ExperimentOptions all = options(folder.path(), "random");

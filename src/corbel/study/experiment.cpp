@@ -81,14 +81,17 @@ std::vector<Task> run_all(const ExperimentQuestion& question, const ExperimentOp
       const std::string key =
           fingerprint(fmt::format("{} {} {} {}", version, question.key, options.batch, strategy.save()));
       const std::string note = fmt::format("{} seed {}", method.label, task.seed);
+      std::uint64_t of_run = 0;
       task.run = run_or_resume(
           folder.run_file(fmt::format("{}-{}-{}.jsonl", method.strategy, task.seed, key.substr(0, 12))),
-          {key, budget, options.batch}, std::move(strategy), *question.objective,
-          [&](std::size_t queries) { monitor.progress("experiment", done += queries, total, note); }, monitor);
+          {key, budget, options.batch, options.feasible_only}, std::move(strategy), *question.objective,
+          [&](std::size_t queries) {
+            of_run += queries;
+            monitor.progress("experiment", done += queries, total, note);
+          },
+          monitor);
       // A space smaller than the budget ends a run early.
-      if (task.run.queries.size() < budget) {
-        monitor.progress("experiment", done += budget - task.run.queries.size(), total, note);
-      }
+      if (of_run < budget) monitor.progress("experiment", done += budget - of_run, total, note);
     }
   });
   return tasks;
@@ -114,12 +117,12 @@ void add_spread(json& row, const std::string& name, const std::vector<double>& v
   row[name + "_max"] = number_or_null(quantile(values, 1));
 }
 
-json result_row(const ExperimentMethod& method, std::uint64_t budget, std::span<const ExperimentRun* const> runs,
-                const ExperimentReference& reference) {
+json result_row(const ExperimentMethod& method, std::uint64_t budget, bool feasible_only,
+                std::span<const ExperimentRun* const> runs, const ExperimentReference& reference) {
   std::vector<double> best, over, regrets, queries, to_reference, seconds, strategy_seconds;
   std::uint64_t exact = 0, found = 0, failed = 0;
   for (const ExperimentRun* run : runs) {
-    const std::size_t count = std::min<std::size_t>(budget, run->queries.size());
+    const std::size_t count = run->spent(budget, feasible_only);
     best.push_back(run->best(count));
     regrets.push_back(regret(best.back(), reference));
     over.push_back(reference.value > 0 ? best.back() / reference.value : std::numeric_limits<double>::quiet_NaN());
@@ -166,15 +169,16 @@ std::vector<std::uint64_t> curve_places(std::uint64_t budget) {
   return {places.begin(), places.end()};
 }
 
-json curve_json(const ExperimentMethod& method, std::uint64_t budget, std::span<const ExperimentRun* const> runs) {
+json curve_json(const ExperimentMethod& method, std::uint64_t budget, bool feasible_only,
+                std::span<const ExperimentRun* const> runs) {
   json points = json::array();
   std::vector<double> best(runs.size(), infinity);
-  std::size_t at = 0;
+  std::vector<std::size_t> at(runs.size(), 0);
   for (const std::uint64_t place : curve_places(budget)) {
-    for (; at < place; ++at) {
-      for (std::size_t r = 0; r < runs.size(); ++r) {
-        if (at >= runs[r]->queries.size() || !runs[r]->queries[at].score.feasible()) continue;
-        best[r] = std::min(best[r], runs[r]->queries[at].score.objective);
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      for (const std::size_t end = runs[r]->spent(place, feasible_only); at[r] < end; ++at[r]) {
+        const Score& score = runs[r]->queries[at[r]].score;
+        if (score.feasible()) best[r] = std::min(best[r], score.objective);
       }
     }
     points.push_back({place, number_or_null(median(best)), number_or_null(quantile(best, 0.25)),
@@ -231,9 +235,9 @@ json run_experiment(const ExperimentQuestion& question, const ExperimentOptions&
       if (task.method == m) runs.push_back(&task.run);
     }
     for (const std::uint64_t budget : budgets) {
-      results.push_back(result_row(options.methods[m], budget, runs, reference));
+      results.push_back(result_row(options.methods[m], budget, options.feasible_only, runs, reference));
     }
-    curves.push_back(curve_json(options.methods[m], budgets.back(), runs));
+    curves.push_back(curve_json(options.methods[m], budgets.back(), options.feasible_only, runs));
   }
   std::uint64_t queries = 0, feasible = 0, failed = 0;
   for (const Task& task : tasks) {
@@ -250,6 +254,7 @@ json run_experiment(const ExperimentQuestion& question, const ExperimentOptions&
           {"seeds", options.seeds},
           {"first_seed", options.first_seed},
           {"batch", options.batch},
+          {"budgets_count", options.feasible_only ? "feasible" : "all"},
           {"budgets", budgets},
           {"queries", {{"all", queries}, {"within_limits", feasible}, {"failed", failed}}},
           {"results", std::move(results)},

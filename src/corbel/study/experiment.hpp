@@ -30,6 +30,8 @@ struct ExperimentOptions : ExperimentSetup {
   std::vector<ExperimentMethod> methods;
   std::vector<std::uint64_t> budgets = {250, 1000};  ///< queries; a run has the largest, and is looked at at each
   std::size_t batch = 1;                             ///< designs asked for at a time
+  /// Budgets are of queries that gave a design within the limits, as PRIME compares; the others are free.
+  bool feasible_only = false;
 };
 
 /// Runs every method with every seed and compares them: docs/experiment.md has the keys of what it returns. Each run

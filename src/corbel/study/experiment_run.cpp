@@ -83,7 +83,7 @@ Recorded read_recorded(const std::filesystem::path& file, const ExperimentRunTas
         const bool exhausted = line.at("exhausted").get<bool>();
         queries += batch.size();
         // A last batch that a smaller budget cut short would send the strategy another way.
-        if (batch.size() != task.batch && !exhausted && queries < task.budget) break;
+        if (batch.size() != task.batch && !exhausted && (task.feasible_only || queries < task.budget)) break;
         recorded.exhausted = exhausted;
         recorded.batches.push_back(std::move(batch));
       }
@@ -141,6 +141,13 @@ bool replay(Strategy& strategy, const DesignSpace& space, const std::vector<std:
 
 }  // namespace
 
+std::size_t ExperimentRun::spent(std::uint64_t budget, bool feasible_only) const {
+  if (!feasible_only) return std::min<std::size_t>(budget, queries.size());
+  std::size_t count = 0;
+  for (; count < queries.size() && budget > 0; ++count) budget -= queries[count].score.feasible();
+  return count;
+}
+
 double ExperimentRun::best(std::size_t count) const {
   double best = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < std::min(count, queries.size()); ++i) {
@@ -155,21 +162,28 @@ ExperimentRun run_or_resume(const std::filesystem::path& file, const ExperimentR
   const DesignSpace& space = objective.space();
   Recorded recorded = read_recorded(file, task);
   ExperimentRun run;
+  std::uint64_t counted = 0;  // of the budget
   const auto take = [&](const std::vector<Query>& batch) {
     run.queries.insert(run.queries.end(), batch.begin(), batch.end());
+    const std::uint64_t before = counted;
+    for (const Query& query : batch) counted += !task.feasible_only || query.score.feasible();
+    return std::min(counted, task.budget) - std::min(before, task.budget);
   };
   for (const std::vector<Query>& batch : recorded.batches) take(batch);
   run.exhausted = recorded.exhausted;
-  const auto is_done = [&] { return run.exhausted || run.queries.size() >= task.budget; };
+  const auto is_done = [&] {
+    return run.exhausted || counted >= task.budget || run.queries.size() >= most_free_queries * task.budget;
+  };
   if (!is_done()) {
     const Strategy fresh = strategy;
     if (!replay(strategy, space, recorded.batches, task.batch, monitor)) {
       strategy = fresh;
       run = {};
       recorded = {};
+      counted = 0;
     }
   }
-  told(std::min<std::size_t>(run.queries.size(), task.budget));
+  told(std::min(counted, task.budget));
   if (is_done()) return run;
 
   RunFile out(file, task, recorded.text);
@@ -183,7 +197,9 @@ ExperimentRun run_or_resume(const std::filesystem::path& file, const ExperimentR
     // if there had been no other.
     std::vector<Design> designs = strategy.ask(task.batch);
     run.exhausted = designs.size() < task.batch;
-    designs.resize(std::min<std::size_t>(designs.size(), task.budget - run.queries.size()));
+    if (!task.feasible_only) {
+      designs.resize(std::min<std::size_t>(designs.size(), task.budget - run.queries.size()));
+    }
     double asking = time.seconds();
     scores.assign(designs.size(), Score{});
     objective.score(designs, scores);
@@ -198,10 +214,10 @@ ExperimentRun run_or_resume(const std::filesystem::path& file, const ExperimentR
       query.seconds = seconds;
       query.strategy_seconds = strategy_seconds;
     }
-    if (batch.size() < task.batch && run.queries.size() + batch.size() == task.budget) run.exhausted = false;
+    const bool is_cut = !task.feasible_only && run.queries.size() + batch.size() == task.budget;
+    if (batch.size() < task.batch && is_cut) run.exhausted = false;
     out.append(batch_json(batch, run.exhausted));
-    take(batch);
-    told(batch.size());
+    told(take(batch));
   }
   return run;
 }
