@@ -28,13 +28,6 @@ train: {steps: 40, ensemble: 1, grid: [{alpha: 0.01, beta: 0.03}]}
 search: {proposals: 5}
 )";
 
-json parse(const Finished& finished) {
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  json value = json::parse(finished.out, nullptr, false);
-  EXPECT_FALSE(value.is_discarded()) << finished.out << finished.err;
-  return value;
-}
-
 /// The program under design: best with 12 rows and 16 columns at flow os; does not fit where both are below 3.
 json evaluate(const json& asked) {
   const double rows = asked["design"]["rows"], columns = asked["design"]["columns"];
@@ -54,26 +47,26 @@ TEST(AskTell, FindsADesignAndTrainsOnWhatItWasTold) {
   const std::string study = folder.write("study.yaml", study_text).string();
   json told;
   for (int round = 0; round < 12; ++round) {
-    const json asked = parse(corbel({"ask", study, "-n", "32", "--format", "json"}));
+    const json asked = parse_success(corbel({"ask", study, "-n", "32", "--format", "json"}));
     EXPECT_EQ(asked["study"], "study");
     ASSERT_EQ(asked["designs"].size(), 32U);
     EXPECT_EQ(asked["waiting"], 32);
     const std::string results = folder.write("results.json", evaluate_all(asked).dump()).string();
-    told = parse(corbel({"tell", study, results, "--format", "json"}));
+    told = parse_success(corbel({"tell", study, results, "--format", "json"}));
     EXPECT_EQ(told["told"], 32);
     EXPECT_EQ(told["waiting"], 0);
     // The same file again changes nothing.
     if (round == 3) {
-      EXPECT_EQ(parse(corbel({"tell", study, results, "--format", "json"}))["repeated"], 32);
+      EXPECT_EQ(parse_success(corbel({"tell", study, results, "--format", "json"}))["repeated"], 32);
     }
   }
   EXPECT_EQ(told["best"]["objective"], 1);
   EXPECT_EQ(told["best"]["design"], (json{{"rows", 12}, {"columns", 16}, {"flow", "os"}}));
   EXPECT_EQ(told["best"]["metrics"]["area_mm2"], 192);
 
-  const json inspected = parse(corbel({"inspect", study, "--format", "json"}));
+  const json inspected = parse_success(corbel({"inspect", study, "--format", "json"}));
   EXPECT_EQ(inspected["rows"], 384);
-  const json run = parse(corbel({"run", study, "--format", "json"}));
+  const json run = parse_success(corbel({"run", study, "--format", "json"}));
   EXPECT_EQ(run["dataset"]["rows"], 384);
   EXPECT_EQ(run["dataset"]["source"], "what was told");
   EXPECT_EQ(run["dataset"]["best_logged"]["objective"], 1);
@@ -83,9 +76,10 @@ TEST(AskTell, FindsADesignAndTrainsOnWhatItWasTold) {
   const Finished again = corbel({"run", study});
   EXPECT_NE(again.err.find("the model is up to date"), std::string::npos) << again.err;
   // More that is told is learnt from.
-  const json asked = parse(corbel({"ask", study, "-n", "9", "--format", "json"}));
-  parse(corbel({"tell", study, folder.write("results.json", evaluate_all(asked).dump()).string(), "--format", "json"}));
-  EXPECT_EQ(parse(corbel({"train", study, "--format", "json"}))["dataset"]["rows"], 393);
+  const json asked = parse_success(corbel({"ask", study, "-n", "9", "--format", "json"}));
+  parse_success(
+      corbel({"tell", study, folder.write("results.json", evaluate_all(asked).dump()).string(), "--format", "json"}));
+  EXPECT_EQ(parse_success(corbel({"train", study, "--format", "json"}))["dataset"]["rows"], 393);
   const Finished fresh = corbel({"run", study, "--fresh"});
   EXPECT_EQ(fresh.exit_code, 1);
   EXPECT_NE(fresh.err.find("would remove what was told"), std::string::npos) << fresh.err;
@@ -100,7 +94,7 @@ TEST(AskTell, PrintsTablesForPeople) {
   EXPECT_NE(asked.out.find("waiting    2 designs"), std::string::npos) << asked.out;
   const Finished waiting = corbel({"ask", study, "--waiting"});
   EXPECT_NE(waiting.out.find("waiting    2 designs"), std::string::npos) << waiting.out;
-  const json listed = parse(corbel({"ask", study, "--waiting", "--format", "json"}));
+  const json listed = parse_success(corbel({"ask", study, "--waiting", "--format", "json"}));
   const Finished told = corbel({"tell", study, folder.write("results.json", evaluate_all(listed).dump()).string()});
   EXPECT_EQ(told.exit_code, 0) << told.err;
   for (const char* part : {"told       2 results", "waiting    0", "best       latency_ms"}) {
@@ -126,14 +120,14 @@ TEST(AskTell, IsSafeWithManyProcessesOfWhichSomeAreKilled) {
         std::this_thread::sleep_for(std::chrono::milliseconds(7 * worker));
         kill(killed, SIGKILL);
         wait_for(killed);
-        const json asked = parse(corbel({"ask", study, "-n", "3", "--format", "json"}));
+        const json asked = parse_success(corbel({"ask", study, "-n", "3", "--format", "json"}));
         ASSERT_EQ(asked["designs"].size(), 3U);
         const std::string results = folder.write(name + ".json", evaluate_all(asked).dump()).string();
         const pid_t interrupted = start_corbel({"tell", study, results});
         std::this_thread::sleep_for(std::chrono::milliseconds(5 * worker));
         kill(interrupted, SIGKILL);
         wait_for(interrupted);
-        const json told = parse(corbel({"tell", study, results, "--format", "json"}));
+        const json told = parse_success(corbel({"tell", study, results, "--format", "json"}));
         EXPECT_EQ(told["told"], 3);
         EXPECT_TRUE(told["repeated"] == 0 || told["repeated"] == 3) << "a file is taken whole or not at all";
         const std::lock_guard lock(mutex);
@@ -148,8 +142,8 @@ TEST(AskTell, IsSafeWithManyProcessesOfWhichSomeAreKilled) {
   EXPECT_EQ(given.size(), 8U * 2 * 3);
   EXPECT_EQ(answered.size(), given.size()) << "no design is given out twice";
   // All that was told is there; what the killed ones were given is waiting, and is nobody else's.
-  EXPECT_EQ(parse(corbel({"inspect", study, "--format", "json"}))["rows"], given.size());
-  const json waiting = parse(corbel({"ask", study, "--waiting", "--format", "json"}));
+  EXPECT_EQ(parse_success(corbel({"inspect", study, "--format", "json"}))["rows"], given.size());
+  const json waiting = parse_success(corbel({"ask", study, "--waiting", "--format", "json"}));
   EXPECT_LE(waiting["waiting"].get<std::size_t>(), 8U * 2 * 2);
   for (const json& each : waiting["designs"]) EXPECT_FALSE(answered.contains(each["id"].get<std::uint64_t>()));
   EXPECT_EQ(waiting["waiting"].get<std::size_t>() % 2, 0U) << "a call gives out all of its designs or none";

@@ -29,12 +29,6 @@ search: {method: firefly, budget: 3000, proposals: 12}
 validate: {designs: 6}
 )";
 
-json parse(const Finished& finished) {
-  json value = json::parse(finished.out, nullptr, false);
-  EXPECT_FALSE(value.is_discarded()) << finished.out << finished.err;
-  return value;
-}
-
 TEST(Help, FitsAScreenAndNamesEveryCommand) {
   const Finished help = corbel({"--help"});
   EXPECT_EQ(help.exit_code, 0);

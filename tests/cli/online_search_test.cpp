@@ -31,13 +31,6 @@ std::string with(std::string text, const std::string& old, const std::string& re
   return text;
 }
 
-json parse(const Finished& finished) {
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  json value = json::parse(finished.out, nullptr, false);
-  EXPECT_FALSE(value.is_discarded()) << finished.out << finished.err;
-  return value;
-}
-
 std::vector<std::string> search(const std::string& study, const std::string& budget,
                                 std::vector<std::string> more = {"--format", "json"}) {
   std::vector<std::string> arguments = {"search", study, "--on", "simulator", "--budget", budget};
@@ -56,7 +49,7 @@ TEST(OnlineSearch, NeedsNoModelAndGivesTheDesignToBuild) {
   const TemporaryFolder folder;
   const std::string study = folder.write("study.yaml", study_text).string();
   const Finished finished = corbel(search(study, "300"));
-  const json result = parse(finished);
+  const json result = parse_success(finished);
   const json& online = result["online"];
   EXPECT_EQ(online["queries"], 300);
   EXPECT_EQ(online["simulated"], 300);
@@ -69,21 +62,21 @@ TEST(OnlineSearch, NeedsNoModelAndGivesTheDesignToBuild) {
   EXPECT_EQ(result["dataset"]["rows"], 300);
   EXPECT_NE(read_text(folder / "out/report.html").find("Search on the simulator"), std::string::npos);
   // The design simulates to what was reported.
-  const json simulated = parse(corbel({"simulate", "--design", (folder / "out/design.json").string(), "--workload",
-                                       "mobilenet_v2", "--format", "json"}));
+  const json simulated = parse_success(corbel({"simulate", "--design", (folder / "out/design.json").string(),
+                                               "--workload", "mobilenet_v2", "--format", "json"}));
   EXPECT_EQ(simulated["latency_ms"], online["best"]["objective"]);
-  const json exported = parse(corbel({"export", study, "--to", (folder / "to").string(), "--format", "json"}));
+  const json exported = parse_success(corbel({"export", study, "--to", (folder / "to").string(), "--format", "json"}));
   EXPECT_EQ(exported["source"], "searched");
 
   // The same again: nothing is simulated, and the answer is the same. With other threads, too, from nothing.
   const Finished again = corbel(search(study, "300"));
-  EXPECT_EQ(online_of(parse(again)), online_of(result));
+  EXPECT_EQ(online_of(parse_success(again)), online_of(result));
   EXPECT_NE(again.err.find("resuming: 300 of 300 queries are there"), std::string::npos) << again.err;
   const TemporaryFolder other;
   const std::string elsewhere = other.write("study.yaml", study_text).string();
-  EXPECT_EQ(online_of(parse(corbel(search(elsewhere, "300", {"--threads", "3", "--format", "json"})))),
+  EXPECT_EQ(online_of(parse_success(corbel(search(elsewhere, "300", {"--threads", "3", "--format", "json"})))),
             online_of(result));
-  EXPECT_NE(online_of(parse(corbel(search(elsewhere, "300", {"--seed", "2", "--format", "json"}))))["top"],
+  EXPECT_NE(online_of(parse_success(corbel(search(elsewhere, "300", {"--seed", "2", "--format", "json"}))))["top"],
             online_of(result)["top"]);
 
   const Finished table = corbel(search(study, "300", {}));
@@ -105,8 +98,8 @@ TEST(OnlineSearch, GoesOnAfterAKill) {
     kill(process, SIGKILL);
     wait_for(process);
   }
-  EXPECT_EQ(online_of(parse(corbel(command))),
-            online_of(parse(corbel(search(uninterrupted, "1500", {"--quiet", "--format", "json"})))))
+  EXPECT_EQ(online_of(parse_success(corbel(command))),
+            online_of(parse_success(corbel(search(uninterrupted, "1500", {"--quiet", "--format", "json"})))))
       << "best, history and counts are those of a search that nobody killed";
 }
 
@@ -124,8 +117,8 @@ TEST(OnlineSearch, LeavesTheLogOfTheModelAsItWas) {
   const TemporaryFolder folder;
   const std::string study = folder.write("study.yaml", study_text).string();
   const std::vector<std::string> run = {"run", study, "--format", "json"};
-  const json before = parse(corbel(run));
-  const json searched = parse(corbel(search(study, "200")));
+  const json before = parse_success(corbel(run));
+  const json searched = parse_success(corbel(search(study, "200")));
   EXPECT_EQ(searched["dataset"], before["dataset"]);
   EXPECT_EQ(searched["training"], before["training"]);
   EXPECT_EQ(searched["proposals"], before["proposals"]);
@@ -133,20 +126,20 @@ TEST(OnlineSearch, LeavesTheLogOfTheModelAsItWas) {
   EXPECT_GT(searched["best"]["gain"].get<double>(), 1);
   // Nothing that rests on the log is done again.
   const Finished again = corbel(run);
-  EXPECT_EQ(parse(again)["dataset"], before["dataset"]);
-  EXPECT_EQ(parse(again)["online"], searched["online"]);
+  EXPECT_EQ(parse_success(again)["dataset"], before["dataset"]);
+  EXPECT_EQ(parse_success(again)["online"], searched["online"]);
   for (const char* step : {"model", "search", "validation"}) {
     EXPECT_NE(again.err.find(std::string("the ") + step + " is up to date"), std::string::npos) << again.err;
   }
-  EXPECT_EQ(parse(corbel({"inspect", study, "--format", "json"}))["rows"], 1200 + 4 + 200);
+  EXPECT_EQ(parse_success(corbel({"inspect", study, "--format", "json"}))["rows"], 1200 + 4 + 200);
   // The next training learns from all of them.
-  const json trained = parse(corbel({"train", study, "--format", "json"}));
+  const json trained = parse_success(corbel({"train", study, "--format", "json"}));
   EXPECT_EQ(trained["dataset"]["rows"], 1404);
   EXPECT_EQ(trained["online"], searched["online"]);
 
   // Of another question, nothing of it is kept.
   folder.write("study.yaml", with(study_text, "<= 29", "<= 28"));
-  const json swept = parse(corbel({"sweep", study, "--format", "json"}));
+  const json swept = parse_success(corbel({"sweep", study, "--format", "json"}));
   EXPECT_FALSE(swept.contains("online"));
   EXPECT_FALSE(swept["steps"].contains("online"));
   EXPECT_NE(swept["best"]["source"], "searched");
@@ -155,12 +148,12 @@ TEST(OnlineSearch, LeavesTheLogOfTheModelAsItWas) {
 TEST(OnlineSearch, ForgetsWhatWasFoundForAnotherQuestion) {
   const TemporaryFolder folder;
   const std::string study = folder.write("study.yaml", study_text).string();
-  const json first = parse(corbel(search(study, "60")));
+  const json first = parse_success(corbel(search(study, "60")));
   folder.write("study.yaml", with(study_text, "latency_ms", "energy_mj"));
   const Finished exported = corbel({"export", study});
   EXPECT_EQ(exported.exit_code, 1);
   EXPECT_NE(exported.err.find("the study has changed"), std::string::npos) << exported.err;
-  const json second = parse(corbel(search(study, "60")));
+  const json second = parse_success(corbel(search(study, "60")));
   EXPECT_EQ(second["study"]["objective"]["metric"], "energy_mj");
   EXPECT_EQ(second["best"]["objective"], second["best"]["metrics"]["energy_mj"]);
   EXPECT_LT(second["online"]["simulated"], 60) << "the first designs of a seed are the same ones";
@@ -172,7 +165,7 @@ TEST(OnlineSearch, SearchesOnSeveralNetworks) {
   const std::string study =
       folder.write("study.yaml", with(study_text, "workload: mobilenet_v2", "workloads: [mobilenet_v2, resnet50]"))
           .string();
-  const json result = parse(corbel(search(study, "80")));
+  const json result = parse_success(corbel(search(study, "80")));
   const json& best = result["online"]["best"];
   EXPECT_EQ(result["online"]["simulated"], 80);
   EXPECT_NEAR(best["objective"].get<double>(),

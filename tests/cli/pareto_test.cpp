@@ -30,13 +30,6 @@ std::string with(std::string text, const std::string& old, const std::string& re
   return text;
 }
 
-json parse(const Finished& finished) {
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  json value = json::parse(finished.out, nullptr, false);
-  EXPECT_FALSE(value.is_discarded()) << finished.out << finished.err;
-  return value;
-}
-
 std::vector<std::string> search(const std::string& study, std::vector<std::string> more) {
   std::vector<std::string> arguments = {"search", study};
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -54,7 +47,7 @@ TEST(ParetoSearch, OnTheSimulatorGivesAFrontThatSimulatesToWhatItSays) {
   const std::string study = folder.write("study.yaml", study_text).string();
   const std::vector<std::string> command =
       search(study, {"--on", "simulator", "--pareto", "--budget", "400", "--format", "json"});
-  const json result = parse(corbel(command));
+  const json result = parse_success(corbel(command));
   const json& found = result["pareto"];
   EXPECT_EQ(found["metrics"], (json{"latency_ms", "energy_mj", "area_mm2"}));
   EXPECT_EQ(found["method"], "nsga2");
@@ -72,7 +65,7 @@ TEST(ParetoSearch, OnTheSimulatorGivesAFrontThatSimulatesToWhatItSays) {
   for (const auto& [name, value] : front[0]["design"].items())
     design += (design.empty() ? "" : ",") + name + "=" + value.dump();
   const json simulated =
-      parse(corbel({"simulate", "--design", design, "--workload", "mobilenet_v2", "--format", "json"}));
+      parse_success(corbel({"simulate", "--design", design, "--workload", "mobilenet_v2", "--format", "json"}));
   EXPECT_EQ(simulated["energy_mj"], front[0]["metrics"]["energy_mj"]);
   // The end of the front is the best design known.
   EXPECT_EQ(result["best"]["source"], "searched");
@@ -82,10 +75,10 @@ TEST(ParetoSearch, OnTheSimulatorGivesAFrontThatSimulatesToWhatItSays) {
   EXPECT_NE(page.find("trade-off-1-2"), std::string::npos);
 
   // The same again simulates nothing and finds the same; a larger reference point counts more volume.
-  EXPECT_EQ(front_of(parse(corbel(command))), front_of(result));
+  EXPECT_EQ(front_of(parse_success(corbel(command))), front_of(result));
   std::vector<std::string> referred = command;
   referred.insert(referred.end(), {"--reference", "1000,1000,1000"});
-  const json larger = parse(corbel(referred));
+  const json larger = parse_success(corbel(referred));
   EXPECT_EQ(larger["pareto"]["reference"], (json{1000, 1000, 1000}));
   EXPECT_EQ(larger["pareto"]["simulated"], 0);
   EXPECT_EQ(larger["pareto"]["front"], front);
@@ -104,8 +97,9 @@ TEST(ParetoSearch, ByAnyStrategyWithOtherMetricsOnSeveralNetworks) {
   const std::string study =
       folder.write("study.yaml", with(study_text, "workload: mobilenet_v2", "workloads: [mobilenet_v2, resnet50]"))
           .string();
-  const json result = parse(corbel(search(study, {"--on", "simulator", "--pareto", "resnet50.latency_ms", "--budget",
-                                                  "150", "--strategy", "evolution", "--format", "json"})));
+  const json result =
+      parse_success(corbel(search(study, {"--on", "simulator", "--pareto", "resnet50.latency_ms", "--budget", "150",
+                                          "--strategy", "evolution", "--format", "json"})));
   const json& found = result["pareto"];
   EXPECT_EQ(found["metrics"], (json{"latency_ms", "resnet50.latency_ms"}));
   EXPECT_EQ(found["method"], "decomposition");
@@ -131,7 +125,7 @@ TEST(ParetoSearch, IsNotShownOnceTheStudyAsksForSomethingElse) {
       {"simulator: edge", "simulator: {name: edge, clock_mhz: 801}"}};
   for (const auto& [old, replacement] : changes) {
     const std::string study = folder.write("study.yaml", study_text).string();
-    parse(corbel(search(study, {"--on", "simulator", "--pareto", "--budget", "60", "--format", "json"})));
+    parse_success(corbel(search(study, {"--on", "simulator", "--pareto", "--budget", "60", "--format", "json"})));
     EXPECT_NE(report().find("Trade-offs"), std::string::npos);
     folder.write("study.yaml", with(study_text, old, replacement));
     EXPECT_EQ(report().find("Trade-offs"), std::string::npos) << replacement;
@@ -143,9 +137,9 @@ TEST(ParetoSearch, OnTheSurrogatePredictsEveryMetric) {
   const std::string study = folder.write("study.yaml", study_text).string();
   const Finished early = corbel(search(study, {"--pareto"}));
   EXPECT_EQ(early.exit_code, 1);
-  const json run = parse(corbel({"run", study, "--format", "json"}));
+  const json run = parse_success(corbel({"run", study, "--format", "json"}));
   EXPECT_TRUE(run["training"]["errors"].contains("energy_mj")) << run["training"]["errors"];
-  const json result = parse(corbel(search(study, {"--pareto", "--budget", "3000", "--format", "json"})));
+  const json result = parse_success(corbel(search(study, {"--pareto", "--budget", "3000", "--format", "json"})));
   const json& found = result["pareto"];
   EXPECT_EQ(found["basis"], "predicted");
   EXPECT_EQ(found["queries"], 3000);
@@ -167,7 +161,7 @@ TEST(ParetoSearch, OnTheSurrogatePredictsEveryMetric) {
   EXPECT_NE(unknown.err.find("pareto:"), std::string::npos) << unknown.err;
   // A new model has not made this front.
   folder.write("study.yaml", with(study_text, "steps: 40", "steps: 41"));
-  const json trained = parse(corbel({"train", study, "--format", "json"}));
+  const json trained = parse_success(corbel({"train", study, "--format", "json"}));
   EXPECT_FALSE(trained.contains("pareto"));
   EXPECT_FALSE(trained["steps"].contains("pareto"));
 }

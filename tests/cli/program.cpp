@@ -1,8 +1,11 @@
 #include "program.hpp"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <nlohmann/json.hpp>
 
 #include "support/temporary_folder.hpp"
 
@@ -44,6 +47,17 @@ Finished corbel(const std::vector<std::string>& arguments) {
 
 pid_t start_corbel(const std::vector<std::string>& arguments) {
   return start(arguments, "/dev/null", "/dev/null");
+}
+
+nlohmann::json parse(const Finished& finished) {
+  nlohmann::json value = nlohmann::json::parse(finished.out, nullptr, /*allow_exceptions=*/false);
+  EXPECT_FALSE(value.is_discarded()) << finished.out << finished.err;
+  return value;
+}
+
+nlohmann::json parse_success(const Finished& finished) {
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  return parse(finished);
 }
 
 }  // namespace corbel::test

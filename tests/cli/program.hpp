@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,11 @@ struct Finished {
 
 /// Runs the program with these arguments and waits.
 Finished corbel(const std::vector<std::string>& arguments);
+
+/// What it printed, as JSON; a failure of the test if that is none.
+nlohmann::json parse(const Finished& finished);
+/// The same of a command that is to succeed.
+nlohmann::json parse_success(const Finished& finished);
 
 /// Starts it without waiting; output is dropped.
 pid_t start_corbel(const std::vector<std::string>& arguments);

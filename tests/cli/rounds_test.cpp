@@ -27,9 +27,8 @@ validate: {designs: 4}
 )";
 
 /// So small a model may have no answer, and then says so.
-json parse(const Finished& finished) {
-  json value = json::parse(finished.out, nullptr, false);
-  EXPECT_FALSE(value.is_discarded()) << finished.out << finished.err;
+json parse_answer(const Finished& finished) {
+  json value = test::parse(finished);
   const bool refuses = value.contains("answer") && value["answer"]["verdict"] == "not answerable";
   EXPECT_EQ(finished.exit_code, refuses ? 3 : 0) << finished.err;
   return value;
@@ -58,7 +57,7 @@ TEST(Rounds, SimulateWhatTheyAreAllowedAndTellOfIt) {
   const std::string study = folder.write("study.yaml", study_text).string();
   ASSERT_EQ(corbel({"sweep", study}).exit_code, 0);
   const Finished finished = corbel(rounds(study, "2", "10"));
-  const json results = parse(finished);
+  const json results = parse_answer(finished);
   EXPECT_NE(finished.err.find("2 rounds of 10 designs: at most 20 simulations in all"), std::string::npos)
       << finished.err;
   EXPECT_EQ(results["rounds"]["queries"], 20);
@@ -71,17 +70,17 @@ TEST(Rounds, SimulateWhatTheyAreAllowedAndTellOfIt) {
           << "the area is known before anything is simulated";
     }
   }
-  EXPECT_EQ(parse(corbel({"inspect", study, "--format", "json"}))["rows"], 320);
+  EXPECT_EQ(parse_answer(corbel({"inspect", study, "--format", "json"}))["rows"], 320);
   EXPECT_NE(read_text(folder / "out/report.html").find("Rounds of learning and simulating"), std::string::npos);
   // Again: all is there. And two more.
-  EXPECT_EQ(found_in(parse(corbel(rounds(study, "2", "10")))), found_in(results));
+  EXPECT_EQ(found_in(parse_answer(corbel(rounds(study, "2", "10")))), found_in(results));
   const Finished table = corbel(rounds(study, "4", "10", {}));
   EXPECT_NE(table.err.find("resuming: 20 of 40 queries are there"), std::string::npos) << table.err;
   for (const char* part : {"4 of 10 designs: 40 of 40 simulations made", "began with 300 rows", "learnt from",
                            "within limits", "best so far", "verdict"}) {
     EXPECT_NE(table.out.find(part), std::string::npos) << part << "\n" << table.out;
   }
-  EXPECT_EQ(parse(corbel({"inspect", study, "--format", "json"}))["rows"], 340);
+  EXPECT_EQ(parse_answer(corbel({"inspect", study, "--format", "json"}))["rows"], 340);
 }
 
 TEST(Rounds, GoOnAfterAKill) {
@@ -97,8 +96,8 @@ TEST(Rounds, GoOnAfterAKill) {
     kill(process, SIGKILL);
     wait_for(process);
   }
-  const json results = parse(corbel(run(study)));
-  EXPECT_EQ(found_in(results), found_in(parse(corbel(run(uninterrupted)))));
+  const json results = parse_answer(corbel(run(study)));
+  EXPECT_EQ(found_in(results), found_in(parse_answer(corbel(run(uninterrupted)))));
   EXPECT_EQ(results["rounds"]["queries"], 60);
   EXPECT_EQ(results["dataset"]["rows"], 360);
   EXPECT_FALSE(results.contains("validation")) << "the budget is spent";
@@ -109,7 +108,7 @@ TEST(Rounds, MayStandInTheStudy) {
   std::string text = study_text;
   text.replace(text.find("proposals: 12"), 13, "proposals: 12, rounds: 1, simulate: 5");
   const std::string study = folder.write("study.yaml", text).string();
-  const json results = parse(corbel({"run", study, "--format", "json"}));
+  const json results = parse_answer(corbel({"run", study, "--format", "json"}));
   EXPECT_EQ(results["rounds"]["queries"], 5);
   EXPECT_EQ(results["dataset"]["rows"], 305);
   // Of another question nothing of it is kept.

@@ -38,12 +38,6 @@ search: {method: scan, proposals: 20}
 )";
 constexpr std::uint64_t space_size = 4 * 4 * 4 * 3 * 4 * 4 * 3 * 6;
 
-json parse(const Finished& finished) {
-  json value = json::parse(finished.out, nullptr, false);
-  EXPECT_FALSE(value.is_discarded()) << finished.out << finished.err;
-  return value;
-}
-
 /// A study that was trained, and its search.
 class ScanStudy : public testing::Test {
  protected:

@@ -13,12 +13,14 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/monitor.hpp"
+#include "support/stopping_monitor.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel {
 namespace {
 
 using nlohmann::json;
+using test::StoppingMonitor;
 using test::TemporaryFolder;
 
 /// 1,000 designs; the least latency is 10 ms at (7, 2, 5), one more for every step away. Odd `c` below 3 are
@@ -215,18 +217,6 @@ TEST(Experiment, ThreadsChangeNothing) {
   EXPECT_EQ(run(steps(), one), run(steps(), four));
 }
 
-/// Stops after so many reports of progress.
-class Impatient : public Monitor {
- public:
-  explicit Impatient(int reports) : left_(reports) {}
-  void progress(std::string_view, std::uint64_t, std::uint64_t, std::string_view) override { --left_; }
-  void message(std::string_view) override {}
-  bool stop_requested() const override { return left_ < 0; }
-
- private:
-  std::atomic<int> left_;
-};
-
 TEST(Experiment, GoesOnAfterAnInterruption) {
   const TemporaryFolder folder;
   const json whole = run(steps(), options(folder.path() / "whole", "firefly,evolution"));
@@ -234,7 +224,7 @@ TEST(Experiment, GoesOnAfterAnInterruption) {
   std::atomic<int> runs = 0;
   int interruptions = 0;
   while (true) {
-    Impatient monitor(25);
+    StoppingMonitor monitor(25);
     try {
       EXPECT_EQ(timeless(run_experiment(steps(&runs), cut, monitor)), whole);
       break;

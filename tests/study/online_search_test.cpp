@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -12,12 +11,14 @@
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/study_keys.hpp"
 #include "corbel/study/study_trials.hpp"
+#include "support/stopping_monitor.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel {
 namespace {
 
 using nlohmann::json;
+using test::StoppingMonitor;
 
 /// Cost (a − 13)² + (b − 31)² + 1, area a + b; does not compile where a = b. Counts what it runs.
 class Bowl final : public Simulator {
@@ -70,20 +71,6 @@ class Bowl final : public Simulator {
   std::vector<MetricInfo> metrics_ = {{"cost_ms", "", true}, {"area_mm2", "", false}};
   mutable std::mutex mutex_;
   mutable std::map<std::pair<double, double>, int> runs_;
-};
-
-/// Stops after so many progress reports.
-class StoppingMonitor final : public Monitor {
- public:
-  explicit StoppingMonitor(int after = 1 << 30) : after_(after) {}
-  void progress(std::string_view, std::uint64_t, std::uint64_t, std::string_view) override { ++reports_; }
-  void message(std::string_view text) override { messages.emplace_back(text); }
-  bool stop_requested() const override { return reports_ >= after_; }
-  std::vector<std::string> messages;
-
- private:
-  int after_;
-  std::atomic<int> reports_ = 0;
 };
 
 class OnlineSearch : public testing::Test {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -16,12 +15,14 @@
 #include "corbel/search/pareto.hpp"
 #include "corbel/study/study_keys.hpp"
 #include "corbel/study/study_trials.hpp"
+#include "support/stopping_monitor.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel {
 namespace {
 
 using nlohmann::json;
+using test::StoppingMonitor;
 
 /// Faster with a and b, of which a costs energy and both cost area; does not compile where a = b. Counts what it runs.
 class Trade final : public Simulator {
@@ -64,20 +65,6 @@ class Trade final : public Simulator {
   std::vector<MetricInfo> metrics_ = {{"latency_ms", "", true}, {"energy_mj", "", true}, {"area_mm2", "", false}};
   mutable std::mutex mutex_;
   mutable std::map<std::pair<double, double>, int> runs_;
-};
-
-/// Stops after so many progress reports.
-class StoppingMonitor final : public Monitor {
- public:
-  explicit StoppingMonitor(int after = 1 << 30) : after_(after) {}
-  void progress(std::string_view, std::uint64_t, std::uint64_t, std::string_view) override { ++reports_; }
-  void message(std::string_view text) override { messages.emplace_back(text); }
-  bool stop_requested() const override { return reports_ >= after_; }
-  std::vector<std::string> messages;
-
- private:
-  int after_;
-  std::atomic<int> reports_ = 0;
 };
 
 class ParetoOfAStudy : public testing::Test {

@@ -1,7 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <functional>
 #include <limits>
 #include <map>
@@ -13,12 +12,14 @@
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "corbel/study/study_trials.hpp"
+#include "support/stopping_monitor.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel {
 namespace {
 
 using nlohmann::json;
+using test::StoppingMonitor;
 
 /// Cost (a − 5)² + (b − 9)² + 1, area a + b; does not compile where a = b. Counts what it runs.
 class Bowl final : public Simulator {
@@ -61,20 +62,6 @@ class Bowl final : public Simulator {
   std::vector<MetricInfo> metrics_ = {{"cost_ms", "", true}, {"area_mm2", "", false}};
   mutable std::mutex mutex_;
   mutable std::map<std::pair<double, double>, int> runs_;
-};
-
-/// Stops after so many progress reports.
-class StoppingMonitor final : public Monitor {
- public:
-  explicit StoppingMonitor(int after = 1 << 30) : after_(after) {}
-  void progress(std::string_view, std::uint64_t, std::uint64_t, std::string_view) override { ++reports_; }
-  void message(std::string_view text) override { messages.emplace_back(text); }
-  bool stop_requested() const override { return reports_ >= after_; }
-  std::vector<std::string> messages;
-
- private:
-  int after_;
-  std::atomic<int> reports_ = 0;
 };
 
 class RoundsOfAStudy : public testing::Test {
