@@ -22,17 +22,17 @@ TEST(ChooseCandidate, TakesTheFirstThatCannotBeToldFromTheBest) {
   const double none = std::numeric_limits<double>::quiet_NaN();
   // σ(τ) of 7 rows is 0.317: half of it is a score.
   const std::vector<CandidateScore> close = {{0.65, 1}, {0.79, 1}, {0.8, none}};
-  EXPECT_EQ(choose_candidate(close, 7, false), 0U);
-  EXPECT_EQ(choose_candidate(close, 100, false), 1U) << "of 100 rows it is 0.034";
-  EXPECT_EQ(choose_candidate(close, 30'000, false), 2U);
-  EXPECT_EQ(choose_candidate(close, 7, true), 2U) << "the published criterion";
-  EXPECT_EQ(choose_candidate(close, 0, false), 0U) << "with nothing to compare by";
+  EXPECT_EQ(choose_candidate(close, {7}, false), 0U);
+  EXPECT_EQ(choose_candidate(close, {100}, false), 1U) << "of 100 rows it is 0.034";
+  EXPECT_EQ(choose_candidate(close, {30'000}, false), 2U);
+  EXPECT_EQ(choose_candidate(close, {7}, true), 2U) << "the published criterion";
+  EXPECT_EQ(choose_candidate(close, {0}, false), 0U) << "with nothing to compare by";
   // Where the best keeps few infeasible designs out, its error weighs as little as its rank correlation.
-  EXPECT_EQ(choose_candidate(std::vector<CandidateScore>{{0.65, 1}, {0.8, 0.5}}, 7, false), 1U);
+  EXPECT_EQ(choose_candidate(std::vector<CandidateScore>{{0.65, 1}, {0.8, 0.5}}, {7}, false), 1U);
   const std::vector<CandidateScore> diverged = {{0.9, 1, true}, {0.2, 1}, {0.21, 1}};
-  EXPECT_EQ(choose_candidate(diverged, 7, false), 1U);
-  EXPECT_EQ(choose_candidate(diverged, 0, false), 1U);
-  EXPECT_EQ(choose_candidate(std::vector<CandidateScore>{{0.9, 1, true}, {0.2, 1, true}}, 7, false), 0U);
+  EXPECT_EQ(choose_candidate(diverged, {7}, false), 1U);
+  EXPECT_EQ(choose_candidate(diverged, {0}, false), 1U);
+  EXPECT_EQ(choose_candidate(std::vector<CandidateScore>{{0.9, 1, true}, {0.2, 1, true}}, {7}, false), 0U);
 }
 
 TEST(Kendall, IsTauB) {

@@ -6,10 +6,12 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
+#include "corbel/scorer/context_range.hpp"
 #include "corbel/scorer/member.hpp"
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/scorer/transform.hpp"
@@ -84,6 +86,7 @@ struct Model::Data {
   std::vector<std::string> metrics;
   std::vector<MetricTransform> transforms;
   float context_scale = 1;
+  std::optional<ContextRange> context_range;  // of a model of several workloads
   std::vector<std::unique_ptr<Member>> members;
   std::vector<std::vector<float>> gates;  // per member [gate_width × context_size]
   std::optional<Trees> trees;
@@ -156,6 +159,13 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
     }
     data->context_scale = metadata.at("context_scale").get<float>();
     if (!std::isfinite(data->context_scale)) throw Error(ErrorCode::corrupt, "the context's scale is not finite");
+    if (metadata.contains("context_range")) {
+      data->context_range = ContextRange::from_json(metadata.at("context_range"));
+      if (data->context_range->size() != static_cast<std::size_t>(data->spec.context_size)) {
+        throw Error(ErrorCode::corrupt, fmt::format("the range of {} numbers for a context of {}",
+                                                    data->context_range->size(), data->spec.context_size));
+      }
+    }
     const std::int64_t members = whole_number_in(metadata, "members", 1, 64);
     require_workspace(data->spec, data->space);
 
@@ -224,6 +234,14 @@ std::vector<float> Model::Data::gate(std::size_t member, std::span<const float> 
   if (context.empty()) return {};
   const std::vector<float>& weights = gates[member];
   std::vector<float> factors(weights.size() / context.size());
+  if (context_range) {
+    const std::vector<float> inputs = context_range->inputs(context);
+    for (std::size_t w = 0; w < factors.size(); ++w) {
+      const float* row = weights.data() + w * inputs.size();
+      factors[w] = std::inner_product(inputs.begin(), inputs.end(), row, 1.0F);
+    }
+    return factors;
+  }
   for (std::size_t w = 0; w < factors.size(); ++w) {
     float sum = 0;
     for (std::size_t c = 0; c < context.size(); ++c) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "corbel/base/error.hpp"
@@ -27,6 +29,44 @@ ModelPredictor::ModelPredictor(Model model, std::vector<float> context) : model_
                 "train again: `corbel train STUDY`");
   }
   context_ = std::move(context);
+  const nlohmann::json& metadata = model_.metadata();
+  if (!metadata.contains("workloads")) return;
+  try {
+    for (const nlohmann::json& workload : metadata.at("workloads")) {
+      if (workload.at("rows").get<double>() > 0) others_.push_back(workload.at("context").get<std::vector<float>>());
+    }
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::corrupt, "the model's list of workloads lacks a field or has one of the wrong kind",
+                "the file is damaged: copy it again or train again");
+  }
+  const bool sizes_agree = std::all_of(
+      others_.begin(), others_.end(), [&](const std::vector<float>& other) { return other.size() == context_.size(); });
+  if (!sizes_agree) {
+    throw Error(ErrorCode::corrupt, "the model's workloads have contexts of different sizes",
+                "the file is damaged: copy it again or train again");
+  }
+  if (std::find(others_.begin(), others_.end(), context_) != others_.end()) others_.clear();
+}
+
+template <class Predict>
+Predictions ModelPredictor::least_feasible(Predict&& predict) const {
+  Predictions predictions = predict(context_);
+  for (std::size_t k = 0; k < others_.size(); ++k) {
+    const Predictions other = predict(others_[k]);
+    for (std::size_t i = 0; i < other.feasibility.size(); ++i) {
+      double& feasibility = predictions.feasibility[i];
+      feasibility = k == 0 ? other.feasibility[i] : std::min(feasibility, other.feasibility[i]);
+    }
+  }
+  return predictions;
+}
+
+Predictions ModelPredictor::predict(std::span<const Design> designs) const {
+  return least_feasible([&](const std::vector<float>& context) { return model_.predict(designs, context); });
+}
+
+Predictions ModelPredictor::predict_range(DesignId first, std::size_t n) const {
+  return least_feasible([&](const std::vector<float>& context) { return model_.predict_range(first, n, context); });
 }
 
 }  // namespace corbel

@@ -21,22 +21,30 @@ class Predictor {
   virtual Predictions predict_range(DesignId first, std::size_t n) const;
 };
 
-/// A trained model, for one workload.
+/// A trained model, for one workload. Where the model has learnt from several workloads and this is none of them, a
+/// design is as feasible as on the workload where it is least so: what a workload without rows cannot run is not known,
+/// and what fails on one that is known is no good guess.
 class ModelPredictor final : public Predictor {
  public:
   /// @param context  of the workload; ignored by a model that wants none
-  /// @throws Error{mismatch} if the model wants a context of another size
+  /// @throws Error{mismatch} if the model wants a context of another size; Error{corrupt} for a model that lists its
+  ///         workloads wrongly
   ModelPredictor(Model model, std::vector<float> context);
   const DesignSpace& space() const override { return model_.space(); }
   const std::vector<std::string>& metrics() const override { return model_.metrics(); }
-  Predictions predict(std::span<const Design> designs) const override { return model_.predict(designs, context_); }
-  Predictions predict_range(DesignId first, std::size_t n) const override {
-    return model_.predict_range(first, n, context_);
-  }
+  Predictions predict(std::span<const Design> designs) const override;
+  Predictions predict_range(DesignId first, std::size_t n) const override;
+  /// Whether the model has learnt from no row of this workload, but from those of others whose contexts it can tell
+  /// from it.
+  bool is_zero_shot() const { return !others_.empty(); }
 
  private:
+  template <class Predict>
+  Predictions least_feasible(Predict&& predict) const;
+
   Model model_;
   std::vector<float> context_;
+  std::vector<std::vector<float>> others_;  // contexts of the known workloads, if this is none of them
 };
 
 }  // namespace corbel

@@ -10,13 +10,17 @@ namespace corbel {
 
 /// Boosted trees of the normalised objective, beside the networks of a model.
 struct Forest {
-  double share = 0;  ///< of the trees in the predicted objective; 0: there are none
-  TensorMap tensors;
+  double share = 0;   ///< of the trees in the predicted objective; 0: there are none
+  TensorMap tensors;  ///< for workload 0
 
-  /// Learns from the rows that are fitted. Deterministic for a seed.
+  /// The same trees, for the other workloads.
+  TensorMap others;
+
+  /// Learns from the rows that are fitted, of all workloads alike. Where some of several workloads' are the target's,
+  /// the trees may ask whether a row is, and are written down with that question answered. Deterministic for a seed.
   static Forest fit(const DesignSpace& space, const TrainingData& data, double share, std::uint64_t seed);
   /// Into what a model file holds.
-  void add_to(nlohmann::json& metadata, TensorMap& all) const;
+  void add_to(nlohmann::json& metadata, TensorMap& all, std::uint32_t workload = 0) const;
 };
 
 }  // namespace corbel

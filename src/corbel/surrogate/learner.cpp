@@ -37,6 +37,12 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
   return count;
 }
 
+// [n]
+Tensor numbers_of(std::span<const std::uint32_t> workloads, std::size_t n) {
+  if (workloads.empty()) return torch::zeros({static_cast<std::int64_t>(n)}, torch::kLong);
+  return torch::tensor(std::vector<std::int64_t>(workloads.begin(), workloads.end()));
+}
+
 constexpr std::uint64_t weights_stream = 1;
 constexpr std::uint64_t dropout_stream = 2;
 
@@ -48,7 +54,8 @@ struct Learner::Data {
   double dropout;
   std::uint64_t seed;
   std::uint64_t steps = 0;
-  Tensor context;  // [context_size], scaled
+  Tensor context;   // [context_size], scaled; of one workload
+  Tensor contexts;  // [workloads, context_size], inputs of the gate; of several, and then `context` is not there
   std::vector<InputColumns> columns;
   std::int64_t input_width = 0;
   std::vector<Slot> slots;
@@ -62,11 +69,13 @@ struct Learner::Data {
   Data(DesignSpace its_space, NetworkSpec its_spec, double its_dropout, std::uint64_t its_seed)
       : space(std::move(its_space)), spec(std::move(its_spec)), dropout(its_dropout), seed(its_seed) {}
 
+  void start(std::string_view optimizer_name);
   void lay_out();
   void initialise();
   Tensor input(std::span<const Design> designs) const;
   void write_input(std::size_t parameter, std::uint32_t index, float* row) const;
-  Tensor forward(const Tensor& input, bool training);
+  Tensor gated(const Tensor& x, const Tensor& workloads) const;
+  Tensor forward(const Tensor& input, const Tensor& workloads, bool training);
   Tensor embedded(const Tensor& input) const;
   Tensor tokens(const Tensor& input, bool training);
   Tensor states(const Tensor& input) const;
@@ -76,6 +85,12 @@ struct Learner::Data {
   Tensor loss(const Batch& batch, const LossOptions& options, bool training, Losses& values);
   const Tensor& weight(std::string_view name) const { return weights.find(name)->second; }
 };
+
+void Learner::Data::start(std::string_view optimizer_name) {
+  lay_out();
+  optimizer.emplace(optimizer_name, flat.numel());
+  initialise();
+}
 
 void Learner::Data::lay_out() {
   for (const Parameter& parameter : space.parameters()) {
@@ -141,6 +156,8 @@ void Learner::Data::initialise() {
           }
         }
       }
+    } else if (slot.name == "gate" && contexts.defined()) {
+      // Zero: every factor starts as 1, on every workload.
     } else if (slot.name == "gate") {
       // Starts as the identity for this context: every factor is 1.
       const double squares = context.dot(context).item<double>();
@@ -269,13 +286,19 @@ Tensor Learner::Data::head(Tensor x, std::int64_t expert) const {
   return dense(x, weight(name + ".weight"), weight(name + ".bias"));
 }
 
-Tensor Learner::Data::forward(const Tensor& input, bool training) {
-  const auto gated = [&](const Tensor& x) { return spec.context_size > 0 ? x * (weight("gate") * context).sum(1) : x; };
+Tensor Learner::Data::gated(const Tensor& x, const Tensor& workloads) const {
+  if (spec.context_size == 0) return x;
+  if (!contexts.defined()) return x * (weight("gate") * context).sum(1);
+  return x * (1 + at::matmul(contexts, weight("gate").t())).index_select(0, workloads);
+}
+
+// @param workloads  [n]
+Tensor Learner::Data::forward(const Tensor& input, const Tensor& workloads, bool training) {
   Tensor x;
   if (spec.kind == NetworkKind::mlp) {
-    x = activated(gated(dense(input, weight("input.weight"), weight("input.bias"))));
+    x = activated(gated(dense(input, weight("input.weight"), weight("input.bias")), workloads));
   } else {
-    x = gated((spec.kind == NetworkKind::lstm ? states(input) : tokens(input, training)).flatten(1));
+    x = gated((spec.kind == NetworkKind::lstm ? states(input) : tokens(input, training)).flatten(1), workloads);
   }
   if (spec.experts == 1) return head(x, 0);
   const Tensor votes = torch::softmax(dense(x, weight("vote.weight"), weight("vote.bias")), 1);
@@ -291,7 +314,10 @@ Tensor Learner::Data::loss(const Batch& batch, const LossOptions& options, bool 
   std::vector<Design> all = batch.feasible;
   all.insert(all.end(), batch.infeasible.begin(), batch.infeasible.end());
   all.insert(all.end(), batch.negatives.begin(), batch.negatives.end());
-  return total_loss(forward(input(all), training), batch, spec, options, dual.value(), values);
+  const Tensor workloads = torch::cat({numbers_of(batch.feasible_workloads, batch.feasible.size()),
+                                       numbers_of(batch.infeasible_workloads, batch.infeasible.size()),
+                                       numbers_of(batch.negative_workloads, batch.negatives.size())});
+  return total_loss(forward(input(all), workloads, training), batch, spec, options, dual.value(), values);
 }
 
 Learner::SingleThread::SingleThread() {
@@ -310,9 +336,17 @@ Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<
   std::vector<float> scaled;
   for (const float value : context) scaled.push_back(std::asinh(value) * static_cast<float>(scale));
   data_->context = torch::tensor(scaled);
-  data_->lay_out();
-  data_->optimizer.emplace(optimizer, data_->flat.numel());
-  data_->initialise();
+  data_->start(optimizer);
+}
+
+Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const std::vector<float>> contexts,
+                 const ContextRange& range, std::uint64_t seed, std::string_view optimizer)
+    : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout, seed)) {
+  torch::NoGradGuard no_gradient;
+  std::vector<Tensor> inputs;
+  for (const std::vector<float>& context : contexts) inputs.push_back(torch::tensor(range.inputs(context)));
+  data_->contexts = torch::stack(inputs);
+  data_->start(optimizer);
 }
 Learner::~Learner() = default;
 Learner::Learner(Learner&&) noexcept = default;
@@ -342,12 +376,12 @@ Losses Learner::step(const Batch& batch, const LossOptions& options, double lear
   return values;
 }
 
-std::vector<float> Learner::outputs(std::span<const Design> designs) {
+std::vector<float> Learner::outputs(std::span<const Design> designs, std::span<const std::uint32_t> workloads) {
   torch::NoGradGuard no_gradient;
-  return to_stored(data_->forward(data_->input(designs), false)).values;
+  return to_stored(data_->forward(data_->input(designs), numbers_of(workloads, designs.size()), false)).values;
 }
 
-std::vector<Design> Learner::descend(std::span<const Design> starts, std::uint64_t seed) {
+std::vector<Design> Learner::descend(std::span<const Design> starts, std::uint64_t seed, std::uint32_t workload) {
   // Enough to leave the start: a logit moves by the rate per step where it matters as much as the others.
   constexpr int steps = 20;
   constexpr double rate = 0.5;
@@ -361,11 +395,14 @@ std::vector<Design> Learner::descend(std::span<const Design> starts, std::uint64
   }
   inputs = inputs.t().contiguous();
   const Tensor no_bias = torch::zeros({data_->input_width});
+  const Tensor workloads =
+      torch::full({static_cast<std::int64_t>(starts.size())}, std::int64_t{workload}, torch::kLong);
   Rng noise(seed);
   Tensor logits = relaxation.around(starts, noise);
   for (int step = 0; step < steps; ++step) {
     logits = logits.detach().requires_grad_(true);
-    const Tensor f = data_->forward(dense(relaxation.probabilities(logits), inputs, no_bias), false).select(1, 0);
+    const Tensor input = dense(relaxation.probabilities(logits), inputs, no_bias);
+    const Tensor f = data_->forward(input, workloads, false).select(1, 0);
     // Rows do not meet in the sum, so that each has its own gradient.
     const Tensor gradient = torch::nan_to_num(torch::autograd::grad({f.sum()}, {logits})[0]);
     const Tensor size = gradient.square().mean(1, true).sqrt().clamp_min(1e-12);

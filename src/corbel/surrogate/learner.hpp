@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "corbel/scorer/context_range.hpp"
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/scorer/safetensors.hpp"
 #include "corbel/surrogate/losses.hpp"
@@ -18,6 +19,8 @@ namespace corbel {
 struct Batch {
   std::vector<Design> feasible, infeasible, negatives;
   std::vector<float> feasible_targets, infeasible_targets;
+  /// Number of each design's workload; empty: all are of workload 0.
+  std::vector<std::uint32_t> feasible_workloads = {}, infeasible_workloads = {}, negative_workloads = {};
 };
 
 /// One network in training, on LibTorch. Not thread-safe, but several may train at once, each in its own thread.
@@ -28,6 +31,10 @@ class Learner {
   /// @param optimizer  "adam", "sgd" or "rmsprop"
   Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context, std::uint64_t seed,
           std::string_view optimizer = "adam");
+  /// For several workloads: the gate of each row is that of its workload's context, and starts at 1.
+  /// @param contexts  [workloads][spec.context_size]
+  Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const std::vector<float>> contexts,
+          const ContextRange& range, std::uint64_t seed, std::string_view optimizer = "adam");
   ~Learner();
   Learner(Learner&&) noexcept;
 
@@ -46,13 +53,14 @@ class Learner {
   /// One step of the optimizer.
   Losses step(const Batch& batch, const LossOptions& options, double learning_rate);
   /// Raw outputs [n × outputs], without dropout.
-  std::vector<float> outputs(std::span<const Design> designs);
+  /// @param workloads  [n], or empty: all are of workload 0
+  std::vector<float> outputs(std::span<const Design> designs, std::span<const std::uint32_t> workloads = {});
 
   /// What gradient descent on f comes to from each design, each parameter relaxed to a distribution over its values and
   /// rounded in the end. Each design moves by its own gradient; parameters() stay as they are. Deterministic for a
   /// seed.
   /// @return [n]; may be any design of the space
-  std::vector<Design> descend(std::span<const Design> starts, std::uint64_t seed);
+  std::vector<Design> descend(std::span<const Design> starts, std::uint64_t seed, std::uint32_t workload = 0);
 
   std::uint64_t steps_done() const;
   /// All parameters as one vector.

@@ -14,14 +14,21 @@ Tensor masked_mean(const Tensor& values, const Tensor& mask) {
 // Rows that are compared with each other: beyond that pairs cost more than the network.
 constexpr std::int64_t most_compared = 512;
 
-// log(1 + exp(f_i − f_j)) over the pairs whose true order is y_i < y_j: RankNet (Burges et al. 2005), eq. 3.
-Tensor ranking_loss(const Tensor& f, const Tensor& target) {
+// log(1 + exp(f_i − f_j)) over the pairs whose true order is y_i < y_j: RankNet (Burges et al. 2005), eq. 3. Pairs are
+// of one workload: between two of them nobody has to choose.
+Tensor ranking_loss(const Tensor& f, const Tensor& target, const std::vector<std::uint32_t>& workloads) {
+  const Tensor workload = torch::tensor(std::vector<std::int64_t>(workloads.begin(), workloads.end()));
   Tensor sum = torch::zeros({}), pairs = torch::zeros({});
   for (std::int64_t first = 0; first < f.size(0); first += most_compared) {
     const std::int64_t count = std::min(most_compared, f.size(0) - first);
     const Tensor of = f.narrow(0, first, count), y = target.narrow(0, first, count);
     // A comparison with NaN is false: rows without the objective are in no pair.
-    const Tensor ordered = (y.unsqueeze(1) < y.unsqueeze(0)).to(torch::kFloat);
+    Tensor is_pair = y.unsqueeze(1) < y.unsqueeze(0);
+    if (!workloads.empty()) {
+      const Tensor its = workload.narrow(0, first, count);
+      is_pair = is_pair.logical_and(its.unsqueeze(1) == its.unsqueeze(0));
+    }
+    const Tensor ordered = is_pair.to(torch::kFloat);
     sum = sum + (torch::softplus(of.unsqueeze(1) - of.unsqueeze(0)) * ordered).sum();
     pairs = pairs + ordered.sum();
   }
@@ -68,7 +75,8 @@ Tensor total_loss(const Tensor& out, const Batch& batch, const NetworkSpec& spec
   if (options.squared_error) add(masked_mean(error.select(1, 0), known.select(1, 0)), 1, values.feasible);
   const Tensor feasible_target = target.select(1, 0).narrow(0, 0, feasible).contiguous();
   if (options.ranking > 0)
-    add(ranking_loss(f.narrow(0, 0, feasible), feasible_target), options.ranking, values.ranking);
+    add(ranking_loss(f.narrow(0, 0, feasible), feasible_target, batch.feasible_workloads), options.ranking,
+        values.ranking);
   if (spec.metrics > 1) {
     const std::int64_t others = spec.metrics - 1;
     add(masked_mean(error.narrow(1, 1, others), known.narrow(1, 1, others)), 1, values.metrics);

@@ -56,8 +56,18 @@ double learning_rate_at(const TrainingOptions& options, std::uint64_t step, doub
 }
 
 // Balanced batches show as many feasible as infeasible designs; this turns the logit back to the log's own shares.
-double prior_shift(const TrainingData& data) {
-  return std::log((static_cast<double>(data.feasible.size()) + 1) / (static_cast<double>(data.infeasible.size()) + 1));
+double prior_shift(const WorkloadSampler& feasible, const WorkloadSampler& infeasible) {
+  return std::log((feasible.weight() + 1) / (infeasible.weight() + 1));
+}
+
+Learner learner_of(const RunSettings& settings) {
+  const WorkloadContexts& contexts = settings.contexts;
+  if (contexts.range) {
+    return Learner(settings.domain.space, settings.spec, settings.options.dropout, contexts.of, *contexts.range,
+                   settings.seed, settings.options.optimizer);
+  }
+  return Learner(settings.domain.space, settings.spec, settings.options.dropout, contexts.of.front(), settings.seed,
+                 settings.options.optimizer);
 }
 
 class Run {
@@ -65,10 +75,10 @@ class Run {
   Run(const RunSettings& settings, RunProgress& progress)
       : settings_(settings),
         progress_(progress),
-        learner_(settings.domain.space, settings.spec, settings.options.dropout, settings.context, settings.seed,
-                 settings.options.optimizer),
-        feasible_(settings.data.feasible, settings.seed, feasible_stream),
-        infeasible_(settings.data.infeasible, settings.seed, infeasible_stream) {
+        learner_(learner_of(settings)),
+        feasible_(settings.data, settings.data.feasible, settings.seed, feasible_stream),
+        infeasible_(settings.data, settings.data.infeasible, settings.seed, infeasible_stream),
+        negatives_(settings.contexts.of.size()) {
     loss_.weights = settings.weights;
     loss_.infeasible_level = settings.data.infeasible_level;
     loss_.negative_level = settings.data.negative_level;
@@ -76,8 +86,11 @@ class Run {
     loss_.squared_error = settings.options.regression == "squared";
     loss_.ranking = settings.options.ranking;
     best_ = learner_.parameters();
-    for (const std::size_t row : settings.data.feasible) {
-      logged_feasible_.insert(settings.domain.space.id(settings.data.designs[row]));
+    for (std::uint32_t w = 0; w < settings.contexts.of.size(); ++w) {
+      const std::vector<std::size_t> rows = settings.data.of_workload(settings.data.feasible, w);
+      if (rows.empty()) continue;
+      Taught& taught = taught_.emplace_back(Taught{w, rows, {}});
+      for (const std::size_t row : rows) taught.logged.insert(settings.domain.space.id(settings.data.designs[row]));
     }
   }
 
@@ -109,7 +122,7 @@ class Run {
     progress_.done += settings_.steps - learner_.steps_done();
     // The last step closes an interval, so that without selection this is the network as it stands.
     learner_.set_parameters(best_);
-    learner_.export_tensors("", prior_shift(settings_.data), result_.tensors, objective_map());
+    learner_.export_tensors("", prior_shift(feasible_, infeasible_), result_.tensors, objective_map());
     return std::move(result_);
   }
 
@@ -139,24 +152,27 @@ class Run {
     const std::vector<std::size_t>& feasible = settings_.data.feasible;
     const std::size_t count = std::min(mapped_rows, feasible.size());
     std::vector<Design> designs;
+    std::vector<std::uint32_t> workloads;
     std::vector<float> targets, objective;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = feasible[i * feasible.size() / count];
       designs.push_back(settings_.data.designs[row]);
+      workloads.push_back(settings_.data.workloads[row]);
       targets.push_back(settings_.data.targets[row * settings_.data.metrics.size()]);
     }
-    const std::vector<float> outputs = learner_.outputs(designs);
+    const std::vector<float> outputs = learner_.outputs(designs, workloads);
     const auto width = static_cast<std::size_t>(settings_.spec.outputs());
     for (std::size_t i = 0; i < count; ++i) objective.push_back(outputs[i * width]);
     return fit_affine(objective, targets);
   }
 
-  Model current_model(const Forest& forest) {
+  /// @param workload  that the trees are for
+  Model current_model(const Forest& forest, std::uint32_t workload = 0) {
     TensorMap tensors;
-    learner_.export_tensors("0.", prior_shift(settings_.data), tensors, objective_map());
+    learner_.export_tensors("0.", prior_shift(feasible_, infeasible_), tensors, objective_map());
     nlohmann::json metadata =
-        model_metadata(settings_.domain.space, settings_.data, settings_.spec, settings_.context, 1);
-    forest.add_to(metadata, tensors);
+        model_metadata(settings_.domain.space, settings_.data, settings_.spec, settings_.contexts, 1);
+    forest.add_to(metadata, tensors, workload);
     return Model::from_tensors(std::move(metadata), std::move(tensors));
   }
 
@@ -164,32 +180,37 @@ class Run {
     const auto count = static_cast<std::size_t>(settings_.options.batch);
     const std::size_t metrics = settings_.data.metrics.size();
     Batch batch;
-    const auto draw = [&](RowSampler& sampler, std::vector<Design>& designs, std::vector<float>& targets) {
+    const auto draw = [&](WorkloadSampler& sampler, std::vector<Design>& designs, std::vector<float>& targets,
+                          std::vector<std::uint32_t>& workloads) {
       rows_.clear();
       sampler.sample(step, count, rows_);
       for (const std::size_t row : rows_) {
         designs.push_back(settings_.data.designs[row]);
+        workloads.push_back(settings_.data.workloads[row]);
         const auto first = settings_.data.targets.begin() + static_cast<std::ptrdiff_t>(row * metrics);
         targets.insert(targets.end(), first, first + static_cast<std::ptrdiff_t>(metrics));
       }
     };
-    draw(feasible_, batch.feasible, batch.feasible_targets);
-    draw(infeasible_, batch.infeasible, batch.infeasible_targets);
-    batch.negatives = negatives_of(step);
+    draw(feasible_, batch.feasible, batch.feasible_targets, batch.feasible_workloads);
+    draw(infeasible_, batch.infeasible, batch.infeasible_targets, batch.infeasible_workloads);
+    draw_negatives(step, batch);
     return batch;
   }
 
   void refresh_negatives() {
     if (settings_.weights.alpha == 0) return;
     const std::uint64_t step = learner_.steps_done();
+    const std::uint64_t refresh = step / static_cast<std::uint64_t>(settings_.options.negatives_every);
+    const Taught& taught = taught_[refresh % taught_.size()];
+    const std::vector<float>& context = settings_.contexts.of[taught.workload];
     // What the network wrongly takes for good: the trees are not what the penalty can change.
     const Model model = current_model({});
     std::vector<std::size_t> rows;
-    RowSampler(settings_.data.feasible, settings_.seed, seeds_stream)
-        .sample(step, std::min(drawn_seeds, settings_.data.feasible.size()), rows);
+    RowSampler(taught.feasible, settings_.seed, seeds_stream)
+        .sample(step, std::min(drawn_seeds, taught.feasible.size()), rows);
     std::vector<Design> drawn;
     for (const std::size_t row : rows) drawn.push_back(settings_.data.designs[row]);
-    const Predictions predictions = model.predict(drawn, settings_.context);
+    const Predictions predictions = model.predict(drawn, context);
     std::vector<std::size_t> order(drawn.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -197,35 +218,48 @@ class Run {
     });
     std::vector<Design> seeds;
     for (std::size_t i = 0; i < std::min(kept_seeds, order.size()); ++i) seeds.push_back(drawn[order[i]]);
-    std::vector<Design> found = propose(model, seeds, Rng(settings_.seed, negatives_stream + (step << 8)).next());
+    std::vector<Design> found =
+        propose(model, taught.workload, seeds, Rng(settings_.seed, negatives_stream + (step << 8)).next());
     // A design with a known value has nothing to be pushed away from.
-    keep_new(settings_.domain, logged_feasible_, found);
+    keep_new(settings_.domain, taught.logged, found);
+    std::vector<Design>& negatives = negatives_[taught.workload];
     if (settings_.options.keep_negatives) {
-      add_to_kept(settings_.domain.space, found, most_kept_negatives, negatives_);
+      add_to_kept(settings_.domain.space, found, most_kept_negatives / taught_.size(), negatives);
     } else {
-      negatives_ = std::move(found);
+      negatives = std::move(found);
     }
   }
 
-  std::vector<Design> propose(const Model& model, const std::vector<Design>& seeds, std::uint64_t seed) {
+  std::vector<Design> propose(const Model& model, std::uint32_t workload, const std::vector<Design>& seeds,
+                              std::uint64_t seed) {
     const auto count = static_cast<std::size_t>(settings_.options.batch);
     const std::string& how = settings_.options.negatives;
     if (how == "mutation") return mutate_designs(settings_.domain, seeds, count, seed);
     if (how != "gradient") {
-      return find_negatives(model, settings_.context, settings_.domain, how, seeds, count, seed);
+      return find_negatives(model, settings_.contexts.of[workload], settings_.domain, how, seeds, count, seed);
     }
     std::vector<Design> starts;
     for (std::size_t i = 0; i < count && !seeds.empty(); ++i) starts.push_back(seeds[i % seeds.size()]);
-    return learner_.descend(starts, seed);
+    return learner_.descend(starts, seed, workload);
   }
 
-  std::vector<Design> negatives_of(std::uint64_t step) const {
+  void draw_negatives(std::uint64_t step, Batch& batch) const {
     const auto count = static_cast<std::size_t>(settings_.options.batch);
-    if (negatives_.size() <= count) return negatives_;
+    for (std::uint32_t w = 0; w < negatives_.size(); ++w) {
+      batch.negatives.insert(batch.negatives.end(), negatives_[w].begin(), negatives_[w].end());
+      batch.negative_workloads.insert(batch.negative_workloads.end(), negatives_[w].size(), w);
+    }
+    if (batch.negatives.size() <= count) return;
     Rng rng(settings_.seed, draw_stream + (step << 8));
     std::vector<Design> drawn;
-    for (std::size_t i = 0; i < count; ++i) drawn.push_back(negatives_[rng.below(negatives_.size())]);
-    return drawn;
+    std::vector<std::uint32_t> workloads;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t place = rng.below(batch.negatives.size());
+      drawn.push_back(batch.negatives[place]);
+      workloads.push_back(batch.negative_workloads[place]);
+    }
+    batch.negatives = std::move(drawn);
+    batch.negative_workloads = std::move(workloads);
   }
 
   void add(const Losses& losses) {
@@ -245,8 +279,11 @@ class Run {
     sums_ = {};
     interval_ = 0;
     if (settings_.selects && !settings_.data.withheld_feasible.empty()) {
-      const Evidence evidence = judge(ModelPredictor(current_model(settings_.forest), settings_.context),
-                                      settings_.data, settings_.options.protocol == "paper");
+      const auto predictor_of = [&](std::uint32_t workload) {
+        return std::make_unique<ModelPredictor>(current_model(settings_.forest, workload),
+                                                settings_.contexts.of[workload]);
+      };
+      const Evidence evidence = judge(predictor_of, settings_.data, settings_.options.protocol == "paper");
       point.kendall = evidence.kendall;
       point.infeasible_auc = evidence.infeasible_auc;
       point.score = evidence.score;
@@ -270,7 +307,11 @@ class Run {
   void save() const {
     if (result_.diverged) return;
     nlohmann::json negatives = nlohmann::json::array();
-    for (const Design& design : negatives_) negatives.push_back(settings_.domain.space.id(design));
+    for (const std::vector<Design>& of_workload : negatives_) {
+      nlohmann::json ids = nlohmann::json::array();
+      for (const Design& design : of_workload) ids.push_back(settings_.domain.space.id(design));
+      negatives.push_back(std::move(ids));
+    }
     const nlohmann::json state = {{"key", settings_.key},
                                   {"steps", learner_.steps_done()},
                                   {"sums", TrainingPoint{0, sums_, 0, 0, 0}},
@@ -311,16 +352,19 @@ class Run {
       const Losses sums = state.at("sums").get<TrainingPoint>().losses;
       const auto interval = state.at("interval").get<std::uint64_t>();
       const auto seconds = state.at("seconds").get<double>();
-      std::vector<Design> negatives;
-      for (const nlohmann::json& id : state.at("negatives")) {
-        const auto design = id.get<DesignId>();
-        if (design >= settings_.domain.space.size())
-          throw Error(ErrorCode::corrupt, name + ": a design of another space");
-        negatives.push_back(settings_.domain.space.design(design));
+      std::vector<std::vector<Design>> negatives;
+      for (const nlohmann::json& ids : state.at("negatives")) {
+        negatives.emplace_back();
+        for (const auto design : ids.get<std::vector<DesignId>>()) {
+          if (design >= settings_.domain.space.size())
+            throw Error(ErrorCode::corrupt, name + ": a design of another space");
+          negatives.back().push_back(settings_.domain.space.design(design));
+        }
       }
       const auto note = state.at("note").get<std::string>();
       const auto best = file.tensors.find("best");
-      if (steps > settings_.steps || best == file.tensors.end() || (best->second.values.size() != best_.size())) {
+      if (steps > settings_.steps || best == file.tensors.end() || best->second.values.size() != best_.size() ||
+          negatives.size() != negatives_.size()) {
         throw Error(ErrorCode::corrupt, name + ": does not fit this training");
       }
       learner_.load(file.tensors, steps);
@@ -342,13 +386,19 @@ class Run {
   RunProgress& progress_;
   Learner learner_;
   Learner::SingleThread single_thread_;
-  RowSampler feasible_, infeasible_;
+  WorkloadSampler feasible_, infeasible_;
   LossOptions loss_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   double seconds_before_ = 0;  // what was trained before an interruption
-  std::unordered_set<DesignId> logged_feasible_;
+  // A workload with fitted feasible rows.
+  struct Taught {
+    std::uint32_t workload;
+    std::vector<std::size_t> feasible;  // rows
+    std::unordered_set<DesignId> logged;
+  };
+  std::vector<Taught> taught_;
   std::vector<std::size_t> rows_;
-  std::vector<Design> negatives_;
+  std::vector<std::vector<Design>> negatives_;  // [workloads]
   Losses sums_;
   std::uint64_t interval_ = 0;
   std::vector<float> best_;  // what to fall back on: of the best checkpoint, before any the initial ones
@@ -379,17 +429,19 @@ void from_json(const nlohmann::json& json, TrainingPoint& point) {
 }
 
 nlohmann::json model_metadata(const DesignSpace& space, const TrainingData& data, const NetworkSpec& spec,
-                              const std::vector<float>& context, std::int64_t members) {
+                              const WorkloadContexts& contexts, std::int64_t members) {
   nlohmann::json transforms = nlohmann::json::array();
   for (const MetricTransform& transform : data.transforms) transforms.push_back(to_json(transform));
-  return {{"version", model_version},
-          {"space", space.to_json()},
-          {"space_fingerprint", space.fingerprint()},
-          {"metrics", data.metrics},
-          {"transforms", std::move(transforms)},
-          {"network", to_json(spec)},
-          {"context_scale", Learner::context_scale(context)},
-          {"members", members}};
+  nlohmann::json metadata = {{"version", model_version},
+                             {"space", space.to_json()},
+                             {"space_fingerprint", space.fingerprint()},
+                             {"metrics", data.metrics},
+                             {"transforms", std::move(transforms)},
+                             {"network", to_json(spec)},
+                             {"context_scale", contexts.range ? 1.0 : Learner::context_scale(contexts.of.front())},
+                             {"members", members}};
+  if (contexts.range) metadata["context_range"] = *contexts.range;
+  return metadata;
 }
 
 }  // namespace corbel

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "corbel/scorer/context_range.hpp"
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/scorer/safetensors.hpp"
 #include "corbel/search/strategy.hpp"
@@ -18,13 +20,19 @@
 
 namespace corbel {
 
+/// The contexts of a training's workloads.
+struct WorkloadContexts {
+  std::vector<std::vector<float>> of;  ///< [workloads]; empty vectors where the network has no gate
+  std::optional<ContextRange> range;   ///< where there are several workloads with a context
+};
+
 /// One network to train: a candidate of the grid, or a member of the final ensemble.
 struct RunSettings {
   const TrainingOptions& options;
   const TrainingData& data;
   const SearchDomain& domain;
   const NetworkSpec& spec;
-  const std::vector<float>& context;
+  const WorkloadContexts& contexts;
   const Forest& forest;  ///< beside the network where it is judged
   Conservatism weights;
   std::uint64_t seed;
@@ -72,6 +80,6 @@ RunResult run_training(const RunSettings& settings, RunProgress& progress);
 
 /// What a model file says besides its tensors, as far as a model needs it to run.
 nlohmann::json model_metadata(const DesignSpace& space, const TrainingData& data, const NetworkSpec& spec,
-                              const std::vector<float>& context, std::int64_t members);
+                              const WorkloadContexts& contexts, std::int64_t members);
 
 }  // namespace corbel

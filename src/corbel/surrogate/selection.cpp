@@ -20,6 +20,18 @@ std::vector<Design> designs_of(const TrainingData& data, std::span<const std::si
   return designs;
 }
 
+// A predictor of someone else's.
+class Borrowed final : public Predictor {
+ public:
+  explicit Borrowed(const Predictor& predictor) : predictor_(predictor) {}
+  const DesignSpace& space() const override { return predictor_.space(); }
+  const std::vector<std::string>& metrics() const override { return predictor_.metrics(); }
+  Predictions predict(std::span<const Design> designs) const override { return predictor_.predict(designs); }
+
+ private:
+  const Predictor& predictor_;
+};
+
 std::vector<Score> ranked_scores(const Predictions& predictions, std::size_t metrics) {
   std::vector<Score> scores(predictions.feasibility.size());
   for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -84,26 +96,37 @@ double ranking_auc(std::span<const Score> good, std::span<const Score> bad) {
   return won / (static_cast<double>(good.size()) * static_cast<double>(bad.size()));
 }
 
-Evidence judge(const Predictor& predictor, const TrainingData& data, bool by_kendall_alone) {
-  const std::size_t metrics = predictor.metrics().size();
-  const Predictions feasible = predictor.predict(designs_of(data, data.withheld_feasible));
-  const std::vector<Score> scores = ranked_scores(feasible, metrics);
+Evidence judge(const PredictorOf& predictor_of, const TrainingData& data, bool by_kendall_alone) {
   Evidence evidence;
-  for (const Score& score : scores) evidence.predicted.push_back(score.objective);
+  double judged = 0, kept_out = 0, auc = 0;
+  for (std::uint32_t w = 0; w < data.objective_transforms.size(); ++w) {
+    const std::vector<std::size_t> rows = data.of_workload(data.withheld_feasible, w);
+    if (rows.empty()) continue;
+    const std::unique_ptr<Predictor> predictor = predictor_of(w);
+    const std::size_t metrics = predictor->metrics().size();
+    const std::vector<Score> scores = ranked_scores(predictor->predict(designs_of(data, rows)), metrics);
+    for (const Score& score : scores) evidence.predicted.push_back(data.on_scale_of(w, score.objective));
 
-  std::vector<std::size_t> places(data.withheld_feasible.size());
-  for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
-  places = thinned(places);
-  std::vector<double> truth, predicted;
-  std::vector<Score> good;
-  for (const std::size_t place : places) {
-    truth.push_back(data.objective[data.withheld_feasible[place]]);
-    predicted.push_back(evidence.predicted[place]);
-    good.push_back(scores[place]);
+    std::vector<std::size_t> places(rows.size());
+    for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
+    places = thinned(places);
+    std::vector<double> truth, predicted;
+    std::vector<Score> good;
+    for (const std::size_t place : places) {
+      truth.push_back(data.objective[rows[place]]);
+      predicted.push_back(scores[place].objective);
+      good.push_back(scores[place]);
+    }
+    const std::vector<Design> infeasible = designs_of(data, thinned(data.of_workload(data.withheld_infeasible, w)));
+    evidence.kendall += kendall(truth, predicted);
+    ++judged;
+    const double its_auc = ranking_auc(good, ranked_scores(predictor->predict(infeasible), metrics));
+    if (std::isnan(its_auc)) continue;
+    auc += its_auc;
+    ++kept_out;
   }
-  const std::vector<Design> infeasible = designs_of(data, thinned(data.withheld_infeasible));
-  evidence.kendall = kendall(truth, predicted);
-  evidence.infeasible_auc = ranking_auc(good, ranked_scores(predictor.predict(infeasible), metrics));
+  if (judged > 0) evidence.kendall /= judged;
+  evidence.infeasible_auc = kept_out > 0 ? auc / kept_out : std::numeric_limits<double>::quiet_NaN();
   evidence.score = (1 + evidence.kendall) / 2;
   if (!by_kendall_alone && !std::isnan(evidence.infeasible_auc)) {
     evidence.score *= std::pow(evidence.infeasible_auc, infeasible_rivals);
@@ -111,40 +134,65 @@ Evidence judge(const Predictor& predictor, const TrainingData& data, bool by_ken
   return evidence;
 }
 
-std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::size_t withheld, bool by_score_alone) {
+Evidence judge(const Predictor& predictor, const TrainingData& data, bool by_kendall_alone) {
+  return judge([&](std::uint32_t) { return std::make_unique<Borrowed>(predictor); }, data, by_kendall_alone);
+}
+
+std::size_t choose_candidate(std::span<const CandidateScore> candidates, const std::vector<std::size_t>& withheld,
+                             bool by_score_alone) {
+  double variance = 0, compared = 0;  // of the sum of the workloads' rank correlations
+  bool is_comparable = false;
+  for (const std::size_t rows : withheld) {
+    if (rows > 0) is_comparable = true;
+    if (rows < 2) continue;
+    variance += kendall_deviation(rows) * kendall_deviation(rows);
+    ++compared;
+  }
   std::size_t best = 0;
   for (std::size_t i = 1; i < candidates.size(); ++i) {
     if (candidates[i].diverged) continue;
-    if (candidates[best].diverged || (withheld > 0 && candidates[i].score > candidates[best].score)) best = i;
+    if (candidates[best].diverged || (is_comparable && candidates[i].score > candidates[best].score)) best = i;
   }
-  if (withheld < 2 || by_score_alone) return best;
+  if (compared == 0 || by_score_alone) return best;
   const double auc = std::isnan(candidates[best].infeasible_auc) ? 1 : candidates[best].infeasible_auc;
-  const double error = std::pow(auc, infeasible_rivals) * kendall_deviation(withheld) / 2;
+  const double error = std::pow(auc, infeasible_rivals) * std::sqrt(variance) / compared / 2;
   for (std::size_t i = 0; i < best; ++i) {
     if (!candidates[i].diverged && candidates[i].score >= candidates[best].score - error) return i;
   }
   return best;
 }
 
-std::vector<double> relative_errors(const Predictor& predictor, const TrainingData& data) {
-  const std::vector<std::size_t> rows = thinned(data.withheld_feasible);
-  const Predictions predictions = predictor.predict(designs_of(data, rows));
+std::vector<double> relative_errors(const PredictorOf& predictor_of, const TrainingData& data) {
+  const std::vector<std::size_t> compared = thinned(data.withheld_feasible);
   const std::size_t metrics = data.metrics.size();
+  std::vector<std::vector<double>> deviations(metrics);
+  for (std::uint32_t w = 0; w < data.objective_transforms.size(); ++w) {
+    const std::vector<std::size_t> rows = data.of_workload(compared, w);
+    if (rows.empty()) continue;
+    const Predictions predictions = predictor_of(w)->predict(designs_of(data, rows));
+    for (std::size_t m = 0; m < metrics; ++m) {
+      const MetricTransform& transform = m == 0 ? data.objective_transforms[w] : data.transforms[m];
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const float target = data.targets[rows[i] * metrics + m];
+        const double truth = transform.restore(target);
+        if (std::isnan(target) || truth == 0) continue;
+        const double said = predictions.metrics[i * metrics + m];
+        deviations[m].push_back(std::abs((m == 0 ? data.on_scale_of(w, said) : said) - truth) / std::abs(truth));
+      }
+    }
+  }
   std::vector<double> errors(metrics, std::numeric_limits<double>::quiet_NaN());
   for (std::size_t m = 0; m < metrics; ++m) {
-    std::vector<double> deviations;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const float target = data.targets[rows[i] * metrics + m];
-      const double truth = data.transforms[m].restore(target);
-      if (std::isnan(target) || truth == 0) continue;
-      deviations.push_back(std::abs(predictions.metrics[i * metrics + m] - truth) / std::abs(truth));
-    }
-    if (deviations.empty()) continue;
-    const auto middle = deviations.begin() + static_cast<std::ptrdiff_t>(deviations.size() / 2);
-    std::nth_element(deviations.begin(), middle, deviations.end());
+    if (deviations[m].empty()) continue;
+    const auto middle = deviations[m].begin() + static_cast<std::ptrdiff_t>(deviations[m].size() / 2);
+    std::nth_element(deviations[m].begin(), middle, deviations[m].end());
     errors[m] = *middle;
   }
   return errors;
+}
+
+std::vector<double> relative_errors(const Predictor& predictor, const TrainingData& data) {
+  return relative_errors([&](std::uint32_t) { return std::make_unique<Borrowed>(predictor); }, data);
 }
 
 }  // namespace corbel

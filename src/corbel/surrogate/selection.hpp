@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -31,19 +33,25 @@ inline constexpr double selection_min_feasibility = 0.5;
 /// infeasible proposals.
 inline constexpr double infeasible_rivals = 8;
 
-/// How good a predictor is on the rows it has not seen.
+/// How good a predictor is on the rows it has not seen: of each workload that rows are withheld of, and the mean of
+/// them.
 struct Evidence {
   double kendall = 0;         ///< predicted against true objective of the withheld best rows
   double infeasible_auc = 0;  ///< withheld infeasible rows ranked behind them; NaN if there are none
   /// (1 + kendall) / 2 · infeasible_auc ^ infeasible_rivals; the first factor alone where the AUC is missing
   double score = 0;
-  std::vector<double> predicted;  ///< objective of the withheld feasible rows
+  std::vector<double> predicted;  ///< objective of the withheld feasible rows, in the unit of each row's workload
 };
 
 /// Withheld sets larger than this are thinned evenly before they are compared.
 inline constexpr std::size_t max_compared = 1000;
 
+/// What predicts for each workload.
+using PredictorOf = std::function<std::unique_ptr<Predictor>(std::uint32_t workload)>;
+
 /// @param by_kendall_alone  the paper's criterion
+Evidence judge(const PredictorOf& predictor_of, const TrainingData& data, bool by_kendall_alone);
+/// The same predictor for all workloads.
 Evidence judge(const Predictor& predictor, const TrainingData& data, bool by_kendall_alone);
 
 /// What is known of a candidate.
@@ -56,11 +64,15 @@ struct CandidateScore {
 /// conservative candidates, which come later. With nothing withheld the first, and of those that diverged none, if
 /// there are others.
 /// @param candidates      at least one
+/// @param withheld        feasible rows that were compared, of each workload of which there were any
 /// @param by_score_alone  the paper's criterion: the best, by however little
-std::size_t choose_candidate(std::span<const CandidateScore> candidates, std::size_t withheld, bool by_score_alone);
+std::size_t choose_candidate(std::span<const CandidateScore> candidates, const std::vector<std::size_t>& withheld,
+                             bool by_score_alone);
 
 /// Median of |predicted − true| / |true| of each metric over the withheld feasible rows; NaN where there are none.
 /// [metrics]
+std::vector<double> relative_errors(const PredictorOf& predictor_of, const TrainingData& data);
+/// The same predictor for all workloads.
 std::vector<double> relative_errors(const Predictor& predictor, const TrainingData& data);
 
 }  // namespace corbel

@@ -47,30 +47,84 @@ std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, con
                         {"also", task.also_predict},        {"over_limit", task.over_limit},
                         {"context", task.context},          {"options", to_json(options)},
                         {"version", corbel::version}};
+  for (const WorkloadLog& other : task.others) {
+    key["others"].push_back({{"dataset", other.log->fingerprint()},
+                             {"over_limit", other.over_limit},
+                             {"context", other.context},
+                             {"name", other.name}});
+  }
   if (task.admits) {
     // A function has no fingerprint; what it says of the log's designs stands for it.
     std::vector<std::uint8_t> admitted;
-    for (const DesignId id : dataset.designs) admitted.push_back(task.admits(dataset.group.space.design(id)));
+    const auto add = [&](const Dataset& log) {
+      for (const DesignId id : log.designs) admitted.push_back(task.admits(log.group.space.design(id)));
+    };
+    add(dataset);
+    for (const WorkloadLog& other : task.others) add(*other.log);
     key["admits"] = std::move(admitted);
   }
   return fingerprint(key.dump());
 }
 
-std::size_t choose(const std::vector<RunResult>& results, std::size_t withheld, bool by_score_alone) {
-  std::vector<CandidateScore> scores;
-  for (const RunResult& result : results) scores.push_back({result.score, result.infeasible_auc, result.diverged});
-  return choose_candidate(scores, withheld, by_score_alone);
+WorkloadContexts contexts_of(const Dataset& dataset, const TrainingTask& task) {
+  WorkloadContexts contexts;
+  contexts.of.push_back(task.context);
+  for (const WorkloadLog& other : task.others) contexts.of.push_back(other.context);
+  if (task.others.empty() || task.context.empty()) return contexts;
+  std::vector<std::vector<float>> known;
+  if (dataset.rows() > 0) known.push_back(task.context);
+  for (const WorkloadLog& other : task.others) {
+    if (other.log->rows() > 0) known.push_back(other.context);
+  }
+  ContextRange::of(contexts.of);  // is finite, also of a workload without rows
+  contexts.range = ContextRange::of(known);
+  return contexts;
 }
 
-nlohmann::json describe_rows(const Dataset& dataset, const TrainingTask& task, const TrainingData& data) {
-  const auto over =
-      std::count_if(task.over_limit.begin(), task.over_limit.end(), [](std::uint8_t flag) { return flag; });
+std::size_t choose(const std::vector<RunResult>& results, const TrainingData& data, bool by_score_alone) {
+  std::vector<CandidateScore> scores;
+  for (const RunResult& result : results) scores.push_back({result.score, result.infeasible_auc, result.diverged});
+  std::vector<std::size_t> compared;
+  for (std::uint32_t w = 0; w < data.objective_transforms.size(); ++w) {
+    compared.push_back(std::min(data.of_workload(data.withheld_feasible, w).size(), max_compared));
+  }
+  return choose_candidate(scores, compared, by_score_alone);
+}
+
+nlohmann::json describe_rows(const Dataset& dataset, const std::vector<std::uint8_t>& over_limit,
+                             const TrainingData& data, std::uint32_t workload) {
+  const auto count = [&](const std::vector<std::size_t>& rows) { return data.of_workload(rows, workload).size(); };
   return {{"feasible", dataset.feasible()},
           {"infeasible", dataset.rows() - dataset.feasible()},
-          {"over_limit", over},
-          {"fitted", data.feasible.size() + data.infeasible.size()},
-          {"withheld_feasible", data.withheld_feasible.size()},
-          {"withheld_infeasible", data.withheld_infeasible.size()}};
+          {"over_limit", std::count_if(over_limit.begin(), over_limit.end(), [](std::uint8_t flag) { return flag; })},
+          {"fitted", count(data.feasible) + count(data.infeasible)},
+          {"withheld_feasible", count(data.withheld_feasible)},
+          {"withheld_infeasible", count(data.withheld_infeasible)}};
+}
+
+// What the report says of each workload.
+nlohmann::json describe_workloads(const Dataset& dataset, const TrainingTask& task, const TrainingData& data) {
+  nlohmann::json all = nlohmann::json::array();
+  all.push_back(describe_rows(dataset, task.over_limit, data, 0));
+  all.back()["name"] = dataset.group.workload;
+  for (std::uint32_t w = 0; w < task.others.size(); ++w) {
+    const WorkloadLog& other = task.others[w];
+    all.push_back(describe_rows(*other.log, other.over_limit, data, w + 1));
+    all.back()["name"] = other.name;
+  }
+  return all;
+}
+
+// What the model file says of each workload.
+nlohmann::json known_workloads(const Dataset& dataset, const TrainingTask& task) {
+  nlohmann::json all = nlohmann::json::array();
+  const auto add = [&](const std::string& name, const Dataset& log, const std::vector<float>& context) {
+    all.push_back(
+        {{"name", name}, {"context", context}, {"rows", log.rows()}, {"dataset_fingerprint", log.fingerprint()}});
+  };
+  add(dataset.group.workload, dataset, task.context);
+  for (const WorkloadLog& other : task.others) add(other.name, *other.log, other.context);
+  return all;
 }
 
 nlohmann::json describe_withheld(const TrainingData& data, const RunResult& chosen) {
@@ -81,6 +135,9 @@ nlohmann::json describe_withheld(const TrainingData& data, const RunResult& chos
     const std::size_t place = i * all / count;
     withheld.push_back({{"true", number_or_null(data.objective[data.withheld_feasible[place]])},
                         {"predicted", number_or_null(chosen.predicted[place])}});
+    if (data.objective_transforms.size() > 1) {
+      withheld.back()["workload"] = data.workloads[data.withheld_feasible[place]];
+    }
   }
   return withheld;
 }
@@ -102,6 +159,7 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   }
   const bool paper = options.protocol == "paper";
   const TrainingData data = prepare_training_data(dataset, task, paper, options.withhold, options.seed);
+  const WorkloadContexts contexts = contexts_of(dataset, task);
   const NetworkSpec spec = network_of(task, options, data.metrics.size());
   const SearchDomain domain{dataset.group.space, task.admits};
   const std::string key = checkpoint_key(dataset, task, options);
@@ -132,12 +190,12 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   parallel_for(candidates.size(), options.threads, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       candidates[i] =
-          run_training({options, data, domain, spec, task.context, forest, options.grid[i], options.seed, steps, true,
+          run_training({options, data, domain, spec, contexts, forest, options.grid[i], options.seed, steps, true,
                         work_folder / fmt::format("candidate_{}.checkpoint", i), key, candidate_seconds},
                        progress);
     }
   });
-  const std::size_t chosen = choose(candidates, std::min(data.withheld_feasible.size(), max_compared), paper);
+  const std::size_t chosen = choose(candidates, data, paper);
   if (candidates[chosen].diverged) {
     monitor.message("every candidate diverged; the model is the last checkpoint that was finite");
   }
@@ -149,10 +207,10 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   const std::uint64_t chosen_steps = std::max<std::uint64_t>(1, candidates[chosen].step);
   parallel_for(further, options.threads, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t m = begin; m < end; ++m) {
-      ensemble[m] = run_training(
-          {options, all, domain, spec, task.context, whole_forest, options.grid[chosen], options.seed + 1 + m,
-           chosen_steps, false, work_folder / fmt::format("member_{}.checkpoint", m), key, member_seconds},
-          progress);
+      ensemble[m] =
+          run_training({options, all, domain, spec, contexts, whole_forest, options.grid[chosen], options.seed + 1 + m,
+                        chosen_steps, false, work_folder / fmt::format("member_{}.checkpoint", m), key, member_seconds},
+                       progress);
     }
   });
 
@@ -161,15 +219,22 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   }
 
   nlohmann::json report = {{"chosen", chosen},
-                           {"rows", describe_rows(dataset, task, data)},
+                           {"rows", describe_rows(dataset, task.over_limit, data, 0)},
                            {"withheld", describe_withheld(data, candidates[chosen])},
                            {"refit", refit}};
-  TensorMap chosen_tensors;
-  for (const auto& [name, tensor] : candidates[chosen].tensors) chosen_tensors["0." + name] = tensor;
-  nlohmann::json chosen_metadata = model_metadata(domain.space, data, spec, task.context, 1);
-  forest.add_to(chosen_metadata, chosen_tensors);
-  const Model chosen_model = Model::from_tensors(std::move(chosen_metadata), std::move(chosen_tensors));
-  const std::vector<double> errors = relative_errors(ModelPredictor(chosen_model, task.context), data);
+  if (!task.others.empty()) {
+    report["workloads"] = describe_workloads(dataset, task, data);
+    report["objective_scale"] = data.is_scale_guessed ? "guessed from other workloads" : "logged";
+  }
+  const auto chosen_predictor = [&](std::uint32_t workload) {
+    TensorMap tensors;
+    for (const auto& [name, tensor] : candidates[chosen].tensors) tensors["0." + name] = tensor;
+    nlohmann::json metadata = model_metadata(domain.space, data, spec, contexts, 1);
+    forest.add_to(metadata, tensors, workload);
+    return std::make_unique<ModelPredictor>(Model::from_tensors(std::move(metadata), std::move(tensors)),
+                                            contexts.of[workload]);
+  };
+  const std::vector<double> errors = relative_errors(chosen_predictor, data);
   for (std::size_t m = 0; m < errors.size(); ++m) report["errors"][data.metrics[m]] = number_or_null(errors[m]);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const RunResult& result = candidates[i];
@@ -191,10 +256,11 @@ nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const Tra
   };
   if (!refit) add_member(candidates[chosen]);
   for (RunResult& result : ensemble) add_member(result);
-  nlohmann::json metadata = model_metadata(domain.space, all, spec, task.context, static_cast<std::int64_t>(members));
+  nlohmann::json metadata = model_metadata(domain.space, all, spec, contexts, static_cast<std::int64_t>(members));
   whole_forest.add_to(metadata, tensors);
   metadata["dataset_fingerprint"] = dataset.fingerprint();
   metadata["dataset_rows"] = dataset.rows();
+  if (!task.others.empty()) metadata["workloads"] = known_workloads(dataset, task);
   metadata["code_version"] = corbel::version;
   metadata["options"] = to_json(options);
   metadata["training"] = report;

@@ -61,6 +61,14 @@ nlohmann::json to_json(const TrainingOptions& options);
 /// Where a training starts unless told otherwise: 1e-3, for attention the published 1e-4; by SGD 100 times as much.
 double default_learning_rate(const TrainingOptions& options);
 
+/// Another workload that teaches too: the same design space and metrics, simulated or logged on another network.
+struct WorkloadLog {
+  const Dataset* log = nullptr;          ///< must outlive the training
+  std::vector<std::uint8_t> over_limit;  ///< as TrainingTask's, of this log
+  std::vector<float> context;            ///< of the size of the task's
+  std::string name;                      ///< in report and model file
+};
+
 /// What to learn.
 struct TrainingTask {
   std::string objective;                  ///< a metric of the dataset, minimised
@@ -71,19 +79,27 @@ struct TrainingTask {
   /// Whether a design meets the constraints that parameters alone decide; empty: all do.
   std::function<bool(const Design&)> admits;
   std::vector<float> context;  ///< the workload's context vector, or empty
+  /// Without contexts one network has to fit all workloads alike. docs/surrogate.md, Several workloads
+  std::vector<WorkloadLog> others;
 };
 
-/// Trains one model per grid entry, selects entry and checkpoint on the withheld rows by rank correlation and by how
-/// well infeasible designs are kept out, and writes the model file (safetensors) atomically. Interrupted, the same
-/// call goes on from the last checkpoint in `work_folder` and ends with the same model. Deterministic for a seed on one
-/// machine.
+/// Trains the model of the workload that `dataset` is of; with `task.others` it learns from their rows too, and
+/// `dataset` may have few rows, or none. Trains one model per grid entry, selects entry and checkpoint on the withheld
+/// rows by rank correlation and by how well infeasible designs are kept out, and writes the model file (safetensors)
+/// atomically. Interrupted, the same call goes on from the last checkpoint in `work_folder` and ends with the same
+/// model. Deterministic for a seed on one machine.
 /// @return what the report shows: {"candidates": [{alpha, beta, step, kendall, infeasible_auc, score, diverged,
 ///         history: [{step, loss, loss_feasible, loss_ranking, loss_infeasible, loss_negatives, loss_feasibility,
 ///         loss_metrics, kendall, infeasible_auc, score}]}], "chosen": index, "rows": {feasible, infeasible,
 ///         over_limit, fitted, withheld_feasible, withheld_infeasible}, "withheld": [{"true": …, "predicted": …}],
 ///         "refit": bool, "errors": {metric: median relative error on the withheld rows}, "seconds": …}; numbers that
-///         cannot be computed are null; all but the seconds also in the model's metadata
-/// @throws Error{too_little_data} for fewer than 3 feasible rows; Error{interrupted}
+///         cannot be computed are null; all but the seconds also in the model's metadata. With other workloads also
+///         "workloads": [{name, and what "rows" has of each}], a "workload" (its index there) for each of "withheld",
+///         and "objective_scale": "logged", or "guessed from other workloads" where the predicted objective says which
+///         design is better but not how good it is
+/// @throws Error{too_little_data} for fewer than 3 feasible rows in all; Error{mismatch} for logs of different design
+///         spaces or contexts of different sizes; Error{invalid_input} for a log without one of the metrics;
+///         Error{interrupted}
 nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
                      const std::filesystem::path& model_file, const std::filesystem::path& work_folder,
                      Monitor& monitor);
