@@ -48,14 +48,14 @@ ExperimentQuestion question_of(const ExperimentArguments& arguments, Monitor& mo
     return experiment_on_study(StudyFile::load(arguments.study));
   }
   if (arguments.objective.empty()) {
-    throw Error(ErrorCode::usage, "--table needs --objective, the column to minimise",
+    throw Error(ErrorCode::usage, "--table needs --objective, the column to minimise or maximise",
                 fmt::format("corbel inspect {} tells its metrics", arguments.table));
   }
   std::vector<Constraint> constraints;
   for (const std::string& text : arguments.constraints) constraints.push_back(Constraint::parse(text, "--constraint"));
   std::optional<DesignSpace> space;
   if (!arguments.space.empty()) space = DesignSpace::from_config(Config::parse(arguments.space, "--space"));
-  return experiment_on_table(arguments.table, space, arguments.objective, constraints, monitor);
+  return experiment_on_table(arguments.table, space, Goal::parse(arguments.objective), constraints, monitor);
 }
 
 /// Fills in what the command line leaves to defaults.
@@ -80,7 +80,10 @@ std::string ratio(const json& value) {
 void print_question(const json& experiment, const std::string& runs) {
   const json& optimum = experiment["optimum"];
   const json& question = experiment["question"];
-  fmt::print("{}: least {}", question["name"].get<std::string>(), question["objective"]["metric"].get<std::string>());
+  const json& objective = question["objective"];
+  const bool is_maximised = objective["direction"] == to_string(Direction::maximise);
+  fmt::print("{}: {} {}", question["name"].get<std::string>(), is_maximised ? "most" : "least",
+             objective["metric"].get<std::string>());
   std::string limits;
   for (const json& text : question["constraints"])
     limits += (limits.empty() ? " with " : ", ") + text.get<std::string>();
@@ -182,7 +185,7 @@ CLI::App* add_experiment(CLI::App& group, const char* name, const char* summary,
   command->add_option("STUDY", arguments->study, "A study with a simulator; its objective and limits are searched");
   command->add_option("--table", arguments->table,
                       "A recorded table (CSV, CSV.gz) instead: every row can be asked for");
-  command->add_option("--objective", arguments->objective, "The table's column to minimise");
+  command->add_option("--objective", arguments->objective, "The table's column to minimise, or maximise:COLUMN");
   command->add_option("--constraint", arguments->constraints, "A limit, such as 'area_um2 <= 6e6'; may be repeated")
       ->allow_extra_args(false);
   command->add_option("--space", arguments->space, "Name or file of the table's design space, instead of inferring it");
@@ -195,7 +198,7 @@ CLI::App* add_experiment(CLI::App& group, const char* name, const char* summary,
   command->add_option("--to", arguments->folder,
                       "Folder of runs and report; experiment in the study's output, or here");
   command->add_flag("--fresh", setup.fresh, "Start over: remove the runs that are there first");
-  command->add_option("--optimum", setup.optimum, "The least objective, where it is known from elsewhere");
+  command->add_option("--optimum", setup.optimum, "The best objective, where it is known from elsewhere");
   add_common(*command, common);
   return command;
 }

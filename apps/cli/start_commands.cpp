@@ -27,7 +27,8 @@ void add_start_commands(CLI::App& app, Common& common, int&) {
   CLI::App* command = app.add_subcommand("init", "Write a commented study file to start from");
   command->add_option("STUDY", arguments->file, "The file to write")->capture_default_str();
   command->add_option("--from-log", arguments->log, "Around this simulation log (CSV, CSV.gz): its columns, its space");
-  command->add_option("--objective", arguments->objective, "With --from-log: the metric to minimise");
+  command->add_option("--objective", arguments->objective,
+                      "With --from-log: the metric to minimise, or maximise:METRIC");
   command->add_flag("--force", arguments->force, "Overwrite the file");
   add_common(*command, common);
   command->callback([arguments, &common] {

@@ -164,9 +164,14 @@ void search_trade_offs(Pipeline& pipeline, const StudyArguments& arguments, cons
   }
   ParetoSettings settings;
   std::istringstream metrics(arguments.pareto);
-  for (std::string metric; std::getline(metrics, metric, ',');) settings.metrics.push_back(metric);
+  for (std::string text; std::getline(metrics, text, ',');) {
+    const auto [metric, direction] = Goal::parse(text);
+    settings.metrics.push_back(metric);
+    if (direction == Direction::maximise) settings.maximised.push_back(metric);
+  }
   if (settings.metrics.empty()) {
     settings.metrics = study.pareto;
+    settings.maximised = study.pareto_maximised;
     settings.metrics_place = study.pareto_place;
   }
   if (settings.metrics.empty()) {
@@ -303,7 +308,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
   CLI::Option* pareto = command->add_option(
       "--pareto", search->pareto,
       "Search for the Pareto front of the objective and these metrics, or of those the study lists");
-  pareto->expected(0, 1)->type_name("[METRIC[,METRIC]]");
+  pareto->expected(0, 1)->type_name("[METRIC[,maximise:METRIC]]");
   command->parse_complete_callback([search, pareto] { search->is_pareto = pareto->count() > 0; });
   command->add_option("--reference", search->reference, "Worst point of the hypervolume, the objective's value first")
       ->delimiter(',');

@@ -70,6 +70,19 @@ TEST(ExperimentCommand, ComparesMethodsOnATable) {
   EXPECT_NE(table.out.find("every design of the space is recorded"), std::string::npos);
 }
 
+TEST(ExperimentCommand, MaximisesAColumn) {
+  const TemporaryFolder folder;
+  const Finished finished =
+      corbel({"experiment", "--table", table_in(folder), "--objective", "maximise:runtime_cycles", "--methods",
+              "random", "--seeds", "2", "--budgets", "36", "--quiet", "--to", (folder.path() / "out").string()});
+  ASSERT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_NE(finished.out.find("most runtime_cycles"), std::string::npos) << finished.out;
+  std::ifstream kept(folder.path() / "out" / "experiment.json");
+  const json found = json::parse(kept);
+  EXPECT_GT(found["optimum"]["value"].get<double>(), 14);
+  EXPECT_EQ(found["results"][0]["exact"], 2);
+}
+
 TEST(ExperimentCommand, OfflineProposesFromLogsAlone) {
   const TemporaryFolder folder;
   const std::string file = table_in(folder), to = (folder.path() / "out").string();

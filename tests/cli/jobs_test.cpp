@@ -1,4 +1,5 @@
 // The two main jobs and the steps between them, as a user runs them.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -144,6 +145,49 @@ TEST(Job, FromANetworkToADesign) {
 std::string with(std::string text, const std::string& old, const std::string& replacement) {
   text.replace(text.find(old), old.size(), replacement);
   return text;
+}
+
+TEST(Job, MaximisingThroughputIsMinimisingLatency) {
+  const TemporaryFolder folder;
+  // Every other design of 14 × 14; those of more than 22 units do not run. The best is (9, 5).
+  std::string log = "pes,lanes,feasible,latency_ms,throughput_fps\n";
+  for (int pes = 1; pes <= 14; ++pes) {
+    for (int lanes = 1 + pes % 2; lanes <= 14; lanes += 2) {
+      if (pes + lanes > 22) {
+        log += fmt::format("{},{},0,,\n", pes, lanes);
+        continue;
+      }
+      const double latency = 2 + 0.2 * (pes - 9) * (pes - 9) + 0.3 * (lanes - 5) * (lanes - 5);
+      log += fmt::format("{},{},1,{},{}\n", pes, lanes, latency, 1000 / latency);
+    }
+  }
+  folder.write("log.csv", log);
+  const auto run = [&](const std::string& name, const std::string& objective) {
+    const std::string study = folder
+                                  .write(name + ".yaml", R"(
+space: {parameters: {pes: {range: [1, 14]}, lanes: {range: [1, 14]}}}
+import: {file: log.csv}
+train: {steps: 300, ensemble: 1, grid: [{alpha: 0, beta: 0.03}]}
+)" + objective + "output: " + name + "\n")
+                                  .string();
+    const Finished finished = corbel({"run", study, "--format", "json"});
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    return parse(finished);
+  };
+  const json least = run("least", "objective: latency_ms\n"),
+             most = run("most", "objective: {maximise: throughput_fps}\n");
+  EXPECT_EQ(most["best"]["design"], least["best"]["design"]);
+  EXPECT_EQ(most["best"]["source"], "predicted") << most["best"];
+  EXPECT_NEAR(most["best"]["predicted"].get<double>() * least["best"]["predicted"].get<double>(), 1000, 1);
+  EXPECT_NEAR(most["best"]["gain"].get<double>(), least["best"]["gain"].get<double>(), 1e-3);
+  const json &logged = most["dataset"]["best_logged"], &same = least["dataset"]["best_logged"];
+  EXPECT_EQ(logged["design"], same["design"]);
+  EXPECT_EQ(logged["objective"], 1000 / same["objective"].get<double>());
+  ASSERT_GT(most["proposals"].size(), 3U);
+  for (std::size_t i = 1; i < most["proposals"].size(); ++i) {
+    EXPECT_LE(most["proposals"][i]["predicted"].get<double>(), most["proposals"][i - 1]["predicted"].get<double>());
+  }
+  EXPECT_NE(read_text(folder / "most/report.html").find("Most throughput"), std::string::npos);
 }
 
 TEST(Job, FromSeveralNetworksToADesign) {

@@ -278,6 +278,18 @@ TEST(HtmlReport, TellsTheModelsErrorsWherePredictionsWereTrusted) {
               HasSubstr("Whether another design is better: the model judged that, and its latency is off by 3.1 %"));
 }
 
+TEST(HtmlReport, SaysThatTheMostIsWanted) {
+  json all = edge_results();
+  all["study"]["objective"]["direction"] = "maximise";
+  const std::string page = html_report(all);
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_THAT(page, HasSubstr("Most latency"));
+  EXPECT_THAT(page, HasSubstr("maximise <code>latency_ms</code>"));
+  EXPECT_THAT(page, HasSubstr("Higher is better for latency"));
+  EXPECT_THAT(page, HasSubstr("Above the line the prediction promises too much."));
+  EXPECT_THAT(page, Not(HasSubstr("Least latency")));
+}
+
 TEST(HtmlReport, NamesTheLimitThatBlocksMost) {
   json results = edge_results();
   results["best"] = nullptr;

@@ -79,6 +79,15 @@ TEST(TradeOffs, OfTwoMetricsAreOneFigureWithTheFrontAsALine) {
   EXPECT_THAT(section, HasSubstr("(as given)"));
 }
 
+TEST(TradeOffs, SayWhichWayIsBetter) {
+  json all = results();
+  all["pareto"]["directions"] = {"minimise", "maximise", "maximise"};
+  const std::string section = section_of(all);
+  EXPECT_THAT(section, HasSubstr("Better is lower latency and higher energy."));
+  EXPECT_THAT(section, HasSubstr("Higher is better."));
+  EXPECT_THAT(section_of(results()), testing::Not(HasSubstr("igher")));
+}
+
 TEST(TradeOffs, SayThatPredictionsAreThat) {
   json all = results();
   all["pareto"]["basis"] = "predicted";

@@ -270,7 +270,7 @@ TEST(Model, SaysWhatIsWrongWithItsMetadata) {
   expect([](Json& m, TensorMap&) { m["metrics"] = {"one"}; }, ErrorCode::corrupt, "1 metrics");
   expect([](Json& m, TensorMap&) { m.erase("space"); }, ErrorCode::corrupt, "lacks a field");
   expect([](Json& m, TensorMap&) { m["space_fingerprint"] = "00"; }, ErrorCode::corrupt, "fingerprint");
-  expect([](Json& m, TensorMap&) { m["transforms"][0]["scale"] = 0; }, ErrorCode::corrupt, "positive scale");
+  expect([](Json& m, TensorMap&) { m["transforms"][0]["scale"] = 0; }, ErrorCode::corrupt, "scale other than 0");
   expect([](Json&, TensorMap& t) { t.erase("0.output.bias"); }, ErrorCode::corrupt, "`0.output.bias` is missing");
   expect([](Json&, TensorMap& t) { t["0.extra"] = {{1}, {0}}; }, ErrorCode::corrupt, "tensors, the model has");
   expect([](Json&, TensorMap& t) { t["0.input.bias"].shape = {1, 19}; }, ErrorCode::corrupt, "shape [1, 19], not [19]");
@@ -422,6 +422,26 @@ TEST(MetricTransform, TakesLogarithmsOfPositiveMetricsOnly) {
     EXPECT_DOUBLE_EQ(MetricTransform::fit(extreme).scale, unit * std::sqrt(2.0 / 3)) << unit;
   }
   EXPECT_TRUE(std::isfinite(log.restore(1e300)));
+}
+
+TEST(MetricTransform, TurnsAMaximisedMetricSoThatLowIsGood) {
+  const std::vector<double> positive = {1, 10, 100}, mixed = {-1, 0, 1}, equal = {5, 5, 5};
+  for (const std::vector<double>& values : {positive, mixed}) {
+    const MetricTransform least = MetricTransform::fit(values);
+    const MetricTransform most = MetricTransform::fit(values, Direction::maximise);
+    EXPECT_EQ(least.direction(), Direction::minimise);
+    EXPECT_EQ(most.direction(), Direction::maximise);
+    for (const double value : values) {
+      EXPECT_EQ(most.normalise(value), -least.normalise(value));
+      EXPECT_NEAR(most.restore(most.normalise(value)), value, 1e-12 * 100);
+    }
+    const MetricTransform read = metric_transform_from_json(to_json(most));
+    EXPECT_EQ(read.direction(), Direction::maximise);
+    EXPECT_EQ(read.restore(0.7), most.restore(0.7));
+  }
+  EXPECT_EQ(MetricTransform::fit(equal, Direction::maximise).scale, -1);
+  EXPECT_EQ(MetricTransform::fit({}, Direction::maximise).scale, -1);
+  EXPECT_THROW(metric_transform_from_json({{"log", false}, {"mean", 0}, {"scale", 0}}), Error);
 }
 
 TEST(MetricTransform, IgnoresNanAndOneOutlierInAHundred) {

@@ -81,6 +81,21 @@ TEST_F(AskTellTest, FindsTheOptimumOfAProgramThatItDoesNotKnow) {
   EXPECT_EQ(told.best->metrics, (std::vector<std::pair<std::string, double>>{{"cost_ms", 0}}));
 }
 
+TEST_F(AskTellTest, MaximisesWhereTheStudySaysSo) {
+  std::string text = study_text;
+  text.replace(text.find("cost_ms"), 7, "{maximise: cost_ms}");
+  const StudyFile study = load(text);
+  AskTell::Told told;
+  for (int round = 0; round < 40; ++round) {
+    json results = json::array();
+    for (const DesignId id : AskTell(study).ask(5).designs) results.push_back(result(study, id));
+    told = tell(study, {{"results", results}});
+  }
+  ASSERT_TRUE(told.best);
+  EXPECT_EQ(study.space->design_text(study.space->design(told.best->id)), "a=19 b=0 flow=os");
+  EXPECT_EQ(told.best->objective, 16 * 16 + 14 * 14 + 5);
+}
+
 TEST_F(AskTellTest, GivesOutWhatOneStrategyWouldHoweverItIsCut) {
   // One call after another, each a process of its own as far as it knows, is one search.
   const StudyFile study = load();

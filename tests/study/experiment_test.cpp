@@ -379,7 +379,7 @@ TEST(ExperimentOnTable, KnowsTheOptimumWithinTheLimits) {
   std::ofstream(folder.path() / "table.csv") << small_table;
   const std::vector<Constraint> limits = {Constraint::parse("area_um2 <= 30")};
   const ExperimentQuestion question =
-      experiment_on_table(folder.path() / "table.csv", std::nullopt, "runtime_cycles", limits, silent_monitor());
+      experiment_on_table(folder.path() / "table.csv", std::nullopt, {"runtime_cycles"}, limits, silent_monitor());
   EXPECT_EQ(question.optimum, 12);
   EXPECT_EQ(question.optimum_basis, "every design of the space is recorded");
   ExperimentOptions all = options(folder.path() / "out", "random");
@@ -390,13 +390,36 @@ TEST(ExperimentOnTable, KnowsTheOptimumWithinTheLimits) {
   EXPECT_EQ(found["queries"]["within_limits"], 5 * 3);
 }
 
+TEST(ExperimentOnTable, MaximisesAColumn) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "table.csv") << small_table;
+  const std::vector<Constraint> limits = {Constraint::parse("area_um2 <= 30")};
+  const ExperimentQuestion question = experiment_on_table(
+      folder.path() / "table.csv", std::nullopt, {"runtime_cycles", Direction::maximise}, limits, silent_monitor());
+  EXPECT_EQ(question.optimum, 40);
+  ExperimentOptions all = options(folder.path() / "out", "random");
+  all.budgets = {1, 6};
+  const json found = run(question, all);
+  EXPECT_EQ(found["question"]["objective"]["direction"], "maximise");
+  EXPECT_EQ(found["optimum"]["value"], 40);
+  const json &first = found["results"][0], &last = found["results"][1];
+  EXPECT_EQ(last["exact"], 5);
+  EXPECT_EQ(last["best_median"], 40);
+  EXPECT_EQ(last["regret_max"], 0);
+  EXPECT_EQ(last["best_over_optimum_max"], 1);
+  // A first design that is within the limits has 40, 30 or 12; others have nothing, which is no ratio but the worst.
+  EXPECT_LT(first["exact"].get<int>(), 5);
+  EXPECT_EQ(first["best_over_optimum_min"].get<double>(), 40 / first["best_max"].get<double>());
+  EXPECT_EQ(found["curves"][0]["points"].back(), (json{6, 40, 40, 40}));
+}
+
 TEST(ExperimentOnTable, NamesAnUnknownColumn) {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "table.csv") << small_table;
   const auto on_table = [&](const std::string& objective, const char* limit) {
     const std::vector<Constraint> limits = {Constraint::parse(limit, "--constraint")};
     return fault(
-        [&] { experiment_on_table(folder.path() / "table.csv", std::nullopt, objective, limits, silent_monitor()); });
+        [&] { experiment_on_table(folder.path() / "table.csv", std::nullopt, {objective}, limits, silent_monitor()); });
   };
   EXPECT_NE(on_table("runtime", "area_um2 <= 30").find("unknown metric `runtime`"), std::string::npos);
   EXPECT_NE(on_table("runtime_cycles", "area_mm2 <= 30").find("area_um2"), std::string::npos);

@@ -85,6 +85,18 @@ TEST(PlotsSection, FrontIsOfUndominatedDesigns) {
   EXPECT_EQ(section["pareto"], json::parse("[[8,1],[6,2],[3,5],[2,9]]"));
 }
 
+TEST(PlotsSection, FrontOfAMaximisedObjectiveHasTheMostOfItForItsArea) {
+  const Dataset log = small_log();
+  StudyFile study = small_study(log, {"area_mm2 <= 5"});
+  study.direction = Direction::maximise;
+  EXPECT_EQ(plots_section(study, log)["pareto"], json::parse("[[8,1]]"));
+  const json section = dataset_section(study, log, "log.csv");
+  EXPECT_EQ(section["best_logged"]["id"], 0);
+  EXPECT_EQ(section["best_logged"]["objective"], 8);
+  EXPECT_EQ(study_section(study, log.group.space)["objective"],
+            (json{{"metric", "latency_ms"}, {"unit", "ms"}, {"direction", "maximise"}}));
+}
+
 json proposal(int rank, double predicted, const std::string& state, double truth, bool met) {
   json made = {{"rank", rank},
                {"id", rank},
@@ -137,6 +149,26 @@ TEST(Best, ComparesPredictionsWithThePredictionOfTheLoggedDesign) {
   // 3.2 is above the logged 3.0 but below what the model says of that logged design.
   EXPECT_EQ(best_section(results_with({proposal(1, 3.2, "", 0, true)}))["source"], "predicted");
   EXPECT_EQ(best_section(results_with({proposal(1, 3.6, "", 0, true)}))["source"], "logged");
+}
+
+TEST(Best, IsTheMostOfAMaximisedObjective) {
+  json results = results_with({proposal(1, 9.0, "complete", 4.0, true), proposal(2, 8.0, "complete", 6.0, true),
+                               proposal(3, 7.0, "complete", 7.0, false)});
+  results["study"]["objective"]["direction"] = "maximise";
+  EXPECT_EQ(best_section(results)["rank"], 2);
+  EXPECT_EQ(validation_section(results)["best"], 6.0);
+  results["online"] = {
+      {"best", {{"id", 5}, {"design", {{"pes", 5}}}, {"metrics", {}}, {"margins", {}}, {"objective", 6.5}}}};
+  EXPECT_EQ(best_section(results)["found_by"], "online");
+  EXPECT_NEAR(best_section(results)["gain"].get<double>(), 6.5 / 3, 1e-12);
+  results["online"]["best"]["objective"] = 5.5;
+  EXPECT_EQ(best_section(results)["rank"], 2);
+  // Of predictions alone, with the prediction of the logged design: 3.5.
+  results = results_with({proposal(1, 3.4, "", 0, true)});
+  results["study"]["objective"]["direction"] = "maximise";
+  EXPECT_EQ(best_section(results)["source"], "logged");
+  results["proposals"][0]["predicted"] = 3.6;
+  EXPECT_EQ(best_section(results)["source"], "predicted");
 }
 
 TEST(Best, IsNullWhereThereIsNothing) {

@@ -55,6 +55,31 @@ ExperimentQuestion slopes() {
   return question;
 }
 
+/// The same 20 ms slower, so that no latency is below 0; or its throughput, which is to be maximised.
+ExperimentQuestion slow_slopes(Direction direction) {
+  const bool is_throughput = direction == Direction::maximise;
+  ExperimentQuestion question = slopes();
+  question.key = is_throughput ? "slopes 3" : "slopes 2";
+  question.metric = is_throughput ? "fps" : "latency_ms";
+  question.direction = direction;
+  question.optimum = is_throughput ? 1000 / 30.5 : 30.5;
+  StudyFile study = *question.study;
+  study.objective = question.metric;
+  study.direction = direction;
+  question.objective = std::make_shared<const SimulationObjective>(
+      Question(*study.space, {question.metric, "area_mm2"}, question.metric, study.constraints, "", direction),
+      [fast = question.objective, is_throughput](std::span<const Design> designs) {
+        std::vector<Outcome> outcomes = fast->outcomes(designs);
+        for (Outcome& outcome : outcomes) {
+          outcome.metrics[0] += 20;
+          if (is_throughput) outcome.metrics[0] = 1000 / outcome.metrics[0];
+        }
+        return outcomes;
+      });
+  question.study = std::make_shared<const StudyFile>(std::move(study));
+  return question;
+}
+
 OfflineOptions options(const std::filesystem::path& folder, const std::string& methods) {
   OfflineOptions options;
   options.methods = OfflineMethod::parse_list(methods);
@@ -82,6 +107,31 @@ const json& row_of(const json& found, const std::string& method) {
 }
 
 constexpr const char* quick = "no_penalties:steps=150,ensemble=1";
+
+TEST(OfflineExperiment, MaximisingThroughputIsMinimisingLatency) {
+  const TemporaryFolder folder;
+  const auto run_on = [&](const ExperimentQuestion& question, const char* name) {
+    OfflineOptions wanted = options(folder / name, "gaussian_process,best_in_log");
+    wanted.worst = 40;
+    return run_offline_experiment(question, wanted, silent_monitor());
+  };
+  const json least = run_on(slow_slopes(Direction::minimise), "latency"),
+             most = run_on(slow_slopes(Direction::maximise), "fps");
+  EXPECT_EQ(most["question"]["objective"]["direction"], "maximise");
+  for (std::size_t i = 0; i < 2; ++i) {
+    const json &slow = least["results"][i], &fast = most["results"][i];
+    for (const std::string place : {"top1", "top16", "top256"}) {
+      for (const char* end : {"_median", "_min", "_max"}) {
+        const std::string over = place + "_over_optimum" + end;
+        EXPECT_NEAR(fast[over].get<double>(), slow[over].get<double>(), 1e-9) << over;
+      }
+      EXPECT_NEAR(fast[place + "_median"].get<double>(), 1000 / slow[place + "_median"].get<double>(), 1e-9);
+      EXPECT_NEAR(fast[place + "_min"].get<double>(), 1000 / slow[place + "_max"].get<double>(), 1e-9);
+    }
+    EXPECT_EQ(fast["rows_within_limits_median"], slow["rows_within_limits_median"]);
+  }
+  EXPECT_GT(most["results"][1]["top1_over_optimum_median"].get<double>(), 1.0);
+}
 
 TEST(OfflineExperiment, LearnersBeatTheLogAndTheLogBeatsChance) {
   const TemporaryFolder folder;

@@ -126,6 +126,24 @@ TEST_F(OnlineSearch, FindsTheOptimumAndCountsEveryQuery) {
   EXPECT_EQ(data.feasible(), found["feasible"].get<std::size_t>());
 }
 
+TEST_F(OnlineSearch, MaximisesAndTellsTheMetricItself) {
+  StudyFile asked = study(std::make_shared<const Bowl>());
+  asked.direction = Direction::maximise;
+  Store trials = store();
+  const json found = search(asked, {"scan", {}, 2500}, trials);
+  // The corner farthest from (13, 31), with 36² + 31² + 1; the one at (49, 49) does not compile.
+  EXPECT_EQ(found["best"]["design"], (json{{"a", 49}, {"b", 0}}));
+  EXPECT_EQ(found["best"]["objective"], 36 * 36 + 31 * 31 + 1);
+  EXPECT_EQ(found["history"].back()[1], found["best"]["objective"]);
+  for (std::size_t i = 1; i < found["history"].size(); ++i) {
+    EXPECT_GT(found["history"][i][1].get<double>(), found["history"][i - 1][1].get<double>());
+  }
+  for (std::size_t i = 1; i < found["top"].size(); ++i) {
+    EXPECT_LE(found["top"][i]["objective"].get<double>(), found["top"][i - 1]["objective"].get<double>());
+  }
+  EXPECT_NE(StudyKeys(asked).question(), StudyKeys(study(asked.simulator)).question());
+}
+
 TEST_F(OnlineSearch, IsTheSameForAnyNumberOfThreadsAndWhateverIsKnown) {
   StudyFile one = study(std::make_shared<const Bowl>()), four = study(std::make_shared<const Bowl>());
   one.threads = 1;

@@ -146,6 +146,32 @@ TEST_F(ParetoOfAStudy, AScanGivesTheExactFrontWithinTheLimits) {
   EXPECT_EQ(StudyTrials(study(trade)).read(trials)->rows(), found["queries"].get<std::size_t>());
 }
 
+TEST_F(ParetoOfAStudy, TradesOffWhatIsMaximisedAgainstWhatIsMinimised) {
+  // The most energy for the least latency: a² + 40 / (b + 1) and 2000 / ((a + 3)(b + 2)) are both best at a = 49, where
+  // b trades one for the other. As (49, 49) does not compile, the least latency is that of (48, 49).
+  const StudyFile asked = study(std::make_shared<const Trade>());
+  ParetoSettings wanted = settings(2500, "scan");
+  wanted.metrics = {"energy_mj"};
+  wanted.maximised = {"energy_mj"};
+  wanted.reference = {100, -5};
+  Store trials = store();
+  const json found = search(asked, wanted, trials);
+  EXPECT_EQ(found["directions"], (json{"minimise", "maximise"}));
+  EXPECT_EQ(found["reference"], (json{100, -5}));
+  ASSERT_EQ(found["front"].size(), 50U);
+  EXPECT_EQ(found["front"][0]["design"], (json{{"a", 48}, {"b", 49}}));
+  for (std::size_t i = 1; i < 50; ++i) {
+    const double b = 49.0 - static_cast<double>(i);
+    EXPECT_EQ(found["front"][i]["design"], (json{{"a", 49}, {"b", b}}));
+    EXPECT_EQ(found["front"][i]["objectives"], (json{2000 / (52 * (b + 2)), 49.0 * 49 + 40 / (b + 1)}));
+    EXPECT_EQ(found["front"][i]["metrics"]["energy_mj"], found["front"][i]["objectives"][1]);
+  }
+  for (const json& design : found["designs"]) EXPECT_GT(design[1].get<double>(), 0);
+  ParetoSettings least = wanted;
+  least.maximised.clear();
+  EXPECT_NE(StudyKeys(asked).front(wanted), StudyKeys(asked).front(least));
+}
+
 TEST_F(ParetoOfAStudy, EveryMethodComesCloseWithAFifthOfTheQueries) {
   const std::vector<double> reference = {60, 500, 60};
   const double exact = hypervolume(exact_front(0, 60).points(), reference);
@@ -299,10 +325,14 @@ TEST_F(ParetoOfAStudy, IsCheckedWhenTheStudyIsLoaded) {
   const auto load = [&](const std::string& line) { return StudyFile::load(folder.write("a.yaml", edge + line)); };
   EXPECT_EQ(load("pareto: [energy_mj, area_mm2]\n").pareto, (std::vector<std::string>{"energy_mj", "area_mm2"}));
   EXPECT_TRUE(load("").pareto.empty());
+  const StudyFile mixed = load("pareto: [{maximise: energy_mj}, {minimise: area_mm2}]\n");
+  EXPECT_EQ(mixed.pareto, (std::vector<std::string>{"energy_mj", "area_mm2"}));
+  EXPECT_EQ(mixed.pareto_maximised, (std::vector<std::string>{"energy_mj"}));
   const auto refused = [&](const std::string& line, const std::string& part, const std::string& hint) {
     expect_error([&] { load(line); }, ErrorCode::invalid_input, part, hint);
   };
   refused("pareto: [energy_mj, area_m2]\n", "a.yaml:5:21: unknown metric `area_m2`", "did you mean `area_mm2`?");
+  refused("pareto: [{maximise: latency_ms}]\n", "`latency_ms` is the objective", "one or two");
   refused("pareto: [latency_ms]\n", "a.yaml:5:10: `latency_ms` is the objective", "one or two");
   refused("pareto: [power_w, power_w]\n", "a.yaml:5:19: `power_w` is listed twice", "one or two");
   refused("pareto: []\n", "a.yaml:5:9: `pareto` lists 0 metrics", "one or two");

@@ -26,6 +26,14 @@ TEST(Question, AFeasibleDesignHasItsObjectiveAndNoViolation) {
   EXPECT_EQ(score.violation, 0);
 }
 
+TEST(Question, AMaximisedObjectiveScoresLowerTheMoreThereIsOfIt) {
+  const Question most(DesignSpace({Parameter::ordinal("pes", {1, 2, 4, 8})}), {"fps"}, "fps", {}, "",
+                      Direction::maximise);
+  EXPECT_EQ(most.score({2}, {OutcomeState::complete, "", "", {7}}).objective, -7);
+  EXPECT_EQ(most.score({2}, {OutcomeState::complete, "", "", {7}}).violation, 0);
+  EXPECT_DOUBLE_EQ(most.score({0}, {OutcomeState::complete, "", "", {unknown}}).violation, 1);
+}
+
 TEST(Question, ABrokenLimitCountsByItsExcessAndKeepsTheObjective) {
   const Score score = question().score({3}, {OutcomeState::complete, "", "", {7, 30}});
   EXPECT_EQ(score.objective, 7);

@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "base/expect_error.hpp"
+#include "corbel/base/error.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel {
@@ -46,6 +48,32 @@ TEST(StudyKeys, MoveWithWhatTheyRestOn) {
                   "space: edge\nworkload: mobilenet_v2\nsimulator: {name: edge, clock_mhz: 801}\n"
                   "objective: latency_ms\n"),
             "mqtsv");
+}
+
+TEST(StudyFile, SaysWhichWayItsObjectiveIsBetter) {
+  const test::TemporaryFolder folder;
+  const auto load = [&](const std::string& objective) {
+    return StudyFile::load(
+        folder.write("a.yaml", "space: edge\nworkload: mobilenet_v2\nsimulator: edge\nobjective: " + objective + "\n"));
+  };
+  for (const char* least : {"power_w", "{minimise: power_w}"}) {
+    EXPECT_EQ(load(least).objective, "power_w");
+    EXPECT_EQ(load(least).direction, Direction::minimise);
+  }
+  const StudyFile most = load("{maximise: power_w}");
+  EXPECT_EQ(most.objective, "power_w");
+  EXPECT_EQ(most.direction, Direction::maximise);
+  EXPECT_EQ(StudyKeys(load("power_w")).model(), StudyKeys(load("{minimise: power_w}")).model());
+  EXPECT_NE(StudyKeys(load("power_w")).model(), StudyKeys(most).model());
+  EXPECT_NE(StudyKeys(load("power_w")).question(), StudyKeys(most).question());
+  const auto refused = [&](const char* objective, const char* part, const char* hint) {
+    expect_error([&] { load(objective); }, ErrorCode::invalid_input, part, hint);
+  };
+  refused("{maximize: power_w}", "a.yaml:4:13: unknown key `maximize`", "maximise");
+  refused("{maximise: power_v}", "unknown metric of simulator edge `power_v`", "power_w");
+  refused("{maximise: power_w, minimise: latency_ms}", "a.yaml:4:12: an objective is one metric",
+          "maximise: throughput");
+  refused("{}", "an objective is one metric", "maximise: throughput");
 }
 
 TEST(StudyKeys, OfRoundsMoveWithAllButTheirNumber) {

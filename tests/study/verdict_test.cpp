@@ -61,6 +61,11 @@ TEST(LogSupport, DoubtsWhatGoesBeyondTheLog) {
               ElementsAre("latency_ms 9.5 is predicted, below everything logged (least 10)"));
   EXPECT_THAT(support.doubts({3, 4}, said(17, 0.07), 0), ElementsAre(HasSubstr("disagrees by 7 %")));
   EXPECT_THAT(support.doubts({3, 4}, said(17, 0.01), 0.5), ElementsAre(HasSubstr("at a distance of 0.5")));
+  // Logged are 10 to 27: where the most is wanted, it is above that that nothing is known.
+  const LogSupport most(log, "latency_ms", 0.02, Direction::maximise);
+  EXPECT_THAT(most.doubts({3, 4}, said(9.5, 0.01), 0), IsEmpty());
+  EXPECT_THAT(most.doubts({3, 4}, said(28, 0.01), 0),
+              ElementsAre("latency_ms 28 is predicted, above everything logged (most 27)"));
   // With no known error there is nothing to hold a spread against.
   EXPECT_THAT(LogSupport(log, "latency_ms", std::nan("")).doubts({3, 4}, said(17, 9), 0), IsEmpty());
 }

@@ -126,6 +126,21 @@ TEST(TrainingData, MasksWhatIsNotANumberAndClipsOutliers) {
   EXPECT_TRUE(data.withheld_feasible.empty());
 }
 
+TEST(TrainingData, OfAMaximisedMetricIsThatOfItsInverseMinimised) {
+  const Dataset slow = test::small_dataset(300, 1);
+  Dataset fast = slow;
+  for (std::size_t row = 0; row < fast.rows(); ++row) fast.metrics[2 * row + 1] = 1000 / fast.metrics[2 * row + 1];
+  TrainingTask task = test::latency_task();
+  const TrainingData least = prepare_training_data(slow, task, false, 0.2, 1);
+  task.direction = Direction::maximise;
+  const TrainingData most = prepare_training_data(fast, task, false, 0.2, 1);
+  EXPECT_EQ(most.withheld_feasible, least.withheld_feasible) << "the best rows, best first";
+  EXPECT_EQ(most.withheld_infeasible, least.withheld_infeasible);
+  ASSERT_GT(least.withheld_feasible.size(), 20U);
+  for (const std::size_t row : least.feasible) EXPECT_NEAR(most.targets[row], least.targets[row], 1e-5);
+  EXPECT_NEAR(most.infeasible_level, least.infeasible_level, 1e-5);
+}
+
 TEST(TrainingData, NeedsThreeRowsWithTheObjective) {
   Dataset dataset = test::small_dataset(50, 2, [](const Design&) { return true; });
   for (std::size_t row = 2; row < 50; ++row) dataset.metrics[2 * row + 1] = std::numeric_limits<double>::quiet_NaN();

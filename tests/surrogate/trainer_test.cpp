@@ -82,6 +82,47 @@ TEST(Train, FindsTheBestOfASmallSpaceFromALog) {
   EXPECT_TRUE(std::filesystem::is_empty(folder / "work")) << "checkpoints are removed";
 }
 
+TEST(Train, PredictsAMaximisedMetricLowWhereItIsCautious) {
+  // The throughput of the same log: what is learnt of it is what is learnt of the latency, turned round.
+  const Dataset slow = small_dataset(300, 7);
+  Dataset fast = slow;
+  for (std::size_t row = 0; row < fast.rows(); ++row) fast.metrics[2 * row + 1] = 1000 / fast.metrics[2 * row + 1];
+  TrainingTask task = latency_task();
+  const test::TemporaryFolder folder;
+  for (const char* negatives : {"firefly", "gradient"}) {
+    TrainingOptions options = quick_options();
+    options.negatives = negatives;
+    options.steps = 200;
+    options.grid = {{0.1, 0.3}};
+    options.trees = 0;
+    const auto trained = [&](const Dataset& dataset, Direction direction) {
+      task.direction = direction;
+      train(dataset, task, options, folder / "m.safetensors", folder / "work", silent_monitor());
+      return Model::load(folder / "m.safetensors");
+    };
+    const Model least = trained(slow, Direction::minimise), most = trained(fast, Direction::maximise);
+    EXPECT_EQ(least.direction(), Direction::minimise);
+    EXPECT_EQ(most.direction(), Direction::maximise);
+    const DesignSpace space = test::small_space();
+    const Predictions latency = least.predict_range(0, space.size(), {}), fps = most.predict_range(0, space.size(), {});
+    std::vector<double> slowness, inverse;
+    options.grid = {{0, 0}};
+    const Predictions bold = trained(fast, Direction::maximise).predict_range(0, space.size(), {});
+    double off = 0, cautious_misfits = 0, bold_misfits = 0;
+    for (DesignId id = 0; id < space.size(); ++id) {
+      slowness.push_back(latency.metrics[id]);
+      inverse.push_back(1000 / fps.metrics[id]);
+      off += std::abs(std::log(inverse.back() / slowness.back())) / static_cast<double>(space.size());
+      if (test::small_fits(space.design(id))) continue;
+      cautious_misfits += std::log(fps.metrics[id]);
+      bold_misfits += std::log(bold.metrics[id]);
+    }
+    EXPECT_LT(off, 0.1) << negatives;
+    EXPECT_GT(kendall(slowness, inverse), 0.95) << negatives;
+    EXPECT_LT(cautious_misfits, bold_misfits) << negatives;
+  }
+}
+
 TEST(Train, DoesNotLookAtWithheldRowsWhileFitting) {
   const auto history = [](const Dataset& dataset) {
     const test::TemporaryFolder folder;

@@ -23,9 +23,10 @@ std::string curves_section(const ExperimentView& view) {
   CurveGroup group;
   for (const json& curve : items_of(member(view.all, "curves"))) group.curves.push_back(&curve);
   group.title = "Best so far over the queries, median of the runs, for each method";
-  group.caption =
-      "The median of the runs. Lower is better; a line begins where half of the runs have found a design within the "
-      "limits.";
+  group.caption = fmt::format(
+      "The median of the runs. {}; a line begins where half of the runs have found a design within the "
+      "limits.",
+      view.better_text());
   group.x_title = group.x_words = "queries";
   group.y_title = "best so far";
   group.band = "the band that the middle half of the runs lies in";
@@ -50,11 +51,13 @@ std::string results_section(const ExperimentView& view) {
   // By budget, the best median first: what a reader compares.
   std::vector<const json*> order;
   for (const json& row : rows) order.push_back(&row);
-  const auto rank = [](const json& row) {
+  const auto rank = [&](const json& row) {
     const auto best = number_of(member(row, "best_median"));
     return std::pair(number_of(member(row, "budget")).value_or(0),
-                     best.value_or(std::numeric_limits<double>::infinity()));
+                     best ? cost_of(view.direction, *best) : std::numeric_limits<double>::infinity());
   };
+  const auto [best_run, worst_run] = view.ends("best_min", "best_max");
+  const auto [better_quarter, worse_quarter] = view.ends("best_q25", "best_q75");
   std::stable_sort(order.begin(), order.end(), [&](const json* a, const json* b) { return rank(*a) < rank(*b); });
   for (const json* row : order) {
     const double budget = number_of(member(*row, "budget")).value_or(0);
@@ -63,8 +66,8 @@ std::string results_section(const ExperimentView& view) {
                until = number_of(member(*row, "queries_to_optimum_median"));
     const bool has_share = own && queries && *queries > 0;
     table.row({html_escape(text_of(member(*row, "method"))), count_text(budget), view.text(member(*row, "best_median")),
-               fmt::format("{} to {}", view.text(member(*row, "best_q25")), view.text(member(*row, "best_q75"))),
-               view.text(member(*row, "best_min")), view.text(member(*row, "best_max")),
+               fmt::format("{} to {}", view.text(member(*row, better_quarter)), view.text(member(*row, worse_quarter))),
+               view.text(member(*row, best_run)), view.text(member(*row, worst_run)),
                fmt::format("{} of {}", html_escape(text_of(member(*row, "exact"))),
                            html_escape(text_of(member(*row, "seeds")))),
                until ? count_text(*until) : "–", seconds ? html_escape(seconds_text(*seconds)) : "–",
@@ -121,7 +124,7 @@ std::string online_sections(const ExperimentView& view) {
 /// "1.0131 (1.2563)": the median and the worst of the runs.
 std::string median_and_worst(const ExperimentView& view, const json& row, const char* name) {
   return fmt::format("{} ({})", view.text(member(row, std::string(name) + "_median")),
-                     view.text(member(row, std::string(name) + "_max")));
+                     view.text(member(row, name + view.ends("_min", "_max").second)));
 }
 
 std::string offline_results(const ExperimentView& view) {
@@ -166,7 +169,8 @@ std::string offline_curves(const ExperimentView& view) {
     group.id = fmt::format("rows-{:.0f}-", number_of(size).value_or(0));
     group.title = fmt::format("Best of the first proposals, from logs of {} rows, for each method", rows);
     group.caption =
-        "The median of the runs. Lower is better; a line begins where half of the runs have one within the limits.";
+        fmt::format("The median of the runs. {}; a line begins where half of the runs have one within the limits.",
+                    view.better_text());
     group.x_title = "proposals looked at, best predicted first";
     group.x_words = "proposals";
     group.y_title = "best of them";
@@ -207,7 +211,8 @@ std::string experiment_report(const json& experiment) {
   return html_page({name,
                     is_offline ? "Corbel experiment: designs proposed from logs alone"
                                : "Corbel experiment: search methods compared",
-                    fmt::format("Least {}{}", html_escape(view.metric), limits),
+                    fmt::format("{} {}{}", view.direction == Direction::maximise ? "Most" : "Least",
+                                html_escape(view.metric), limits),
                     is_offline ? offline_sections(view) : online_sections(view),
                     fmt::format("Made by Corbel {} from experiment.json. This file needs no network.",
                                 html_escape(text_of(member(experiment, "corbel"))))});

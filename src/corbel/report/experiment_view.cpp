@@ -49,7 +49,7 @@ class Axes {
 
   void set(Chart& chart) const {
     chart.x.title = group_.x_title;
-    chart.y.title = group_.y_title + (view_.is_relative() ? " over the optimum" : ", " + view_.metric);
+    chart.y.title = group_.y_title + (view_.is_relative() ? view_.ratio_title() : ", " + view_.metric);
     if (!view_.is_relative()) chart.y.unit = pretty_unit(view_.unit);
     if (!(low_ < high_)) return;
     chart.y.low = low_;
@@ -122,6 +122,7 @@ ExperimentView::ExperimentView(const json& experiment) : all(experiment) {
   const json& objective = member(all, "question", "objective");
   metric = text_of(member(objective, "metric"));
   unit = text_of(member(objective, "unit"));
+  direction = direction_from(text_of(member(objective, "direction")));
   const auto value = number_of(member(all, "optimum", "value"));
   if (value && *value > 0) scale_ = *value;
   basis_ = text_of(member(all, "optimum", "basis"));
@@ -134,8 +135,23 @@ std::string ExperimentView::text(const json& value) const {
   return is_relative() ? fmt::format("{:.4f}", shown(*number)) : html_escape(measured_with_unit(*number, unit));
 }
 
+std::pair<std::string, std::string> ExperimentView::ends(std::string low, std::string high) const {
+  if (direction == Direction::maximise) std::swap(low, high);
+  return {std::move(low), std::move(high)};
+}
+
+std::string ExperimentView::better_text() const {
+  return is_relative() || direction == Direction::minimise ? "Lower is better" : "Higher is better";
+}
+
+std::string ExperimentView::ratio_title() const {
+  return direction == Direction::maximise ? ", optimum over it" : " over the optimum";
+}
+
 std::string ExperimentView::basis_text() const {
-  return fmt::format("{} of {} ({})", is_relative() ? ", over the optimum" : "; the optimum is", html_escape(optimum_),
+  const char* relative =
+      direction == Direction::maximise ? ", by how many times it is below the optimum" : ", over the optimum";
+  return fmt::format("{} of {} ({})", is_relative() ? relative : "; the optimum is", html_escape(optimum_),
                      html_escape(basis_));
 }
 

@@ -2,18 +2,27 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "corbel/search/direction.hpp"
 
 namespace corbel {
 
-/// How an experiment's numbers are told: over the optimum where there is one above 0, else as they are.
+/// How an experiment's numbers are told: over the optimum where there is one above 0 (of a maximised metric the optimum
+/// over them), else as they are.
 class ExperimentView {
  public:
   /// @param experiment  must outlive this
   explicit ExperimentView(const nlohmann::json& experiment);
 
   bool is_relative() const { return scale_ > 0; }
-  double shown(double value) const { return is_relative() ? value / scale_ : value; }
+  double shown(double value) const { return is_relative() ? times_worse(direction, value, scale_) : value; }
+  /// Names of a spread's ends, the better one first: {"min", "max"}, {"q25", "q75"}.
+  std::pair<std::string, std::string> ends(std::string low, std::string high) const;
+  /// As told: "Lower is better".
+  std::string better_text() const;
+  std::string ratio_title() const;  ///< behind the title of an axis of ratios
   /// As HTML.
   std::string text(const nlohmann::json& value) const;
   /// What the numbers are, as HTML: "over the optimum of 100 cycles (every design of the space is recorded)".
@@ -21,6 +30,7 @@ class ExperimentView {
 
   const nlohmann::json& all;
   std::string metric, unit;
+  Direction direction;
 
  private:
   double scale_ = 0;

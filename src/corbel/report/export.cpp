@@ -47,6 +47,7 @@ ordered_json exported_design(const json& results) {
   put_section("units", std::move(units));
   if (!view.best.is_null()) {
     ordered_json objective = {{"metric", view.objective}};
+    if (view.direction == Direction::maximise) objective["direction"] = to_string(view.direction);
     if (const std::string unit = view.metric_unit(view.objective); !unit.empty()) objective["unit"] = unit;
     put(objective, "predicted", member(view.best, "predicted"));
     put(objective, "true", member(view.best, "objective"));

@@ -134,13 +134,15 @@ std::string objective_figures(const ReportView& view) {
   if (!has_points(chart)) return "";
   chart.id = "objective";
   chart.title = fmt::format("{} against {} of the logged designs and the proposals", chart.y.title, chart.x.title);
-  chart.description =
-      "Lower is better. Each dot is a logged feasible design; the line joins those that no other logged design beats "
-      "in "
-      "both.";
+  const std::string better = view.direction == Direction::maximise
+                                 ? fmt::format("Higher is better for {}, lower for {}.", chart.y.title, chart.x.title)
+                                 : std::string(view.better_text());
+  chart.description = better +
+                      " Each dot is a logged feasible design; the line joins those that no other logged design beats "
+                      "in both.";
   const std::string shaded = chart.guides.empty() ? "" : " Shaded: outside a limit of the study.";
-  std::string out = chart_figure(chart, capitalised(fmt::format("{} against {}", chart.y.title, chart.x.title)),
-                                 "Lower is better." + shaded);
+  std::string out =
+      chart_figure(chart, capitalised(fmt::format("{} against {}", chart.y.title, chart.x.title)), better + shaded);
 
   std::vector<double> xs, ys;
   for (const ChartSeries& series : chart.series) {
@@ -175,7 +177,9 @@ std::string prediction_figure(const ReportView& view) {
   chart.x = objective_axis(view, "true ");
   chart.y = objective_axis(view, "predicted ");
   chart.title = "Predicted against true objective";
-  chart.description = "Points on the diagonal are predicted exactly; below it the prediction promises too much.";
+  chart.description =
+      fmt::format("Points on the diagonal are predicted exactly; {} it the prediction promises too much.",
+                  view.direction == Direction::maximise ? "above" : "below");
   ChartSeries withheld{Kind::cloud, "withheld", "logged, withheld from training", {}};
   std::vector<double> errors;
   for (const json& row : items_of(member(view.results, "training", "withheld"))) {
@@ -194,7 +198,8 @@ std::string prediction_figure(const ReportView& view) {
   }
   chart.series = {std::move(withheld), std::move(validated)};
   if (!has_points(chart)) return "";
-  std::string caption = "Below the line the prediction promises too much.";
+  std::string caption = fmt::format("{} the line the prediction promises too much.",
+                                    view.direction == Direction::maximise ? "Above" : "Below");
   if (!errors.empty()) {
     std::nth_element(errors.begin(), errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2), errors.end());
     caption += fmt::format(

@@ -90,7 +90,7 @@ BestLogged best_logged(const ReportView& view) {
 /// do that and still be the better one of two predictions.
 bool is_beaten_by_log(const ReportView& view) {
   const auto value = view.best_objective(), measured = best_logged(view).measured;
-  return value && measured && *value >= *measured;
+  return value && measured && !is_better(view.direction, *value, *measured);
 }
 
 std::string pill(const ReportView& view) {

@@ -44,7 +44,8 @@ std::string html_report(const nlohmann::json& results) {
   std::string name = text_of(member(results, "study", "name"));
   if (name.empty()) name = "study";
   const std::string workload = text_of(member(results, "study", "workload", "title"));
-  std::string goal = fmt::format("Least {}", html_escape(view.metric_label(view.objective)));
+  std::string goal = fmt::format("{} {}", view.direction == Direction::maximise ? "Most" : "Least",
+                                 html_escape(view.metric_label(view.objective)));
   if (!workload.empty()) goal += " of " + html_escape(workload);
   if (!view.workloads.empty()) goal += " of " + workloads_text(view);
   std::string limits;

@@ -288,7 +288,7 @@ std::string provenance_section(const ReportView& view) {
   row("Study", text(member(study, "name")));
   row("Study file", html_code(text_of(member(study, "file"))));
   row("Seed", text(member(study, "seed")));
-  row("Objective", fmt::format("minimise {}", html_code(view.objective)));
+  row("Objective", fmt::format("{} {}", to_string(view.direction), html_code(view.objective)));
   std::string constraints;
   for (const json& constraint : items_of(member(study, "constraints")))
     constraints += (constraints.empty() ? "" : "<br>") + html_code(text_of(constraint));

@@ -24,6 +24,9 @@ constexpr std::size_t most_dots = 3000, most_vertices = 400, most_marks = 200, s
 struct TradeOffs {
   explicit TradeOffs(const ReportView& all) : view(all), section(member(all.results, "pareto")) {
     for (const json& name : items_of(member(section, "metrics"))) metrics.push_back(text_of(name));
+    const json& given = items_of(member(section, "directions"));
+    for (std::size_t k = 0; k < metrics.size(); ++k)
+      directions.push_back(k < given.size() ? direction_from(text_of(given[k])) : Direction::minimise);
     is_predicted = text_of(member(section, "basis")) == "predicted";
   }
 
@@ -35,6 +38,7 @@ struct TradeOffs {
   const ReportView& view;
   const json& section;
   std::vector<std::string> metrics;
+  std::vector<Direction> directions;  // of these
   bool is_predicted;
 };
 
@@ -51,15 +55,25 @@ std::string tip_of(const TradeOffs& trade, const json& design) {
 }
 
 /// Of these points, those that no other beats in both, by x.
-std::vector<ChartPoint> best_of_both(std::vector<ChartPoint> points) {
+std::vector<ChartPoint> best_of_both(std::vector<ChartPoint> points, Direction x, Direction y) {
   std::erase_if(points, [](const ChartPoint& point) { return !std::isfinite(point.x) || !std::isfinite(point.y); });
-  std::sort(points.begin(), points.end(),
-            [](const ChartPoint& a, const ChartPoint& b) { return std::pair(a.x, a.y) < std::pair(b.x, b.y); });
+  std::sort(points.begin(), points.end(), [x, y](const ChartPoint& a, const ChartPoint& b) {
+    return std::pair(cost_of(x, a.x), cost_of(y, a.y)) < std::pair(cost_of(x, b.x), cost_of(y, b.y));
+  });
   std::vector<ChartPoint> kept;
   for (ChartPoint& point : points) {
-    if (kept.empty() || point.y < kept.back().y) kept.push_back({point.x, point.y, ""});
+    if (kept.empty() || is_better(y, point.y, kept.back().y)) kept.push_back({point.x, point.y, ""});
   }
+  // Where x is maximised the best x came first.
+  std::sort(kept.begin(), kept.end(), [](const ChartPoint& a, const ChartPoint& b) { return a.x < b.x; });
   return kept;
+}
+
+std::string better_text(const TradeOffs& trade, std::size_t y, std::size_t x) {
+  const auto way = [&](std::size_t k) { return trade.directions[k] == Direction::maximise ? "higher" : "lower"; };
+  if (trade.directions[x] != trade.directions[y])
+    return fmt::format("Better is {} {} and {} {}.", way(y), trade.label(y), way(x), trade.label(x));
+  return trade.directions[x] == Direction::maximise ? "Higher is better." : "Lower is better.";
 }
 
 std::string pair_figure(const TradeOffs& trade, std::size_t y, std::size_t x) {
@@ -67,7 +81,8 @@ std::string pair_figure(const TradeOffs& trade, std::size_t y, std::size_t x) {
   chart.id = fmt::format("trade-off-{}-{}", y, x);
   chart.title = fmt::format("{} against {} of the Pareto front and of all designs within the limits", trade.label(y),
                             trade.label(x));
-  chart.description = "Lower is better. Each dot is a design within the limits; marks are those of the front.";
+  const std::string better = better_text(trade, y, x);
+  chart.description = better + " Each dot is a design within the limits; marks are those of the front.";
   for (auto [axis, metric] : {std::pair(&chart.x, x), std::pair(&chart.y, y)}) {
     axis->title = trade.label(metric);
     axis->unit = pretty_unit(trade.view.metric_unit(trade.metrics[metric]));
@@ -87,7 +102,7 @@ std::string pair_figure(const TradeOffs& trade, std::size_t y, std::size_t x) {
   }
   const bool is_projection = trade.metrics.size() > 2;
   ChartSeries steps{Kind::steps, "pareto", is_projection ? "front of these two alone" : "", {}};
-  steps.points = thinned_points(best_of_both(front.points), most_vertices);
+  steps.points = thinned_points(best_of_both(front.points, trade.directions[x], trade.directions[y]), most_vertices);
   cloud.points = thinned_points(std::move(cloud.points), most_dots);
   front.points = thinned_points(std::move(front.points), most_marks);
   chart.series = {std::move(cloud), std::move(steps), std::move(front)};
@@ -95,9 +110,8 @@ std::string pair_figure(const TradeOffs& trade, std::size_t y, std::size_t x) {
   std::string heading = fmt::format("{} against {}", trade.label(y), trade.label(x));
   if (!heading.empty() && heading[0] >= 'a' && heading[0] <= 'z')
     heading[0] = static_cast<char>(heading[0] - 'a' + 'A');
-  return chart_figure(
-      chart, heading,
-      is_projection ? "Lower is better. A mark off the line is in the front by the third metric." : "Lower is better.");
+  return chart_figure(chart, heading,
+                      is_projection ? better + " A mark off the line is in the front by the third metric." : better);
 }
 
 std::string history_figure(const TradeOffs& trade) {

@@ -64,12 +64,14 @@ std::vector<std::string> unknowns(const ReportView& view) {
         label, own_error ? fmt::format(", off by {} {}", error_text(*own_error), on_withheld) : ""));
     const auto guess = number_of(member(view.best, "predicted"));
     for (const json& metric : items_of(member(dataset, "metrics"))) {
-      const auto least = number_of(member(metric, "min"));
-      if (text_of(member(metric, "name")) != view.objective || !guess || !least || *guess >= *least) continue;
-      out.push_back(
-          fmt::format("What lies below the log: the prediction is lower than every logged {} (least {}), so the "
-                      "model extrapolates.",
-                      label, html_escape(view.objective_text(least))));
+      const bool is_maximised = view.direction == Direction::maximise;
+      const auto best = number_of(member(metric, is_maximised ? "max" : "min"));
+      if (text_of(member(metric, "name")) != view.objective || !guess || !best) continue;
+      if (!is_better(view.direction, *guess, *best)) continue;
+      out.push_back(fmt::format(
+          "What lies {} the log: the prediction is {} than every logged {} ({} {}), so the model extrapolates.",
+          is_maximised ? "above" : "below", is_maximised ? "higher" : "lower", label, is_maximised ? "most" : "least",
+          html_escape(view.objective_text(best))));
     }
     const auto feasibility = number_of(view.of_best("feasibility"));
     if (feasibility && *feasibility < sure_enough) {

@@ -148,6 +148,7 @@ ReportView::ReportView(const json& all_results)
     : results(all_results), best(usable_best(results)), best_proposal(proposal_of_best(results)) {
   objective = text_of(member(results, "study", "objective", "metric"));
   if (objective.empty()) objective = "objective";
+  direction = direction_from(text_of(member(results, "study", "objective", "direction")));
   const auto add = [&](const std::string& name, const std::string& unit) {
     const bool known = std::any_of(parameters.begin(), parameters.end(),
                                    [&](const ReportParameter& parameter) { return parameter.name == name; });
@@ -171,6 +172,10 @@ ReportView::ReportView(const json& all_results)
 const json& ReportView::of_best(std::string_view key) const {
   const json& own = member(best, key);
   return own.is_null() ? member(best_proposal, key) : own;
+}
+
+std::string_view ReportView::better_text() const {
+  return direction == Direction::maximise ? "Higher is better." : "Lower is better.";
 }
 
 std::string ReportView::metric_unit(std::string_view metric) const {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "corbel/search/direction.hpp"
+
 namespace corbel {
 
 // Reading JSON that may lack anything: what is missing or of another type reads as nothing.
@@ -63,15 +65,17 @@ struct ReportView {
   explicit ReportView(const nlohmann::json& all_results);
 
   const nlohmann::json& results;
-  std::string objective;                    ///< name of the metric; "objective" if the results do not say
-  std::vector<ReportParameter> parameters;  ///< of a design, in the order of the space
-  std::vector<ReportWorkload> workloads;    ///< of a study of several networks, else none
-  const nlohmann::json& best;               ///< null if there is no design
-  const nlohmann::json& best_proposal;      ///< the proposal `best` came from, or null
+  std::string objective;                      ///< name of the metric; "objective" if the results do not say
+  Direction direction = Direction::minimise;  ///< of the objective
+  std::vector<ReportParameter> parameters;    ///< of a design, in the order of the space
+  std::vector<ReportWorkload> workloads;      ///< of a study of several networks, else none
+  const nlohmann::json& best;                 ///< null if there is no design
+  const nlohmann::json& best_proposal;        ///< the proposal `best` came from, or null
 
   /// What is known of the best design; from its proposal where `best` itself does not say.
   const nlohmann::json& of_best(std::string_view key) const;
 
+  std::string_view better_text() const;  ///< of the objective's axis: "Lower is better."
   std::string metric_unit(std::string_view metric) const;
   /// "latency_ms" → "latency"; of one of several networks "latency of mobilenet_v2".
   std::string metric_label(std::string_view metric) const;

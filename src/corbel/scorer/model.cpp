@@ -214,6 +214,9 @@ const DesignSpace& Model::space() const {
 const std::vector<std::string>& Model::metrics() const {
   return data_->metrics;
 }
+Direction Model::direction() const {
+  return data_->transforms.front().direction();
+}
 const nlohmann::json& Model::metadata() const {
   return data_->metadata;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "corbel/scorer/safetensors.hpp"
+#include "corbel/search/direction.hpp"
 #include "corbel/space/design_space.hpp"
 
 namespace corbel {
@@ -45,6 +46,7 @@ class Model {
 
   const DesignSpace& space() const;
   const std::vector<std::string>& metrics() const;  ///< those it predicts; the first is the objective
+  Direction direction() const;                      ///< of the objective
   /// The whole metadata: network, options, dataset fingerprint, normalisation, code version, history, selection.
   const nlohmann::json& metadata() const;
   /// Length of the context vector it wants; 0 if it was trained for one workload only.

@@ -20,12 +20,13 @@ double MetricTransform::restore(double normalised) const {
   return log ? std::exp(std::clamp(value, -700.0, 700.0)) : value;
 }
 
-MetricTransform MetricTransform::fit(std::span<const double> values) {
+MetricTransform MetricTransform::fit(std::span<const double> values, Direction direction) {
   std::vector<double> finite;
   for (const double value : values) {
     if (std::isfinite(value)) finite.push_back(value);
   }
   MetricTransform transform;
+  transform.scale = cost_of(direction, 1);
   if (finite.empty()) return transform;
   std::sort(finite.begin(), finite.end());
   transform.log = finite.front() > 0;
@@ -47,7 +48,7 @@ MetricTransform MetricTransform::fit(std::span<const double> values) {
   const double deviation = unit * std::sqrt(squares);
   // Equal values leave rounding noise, which must not become the unit.
   const bool usable = std::isfinite(deviation) && deviation > 1e-9 * std::max(1e-300, std::abs(sum));
-  transform.scale = usable ? deviation : 1;
+  transform.scale = cost_of(direction, usable ? deviation : 1);
   return transform;
 }
 
@@ -60,8 +61,8 @@ MetricTransform metric_transform_from_json(const nlohmann::json& json) {
   transform.log = json.at("log").get<bool>();
   transform.mean = json.at("mean").get<double>();
   transform.scale = json.at("scale").get<double>();
-  if (!std::isfinite(transform.mean) || !std::isfinite(transform.scale) || transform.scale <= 0) {
-    throw Error(ErrorCode::corrupt, "a metric's normalisation is not a finite mean and a positive scale");
+  if (!std::isfinite(transform.mean) || !std::isfinite(transform.scale) || transform.scale == 0) {
+    throw Error(ErrorCode::corrupt, "a metric's normalisation is not a finite mean and a finite scale other than 0");
   }
   return transform;
 }

@@ -53,7 +53,8 @@ std::optional<Store::GroupId> find_group(const StudyFile& study, const Store& st
 }
 
 Question question_of(const StudyFile& study, std::vector<std::string> metrics) {
-  return Question(*study.space, std::move(metrics), study.objective, study.constraints, study.objective_place);
+  return Question(*study.space, std::move(metrics), study.objective, study.constraints, study.objective_place,
+                  study.direction);
 }
 
 bool is_given_out(TrialState state) {
@@ -92,7 +93,7 @@ class SavedStrategy {
     std::string limits;
     for (const Constraint& constraint : study.constraints) limits += constraint.text() + "\n";
     key_ = fingerprint(json{strategy_.id(), study.search.options, study.seed, question.space().fingerprint(),
-                            study.workloads.fingerprint(), study.objective, limits,
+                            study.workloads.fingerprint(), study.objective, to_string(study.direction), limits,
                             study.simulator ? study.simulator->fingerprint() : ""}
                            .dump());
     if (!load()) {
@@ -162,8 +163,9 @@ std::optional<AskTell::Best> best_of(const Question& question, const Dataset& to
     const Score score =
         question.score(design, {OutcomeState::complete, "", "", std::vector<double>(metrics.begin(), metrics.end())});
     if (!score.feasible() || std::isnan(score.objective)) continue;
-    if (best && best->objective <= score.objective) continue;
-    best = AskTell::Best{told.designs[row], score.objective, {}};
+    const double value = value_of(question.direction(), score.objective);
+    if (best && !is_better(question.direction(), value, best->objective)) continue;
+    best = AskTell::Best{told.designs[row], value, {}};
     for (std::size_t m = 0; m < width; ++m) {
       if (!std::isnan(metrics[m])) best->metrics.emplace_back(told.group.metrics[m], metrics[m]);
     }

@@ -97,16 +97,16 @@ std::vector<Task> run_all(const ExperimentQuestion& question, const ExperimentOp
   return tasks;
 }
 
-/// 0 at the reference, 0.02 two percent above it; infinite where nothing was found.
-double regret(double best, const ExperimentReference& reference) {
+/// 0 at the reference, 0.02 two percent worse than it; infinite where nothing was found.
+double regret(Direction direction, double best, const ExperimentReference& reference) {
   if (std::isinf(best) || std::isinf(reference.value)) return infinity;
-  const double above = best - reference.value;
+  const double above = cost_of(direction, best) - cost_of(direction, reference.value);
   return reference.value == 0 ? above : above / std::fabs(reference.value);
 }
 
-bool is_reached(double best, const ExperimentReference& reference) {
+bool is_reached(Direction direction, double best, const ExperimentReference& reference) {
   // A reference typed in by hand has fewer digits than a recorded one.
-  return std::isfinite(best) && regret(best, reference) <= 1e-9;
+  return std::isfinite(best) && regret(direction, best, reference) <= 1e-9;
 }
 
 void add_spread(json& row, const std::string& name, const std::vector<double>& values) {
@@ -118,22 +118,24 @@ void add_spread(json& row, const std::string& name, const std::vector<double>& v
 }
 
 json result_row(const ExperimentMethod& method, std::uint64_t budget, bool feasible_only,
-                std::span<const ExperimentRun* const> runs, const ExperimentReference& reference) {
+                std::span<const ExperimentRun* const> runs, const ExperimentReference& reference, Direction direction) {
   std::vector<double> best, over, regrets, queries, to_reference, seconds, strategy_seconds;
   std::uint64_t exact = 0, found = 0, failed = 0;
   for (const ExperimentRun* run : runs) {
     const std::size_t count = run->spent(budget, feasible_only);
-    best.push_back(run->best(count));
-    regrets.push_back(regret(best.back(), reference));
-    over.push_back(reference.value > 0 ? best.back() / reference.value : std::numeric_limits<double>::quiet_NaN());
+    best.push_back(value_of(direction, run->best(count)));
+    regrets.push_back(regret(direction, best.back(), reference));
+    over.push_back(reference.value > 0 ? times_worse(direction, best.back(), reference.value)
+                                       : std::numeric_limits<double>::quiet_NaN());
     queries.push_back(static_cast<double>(count));
     found += std::isfinite(best.back());
-    exact += is_reached(best.back(), reference);
+    exact += is_reached(direction, best.back(), reference);
     double reached = infinity;
     for (std::size_t i = 0; i < count; ++i) {
       const Score& score = run->queries[i].score;
       failed += score.failed();
-      if (std::isinf(reached) && score.feasible() && is_reached(score.objective, reference)) {
+      if (std::isinf(reached) && score.feasible() &&
+          is_reached(direction, value_of(direction, score.objective), reference)) {
         reached = static_cast<double>(i + 1);
       }
     }
@@ -170,7 +172,8 @@ std::vector<std::uint64_t> curve_places(std::uint64_t budget) {
 }
 
 json curve_json(const ExperimentMethod& method, std::uint64_t budget, bool feasible_only,
-                std::span<const ExperimentRun* const> runs) {
+                std::span<const ExperimentRun* const> runs, Direction direction) {
+  const auto shown = [direction](double cost) { return number_or_null(value_of(direction, cost)); };
   json points = json::array();
   std::vector<double> best(runs.size(), infinity);
   std::vector<std::size_t> at(runs.size(), 0);
@@ -181,8 +184,7 @@ json curve_json(const ExperimentMethod& method, std::uint64_t budget, bool feasi
         if (score.feasible()) best[r] = std::min(best[r], score.objective);
       }
     }
-    points.push_back({place, number_or_null(median(best)), number_or_null(quantile(best, 0.25)),
-                      number_or_null(quantile(best, 0.75))});
+    points.push_back({place, shown(median(best)), shown(quantile(best, 0.25)), shown(quantile(best, 0.75))});
   }
   return {{"method", method.label}, {"points", std::move(points)}};
 }
@@ -235,9 +237,10 @@ json run_experiment(const ExperimentQuestion& question, const ExperimentOptions&
       if (task.method == m) runs.push_back(&task.run);
     }
     for (const std::uint64_t budget : budgets) {
-      results.push_back(result_row(options.methods[m], budget, options.feasible_only, runs, reference));
+      results.push_back(
+          result_row(options.methods[m], budget, options.feasible_only, runs, reference, question.direction));
     }
-    curves.push_back(curve_json(options.methods[m], budgets.back(), options.feasible_only, runs));
+    curves.push_back(curve_json(options.methods[m], budgets.back(), options.feasible_only, runs, question.direction));
   }
   std::uint64_t queries = 0, feasible = 0, failed = 0;
   for (const Task& task : tasks) {

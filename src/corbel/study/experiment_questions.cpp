@@ -23,20 +23,23 @@ std::vector<std::string> texts_of(std::span<const Constraint> constraints) {
 }  // namespace
 
 ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const std::optional<DesignSpace>& space,
-                                       const std::string& objective, std::span<const Constraint> constraints,
+                                       const Goal& objective, std::span<const Constraint> constraints,
                                        Monitor& monitor) {
   DesignSpace searched = space ? *space : [&] {
     ImportSpec spec;
     spec.file = file;
     return plan_import(spec, std::nullopt, monitor).space;
   }();
-  const auto table = std::make_shared<const RecordedTable>(file, searched, objective, constraints, monitor);
+  const auto table = std::make_shared<const RecordedTable>(file, searched, objective.metric, constraints, monitor,
+                                                           objective.direction);
   ExperimentQuestion question;
   question.name = file.filename().string();
   question.source = "table";
-  question.metric = objective;
+  question.metric = objective.metric;
+  question.direction = objective.direction;
   question.constraints = texts_of(constraints);
-  std::string key = table->fingerprint() + searched.fingerprint() + objective;
+  std::string key = table->fingerprint() + searched.fingerprint() + objective.metric;
+  if (objective.direction == Direction::maximise) key += "\nmaximise";
   for (const std::string& text : question.constraints) key += "\n" + text;
   question.key = fingerprint(key);
   // A design that is not in the table will not be there the next time either.
@@ -53,7 +56,8 @@ ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const 
   study.file = file;
   study.name = question.name;
   study.space = searched;
-  study.objective = objective;
+  study.objective = objective.metric;
+  study.direction = objective.direction;
   study.objective_place = file.string();
   study.constraints.assign(constraints.begin(), constraints.end());
   question.study = std::make_shared<const StudyFile>(std::move(study));
@@ -70,6 +74,7 @@ ExperimentQuestion experiment_on_study(const StudyFile& study) {
   question.name = study.name;
   question.source = "simulator";
   question.metric = study.objective;
+  question.direction = study.direction;
   question.constraints = texts_of(study.constraints);
   question.key = StudyKeys(study).question();
   question.objective = std::make_shared<const SimulationObjective>(

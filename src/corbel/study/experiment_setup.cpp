@@ -22,7 +22,10 @@ json question_json(const ExperimentQuestion& question) {
           {"designs", space.size()},
           {"parameters", space.dimensions()},
           {"space", space.fingerprint()},
-          {"objective", {{"metric", question.metric}, {"unit", unit_of_metric(question.metric)}}},
+          {"objective",
+           {{"metric", question.metric},
+            {"unit", unit_of_metric(question.metric)},
+            {"direction", to_string(question.direction)}}},
           {"constraints", question.constraints}};
 }
 
@@ -33,7 +36,7 @@ Error experiment_error(const std::string& what, const std::string& hint) {
 void check_setup(const ExperimentSetup& setup) {
   if (setup.seeds == 0) throw experiment_error("has no seeds", "give at least 1");
   if (setup.optimum && !std::isfinite(*setup.optimum))
-    throw experiment_error("has an optimum that is no number", "give the least objective, or leave it out");
+    throw experiment_error("has an optimum that is no number", "give the best objective, or leave it out");
 }
 
 // Two processes that append to one file of a run would leave each query in it twice.
@@ -49,7 +52,7 @@ ExperimentFolder::ExperimentFolder(const ExperimentSetup& setup)
 
 ExperimentReference::ExperimentReference(const ExperimentQuestion& question, const ExperimentSetup& setup,
                                          double best_found)
-    : value(best_found), basis("best found in this experiment"), is_known(false) {
+    : value(value_of(question.direction, best_found)), basis("best found in this experiment"), is_known(false) {
   if (setup.optimum) {
     value = *setup.optimum;
     basis = "given";

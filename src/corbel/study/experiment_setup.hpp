@@ -25,10 +25,11 @@ struct ExperimentQuestion {
   std::string source;  ///< "table" or "simulator"
   std::string key;     ///< fingerprint of all that decides a design's score
   std::string metric;  ///< the objective
+  Direction direction = Direction::minimise;
   std::vector<std::string> constraints;
   std::shared_ptr<const SimulationObjective> objective;  ///< thread-safe
   std::shared_ptr<const SearchDomain> domain;            ///< what may be asked for
-  /// The least objective within the limits, where it is known, and why: "every design is recorded".
+  /// The best objective within the limits, where it is known, and why: "every design is recorded".
   std::optional<double> optimum;
   std::string optimum_basis;
   /// The same as a study: what a learner is asked. Of a table it has no simulator, no log and no file.
@@ -39,7 +40,7 @@ struct ExperimentQuestion {
 /// @param space  inferred from the file if empty
 /// @throws as plan_import, make_table_simulator and Question
 ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const std::optional<DesignSpace>& space,
-                                       const std::string& objective, std::span<const Constraint> constraints,
+                                       const Goal& objective, std::span<const Constraint> constraints,
                                        Monitor& monitor);
 /// On a study's simulator, with its objective and limits. @throws Error{unsupported} for a study without a simulator
 ExperimentQuestion experiment_on_study(const StudyFile& study);
@@ -79,7 +80,7 @@ struct ExperimentReference {
   std::string basis;
   bool is_known;  ///< not merely the best that was found
 
-  /// @param best_found  in the experiment; infinite if nothing was
+  /// @param best_found  in the experiment, as a cost; infinite if nothing was
   ExperimentReference(const ExperimentQuestion& question, const ExperimentSetup& setup, double best_found);
   /// `optimum` of what an experiment returns.
   nlohmann::json to_json() const;

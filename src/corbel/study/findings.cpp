@@ -80,14 +80,19 @@ json margins_json(const SurrogateObjective& objective, const Design& design, std
                       });
 }
 
+/// Of the results' study.
+Direction direction_of(const json& results) {
+  return direction_from(results.at("study").at("objective").value("direction", ""));
+}
+
 /// How many times better than the best logged design. Like is compared with like: a prediction with the prediction
 /// (`key` "predicted") of the logged design, since a model that never saw the best rows is biased upwards near them; a
 /// simulated value with the logged value ("objective").
-json gain_over(const json& best_logged, const char* key, double objective) {
+json gain_over(const json& best_logged, const char* key, double objective, Direction direction) {
   if (best_logged.is_null() || !best_logged.contains(key) || !best_logged[key].is_number()) return nullptr;
   const double logged = best_logged[key].get<double>();
   if (!(objective > 0) || !(logged > 0)) return nullptr;
-  return logged / objective;
+  return times_worse(direction, logged, objective);
 }
 
 /// The metric a plot shows beside the objective: what the first constraint limits, or the area.
@@ -188,7 +193,10 @@ json study_section(const StudyFile& study, const DesignSpace& space) {
                     {"fingerprint", space.fingerprint()}}},
                   {"workload", nullptr},
                   {"simulator", nullptr},
-                  {"objective", {{"metric", study.objective}, {"unit", unit_of_metric(study.objective)}}},
+                  {"objective",
+                   {{"metric", study.objective},
+                    {"unit", unit_of_metric(study.objective)},
+                    {"direction", to_string(study.direction)}}},
                   {"constraints", json::array()}};
   for (const Constraint& constraint : study.constraints) section["constraints"].push_back(constraint.text());
   const auto described = [](const Network& network) {
@@ -229,7 +237,8 @@ json dataset_section(const StudyFile& study, const Dataset& dataset, const std::
     if (dataset.states[row] != TrialState::complete || !limits.met(row)) continue;
     ++within;
     const double value = dataset.metric(row, objective);
-    if (std::isfinite(value) && (!best || value < dataset.metric(*best, objective))) best = row;
+    if (!std::isfinite(value)) continue;
+    if (!best || is_better(study.direction, value, dataset.metric(*best, objective))) best = row;
   }
   section["source"] = source;
   section["within_limits"] = within;
@@ -293,12 +302,12 @@ json plots_section(const StudyFile& study, const Dataset& dataset) {
         {dataset.metric(rows[i], objective), dataset.metric(rows[i], *x), limits.met(rows[i]) ? 1 : 0});
   }
   std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(dataset.metric(a, *x), dataset.metric(a, objective)) <
-           std::pair(dataset.metric(b, *x), dataset.metric(b, objective));
+    return std::pair(dataset.metric(a, *x), cost_of(study.direction, dataset.metric(a, objective))) <
+           std::pair(dataset.metric(b, *x), cost_of(study.direction, dataset.metric(b, objective)));
   });
-  double best = std::numeric_limits<double>::infinity();
+  double best = value_of(study.direction, std::numeric_limits<double>::infinity());
   for (const std::size_t row : rows) {
-    if (dataset.metric(row, objective) >= best) continue;
+    if (!is_better(study.direction, dataset.metric(row, objective), best)) continue;
     best = dataset.metric(row, objective);
     section["pareto"].push_back({best, dataset.metric(row, *x)});
   }
@@ -308,7 +317,7 @@ json plots_section(const StudyFile& study, const Dataset& dataset) {
 json proposals_section(const StudyFile& study, const SurrogateObjective& objective, std::span<const Design> designs,
                        const Dataset& dataset, const json& best_logged, double error) {
   const LoggedLimits limits(study, dataset);
-  const LogSupport support(dataset, study.objective, error);
+  const LogSupport support(dataset, study.objective, error, study.direction);
   const DesignSpace& space = objective.space();
   const std::size_t objective_metric = dataset.metric_index(objective.metric_names().front());
   const std::vector<Assessment> assessments = objective.assess(designs);
@@ -345,7 +354,7 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
                          {"nearest", nearest},
                          {"verdict", to_string(doubts.empty() ? Verdict::supported : Verdict::extrapolated)},
                          {"reasons", doubts},
-                         {"gain", gain_over(best_logged, "predicted", assessment.metrics[0])}});
+                         {"gain", gain_over(best_logged, "predicted", assessment.metrics[0], study.direction)}});
   }
   return proposals;
 }
@@ -380,7 +389,7 @@ json search_section(const std::string& method, const SurrogateFindings& found, c
   const SearchResult& result = found.result;
   const bool is_scan = found.pruned.has_value();
   json history = json::array();
-  for (const auto& [scored, best] : result.history) history.push_back({scored, best});
+  for (const auto& [scored, best] : result.history) history.push_back({scored, value_of(objective.direction(), best)});
   return {{"method", method},
           {"scored", result.scored},
           {"pruned", is_scan ? json(*found.pruned) : json(nullptr)},
@@ -417,7 +426,7 @@ void record_outcome(json& proposal, const Outcome& outcome, std::span<const Metr
                            {"metrics", simulated}};
   proposal["margins"] = margins_json(objective, design, values, bases);
   const bool known = outcome.state == OutcomeState::complete && bases[0] != MetricBasis::predicted;
-  proposal["gain"] = known ? gain_over(best_logged, "objective", values[0]) : json(nullptr);
+  proposal["gain"] = known ? gain_over(best_logged, "objective", values[0], objective.direction()) : json(nullptr);
 }
 
 namespace {
@@ -437,12 +446,12 @@ json true_objective(const json& proposal, const std::string& objective) {
 namespace {
 
 /// The proposal with the best true objective among those simulated, complete and within every limit; null if none.
-const json* best_simulated(const json& proposals, const std::string& objective) {
+const json* best_simulated(const json& proposals, const std::string& objective, Direction direction) {
   const json* best = nullptr;
   for (const json& proposal : proposals) {
     if (!is_valid(proposal) || !proposal.at("metrics").contains(objective)) continue;
-    if (!best ||
-        proposal.at("metrics").at(objective).get<double>() < (*best).at("metrics").at(objective).get<double>()) {
+    if (!best || is_better(direction, proposal.at("metrics").at(objective).get<double>(),
+                           (*best).at("metrics").at(objective).get<double>())) {
       best = &proposal;
     }
   }
@@ -463,7 +472,8 @@ json validation_section(const json& results) {
     if (proposal.at("simulated").at("state") == "failed") count("failed");
     if (is_valid(proposal)) count("within_limits");
   }
-  if (const json* best = best_simulated(proposals, objective)) section["best"] = (*best).at("metrics").at(objective);
+  if (const json* best = best_simulated(proposals, objective, direction_of(results)))
+    section["best"] = (*best).at("metrics").at(objective);
   return section;
 }
 
@@ -477,14 +487,17 @@ json chosen_section(const json& proposal, const std::string& objective) {
 
 namespace {
 
-/// The design with the least objective that a search on the simulator found: for the objective alone, or the end of a
+/// The design with the best objective that a search on the simulator found: for the objective alone, or the end of a
 /// Pareto front. Null if there is none.
 json best_searched(const json& results) {
+  const auto beats = [direction = direction_of(results)](const json& candidate, const json& other) {
+    return is_better(direction, candidate.at("objective").get<double>(), other.at("objective").get<double>());
+  };
   json best = nullptr;
   for (const char* section : {"online", "rounds"}) {
     json found = results.contains(section) ? results.at(section).value("best", json(nullptr)) : nullptr;
     if (found.is_null()) continue;
-    if (!best.is_null() && !(found.at("objective").get<double>() < best.at("objective").get<double>())) continue;
+    if (!best.is_null() && !beats(found, best)) continue;
     found["found_by"] = section;
     // What rounds find joins the log: a gain is over the log they began with.
     if (section == std::string_view("rounds"))
@@ -497,17 +510,18 @@ json best_searched(const json& results) {
   json first = front.at(0);
   first["objective"] = first.at("objectives").at(0);
   first["found_by"] = "pareto";
-  return best.is_null() || first.at("objective").get<double>() < best.at("objective").get<double>() ? first : best;
+  return best.is_null() || beats(first, best) ? first : best;
 }
 
 /// The same as the design to build.
-json searched_section(const json& found, const json& logged) {
+json searched_section(const json& found, const json& logged, Direction direction) {
+  const double objective = found.at("objective").get<double>();
   json chosen = {{"source", "searched"}, {"found_by", found.at("found_by")},
                  {"rank", nullptr},      {"predicted", nullptr},
-                 {"feasibility", 1.0},   {"gain", gain_over(logged, "objective", found.at("objective").get<double>())}};
+                 {"feasibility", 1.0},   {"gain", gain_over(logged, "objective", objective, direction)}};
   for (const char* key : {"id", "design", "objective", "metrics", "margins"}) chosen[key] = found.at(key);
   if (found.contains("over")) {
-    chosen["gain"] = gain_over(found.at("over"), "objective", found.at("objective").get<double>());
+    chosen["gain"] = gain_over(found.at("over"), "objective", objective, direction);
     return chosen;
   }
   // Where the trials of the search are the log, it has no other design to compare with.
@@ -525,13 +539,14 @@ json best_section(const json& results) {
   const json& proposals = results.contains("proposals") ? results.at("proposals") : none;
   const bool simulated = std::any_of(proposals.begin(), proposals.end(),
                                      [](const json& proposal) { return !proposal.at("simulated").is_null(); });
-  const json* chosen = simulated ? best_simulated(proposals, objective) : nullptr;
+  const Direction direction = direction_of(results);
+  const json* chosen = simulated ? best_simulated(proposals, objective, direction) : nullptr;
   if (!simulated && !proposals.empty()) chosen = &proposals.front();
-  const auto beats = [](const json& candidate, const json& other, const char* key) {
-    return other.is_null() || candidate.at(key).get<double>() < other.at(key).get<double>();
+  const auto beats = [direction](const json& candidate, const json& other, const char* key) {
+    return other.is_null() || is_better(direction, candidate.at(key).get<double>(), other.at(key).get<double>());
   };
 
-  // True values first, and the least of them. A design is the same one when it was searched and is in the log.
+  // True values first, and the best of them. A design is the same one when it was searched and is in the log.
   const bool is_found = !found.is_null() && (logged.is_null() || !beats(logged, found, "objective"));
   if (simulated && chosen) {
     json candidate = chosen_section(*chosen, objective);
@@ -539,7 +554,7 @@ json best_section(const json& results) {
       return candidate;
     }
   }
-  if (is_found) return searched_section(found, logged);
+  if (is_found) return searched_section(found, logged, direction);
   // Like with like, as in gain_over; where the log has no design within the limits, any proposal is a gain.
   if (!simulated && chosen) {
     json candidate = chosen_section(*chosen, objective);

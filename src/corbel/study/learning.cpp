@@ -33,6 +33,7 @@ std::vector<std::string> formulas_of(const StudyFile& study) {
 TrainingTask training_task(const StudyFile& study, const Dataset& data) {
   TrainingTask task;
   task.objective = study.objective;
+  task.direction = study.direction;
   const LoggedLimits limits(study, data);
   for (std::size_t row = 0; row < data.rows(); ++row) task.over_limit.push_back(limits.met(row) ? 0 : 1);
 
@@ -79,7 +80,7 @@ SurrogateObjective make_surrogate(const StudyFile& study, std::shared_ptr<const 
     if (!std::isnan(error)) reserve[metric] = study.search.caution * error;
   }
   return SurrogateObjective(std::move(predictor), study.objective, study.constraints, study.search.min_feasibility,
-                            reserve, study.simulator, std::move(binding));
+                            reserve, study.simulator, std::move(binding), study.direction);
 }
 
 SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& report) {

@@ -53,15 +53,15 @@ static_assert(table_places.back() == offline_proposals);
 struct Run {
   std::uint64_t log_size, seed;
   std::size_t method;
-  std::vector<double> objectives = {};  ///< true ones of the proposals, best predicted first; infinite outside limits
+  std::vector<double> objectives = {};  ///< true costs of the proposals, best predicted first; infinite outside limits
   std::uint64_t within = 0;             ///< proposals that meet the limits, as far as what did not run tells
   std::uint64_t infeasible = 0;         ///< of these, those that are infeasible
   std::uint64_t promised = 0;           ///< proposals that are said to run
   std::uint64_t kept = 0;               ///< of these, those that do
   double kendall = nan, seconds = 0;
   std::uint64_t feasible_rows = 0, rows_within = 0;  ///< of the log
-  double best_logged = infinity;
-  std::string refusal = {};  ///< why the method gave no answer
+  double best_logged = infinity;                     ///< as a cost
+  std::string refusal = {};                          ///< why the method gave no answer
 
   double best(std::size_t count) const {
     double best = infinity;
@@ -262,7 +262,7 @@ void make_run(const ExperimentQuestion& question, const OfflineOptions& options,
   for (std::size_t row = 0; row < log.rows(); ++row) {
     if (log.states[row] != TrialState::complete || !limits.met(row)) continue;
     ++run.rows_within;
-    run.best_logged = std::min(run.best_logged, log.metric(row, objective));
+    run.best_logged = std::min(run.best_logged, cost_of(question.direction, log.metric(row, objective)));
   }
   const Stopwatch watch;
   const std::filesystem::path work = options.folder / "work" / name;
@@ -315,7 +315,7 @@ std::vector<double> of_all(std::span<const Run* const> runs, const std::function
   return values;
 }
 
-json result_row(const OfflineMethod& method, std::span<const Run* const> runs, double reference) {
+json result_row(const OfflineMethod& method, std::span<const Run* const> runs, double reference, Direction direction) {
   json row = {{"method", method.label},
               {"log_size", runs.front()->log_size},
               {"seeds", runs.size()},
@@ -324,11 +324,11 @@ json result_row(const OfflineMethod& method, std::span<const Run* const> runs, d
               {"rows_within_limits_median", median(of_all(runs, [](const Run& run) { return run.rows_within; }))},
               {"seconds", median(of_all(runs, [](const Run& run) { return run.seconds; }))}};
   for (const std::size_t place : table_places) {
-    const auto best = [&](const Run& run) { return run.best(place); };
+    const auto best = [&](const Run& run) { return value_of(direction, run.best(place)); };
     add_spread(row, fmt::format("top{}", place), of_all(runs, best));
     if (!(reference > 0) || !std::isfinite(reference)) continue;
     add_spread(row, fmt::format("top{}_over_optimum", place),
-               of_all(runs, [&](const Run& run) { return best(run) / reference; }));
+               of_all(runs, [&](const Run& run) { return times_worse(direction, best(run), reference); }));
   }
   std::vector<double> shares, correlations;
   for (const Run* run : runs) {
@@ -364,7 +364,8 @@ std::pair<double, double> median_interval(std::vector<double> values, double lev
   return {values[cut], values[n - 1 - cut]};
 }
 
-json curve_json(const OfflineMethod& method, std::span<const Run* const> runs) {
+json curve_json(const OfflineMethod& method, std::span<const Run* const> runs, Direction direction) {
+  const auto shown = [direction](double cost) { return number_or_null(value_of(direction, cost)); };
   json points = json::array();
   std::vector<std::size_t> places;  // closer together in the beginning
   for (std::size_t place = 1; place < offline_proposals; place = std::max(place + 1, place * 9 / 8)) {
@@ -374,7 +375,7 @@ json curve_json(const OfflineMethod& method, std::span<const Run* const> runs) {
   for (const std::size_t place : places) {
     const std::vector<double> best = of_all(runs, [&](const Run& run) { return run.best(place); });
     const auto [low, high] = median_interval(best, 0.95);
-    points.push_back({place, number_or_null(median(best)), number_or_null(low), number_or_null(high)});
+    points.push_back({place, shown(median(best)), shown(low), shown(high)});
   }
   return {{"method", method.label}, {"log_size", runs.front()->log_size}, {"points", std::move(points)}};
 }
@@ -395,8 +396,8 @@ json run_offline_experiment(const ExperimentQuestion& question, const OfflineOpt
       for (const Run& run : runs) {
         if (run.method == m && run.log_size == size) of_method.push_back(&run);
       }
-      results.push_back(result_row(options.methods[m], of_method, reference.value));
-      curves.push_back(curve_json(options.methods[m], of_method));
+      results.push_back(result_row(options.methods[m], of_method, reference.value, question.direction));
+      curves.push_back(curve_json(options.methods[m], of_method, question.direction));
     }
   }
   return {{"corbel", version},

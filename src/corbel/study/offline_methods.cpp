@@ -165,7 +165,7 @@ OfflineModel best_in_log(const OfflineTask& task) {
     if (task.log.states[row] == TrialState::complete && limits.met(row)) rows.push_back(row);
   }
   std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-    return task.log.metric(a, objective) < task.log.metric(b, objective);
+    return is_better(task.study.direction, task.log.metric(a, objective), task.log.metric(b, objective));
   });
   rows.resize(std::min(rows.size(), offline_proposals));
   for (const std::size_t row : rows) model.best.push_back(task.log.designs[row]);

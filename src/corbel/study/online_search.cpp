@@ -103,7 +103,8 @@ json search_online(const StudyFile& study, const OnlineSettings& settings, const
                   {"history", json::array()},
                   {"top", json::array()},
                   {"best", nullptr}};
-  for (const auto& [queried, best] : found.history) section["history"].push_back({queried, best});
+  for (const auto& [queried, best] : found.history)
+    section["history"].push_back({queried, value_of(study.direction, best)});
   std::vector<Design> designs;
   for (const Evaluation& evaluation : found.best) {
     if (evaluation.score.feasible()) designs.push_back(evaluation.design);

@@ -29,11 +29,37 @@ using nlohmann::json;
 /// Of the designs within the limits, for plots.
 constexpr std::size_t most_points = 3000;
 
-std::vector<std::size_t> indices_of(const std::vector<std::string>& wanted, const std::vector<std::string>& names) {
-  std::vector<std::size_t> indices;
-  for (const std::string& name : wanted)
-    indices.push_back(static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin()));
-  return indices;
+/// Of the objective and the metrics that are traded off against it, in this order.
+std::vector<Direction> directions_of(const StudyFile& study, const ParetoSettings& settings) {
+  std::vector<Direction> directions = {study.direction};
+  for (const std::string& name : settings.metrics) {
+    const auto& maximised = settings.maximised;
+    const bool is_maximised = std::find(maximised.begin(), maximised.end(), name) != maximised.end();
+    directions.push_back(is_maximised ? Direction::maximise : Direction::minimise);
+  }
+  return directions;
+}
+
+/// Values of costs, or costs of values.
+std::vector<double> turned(const std::vector<Direction>& directions, std::vector<double> numbers) {
+  for (std::size_t k = 0; k < numbers.size(); ++k) numbers[k] = cost_of(directions[k], numbers[k]);
+  return numbers;
+}
+
+/// A metric that is traded off.
+struct Traded {
+  std::size_t index;  ///< among all metrics
+  Direction direction;
+};
+
+std::vector<Traded> traded_of(const std::vector<std::string>& wanted, const std::vector<std::string>& names,
+                              const std::vector<Direction>& directions) {
+  std::vector<Traded> traded;
+  for (std::size_t k = 0; k < wanted.size(); ++k) {
+    const auto at = std::find(names.begin(), names.end(), wanted[k]) - names.begin();
+    traded.push_back({static_cast<std::size_t>(at), directions[k]});
+  }
+  return traded;
 }
 
 /// What every objective of a front keeps of the designs within the limits.
@@ -42,11 +68,11 @@ class Seen {
   void add(const MultiScore& score) const {
     if (score.feasible()) points_.push_back(score.objectives);
   }
-  /// Evenly taken of them.
-  json sample() const {
+  /// Evenly taken of them, as values.
+  json sample(const std::vector<Direction>& directions) const {
     json sample = json::array();
     const std::size_t stride = std::max<std::size_t>(1, (points_.size() + most_points - 1) / most_points);
-    for (std::size_t i = 0; i < points_.size(); i += stride) sample.push_back(points_[i]);
+    for (std::size_t i = 0; i < points_.size(); i += stride) sample.push_back(turned(directions, points_[i]));
     return sample;
   }
   std::size_t count() const { return points_.size(); }
@@ -57,7 +83,7 @@ class Seen {
 
 class SimulatedTrade final : public MultiObjective {
  public:
-  SimulatedTrade(SimulatorQueries& simulator, std::vector<std::size_t> metrics)
+  SimulatedTrade(SimulatorQueries& simulator, std::vector<Traded> metrics)
       : simulator_(simulator), metrics_(std::move(metrics)) {}
 
   const DesignSpace& space() const override { return simulator_.question().space(); }
@@ -72,10 +98,10 @@ class SimulatedTrade final : public MultiObjective {
         continue;
       }
       scores.push_back({{}, score.violation});
-      for (const std::size_t metric : metrics_) {
+      for (const auto& [metric, direction] : metrics_) {
         const auto& values = outcomes[i].metrics;
         const double value = metric < values.size() ? values[metric] : std::numeric_limits<double>::quiet_NaN();
-        scores.back().objectives.push_back(value);
+        scores.back().objectives.push_back(cost_of(direction, value));
         if (!std::isfinite(value)) scores.back().violation = std::max(1.0, scores.back().violation);
       }
       seen_.add(scores.back());
@@ -86,13 +112,13 @@ class SimulatedTrade final : public MultiObjective {
 
  private:
   SimulatorQueries& simulator_;
-  std::vector<std::size_t> metrics_;
+  std::vector<Traded> metrics_;
   Seen seen_;
 };
 
 class PredictedTrade final : public MultiObjective {
  public:
-  PredictedTrade(const SurrogateObjective& surrogate, std::vector<std::size_t> metrics)
+  PredictedTrade(const SurrogateObjective& surrogate, std::vector<Traded> metrics)
       : surrogate_(surrogate), metrics_(std::move(metrics)) {}
 
   const DesignSpace& space() const override { return surrogate_.space(); }
@@ -101,8 +127,8 @@ class PredictedTrade final : public MultiObjective {
     std::vector<MultiScore> scores;
     for (const Assessment& assessment : surrogate_.assess(designs)) {
       scores.push_back({{}, assessment.score.violation});
-      for (const std::size_t metric : metrics_) {
-        scores.back().objectives.push_back(assessment.metrics[metric]);
+      for (const auto& [metric, direction] : metrics_) {
+        scores.back().objectives.push_back(cost_of(direction, assessment.metrics[metric]));
         if (!std::isfinite(assessment.metrics[metric]))
           scores.back().violation = std::max(1.0, scores.back().violation);
       }
@@ -114,7 +140,7 @@ class PredictedTrade final : public MultiObjective {
 
  private:
   const SurrogateObjective& surrogate_;
-  std::vector<std::size_t> metrics_;
+  std::vector<Traded> metrics_;
   Seen seen_;
 };
 
@@ -156,22 +182,24 @@ ParetoOptions options_of(const StudyFile& study, const ParetoSettings& settings)
   options.budget = settings.budget;
   options.batch = settings.batch;
   options.seed = study.seed;
-  options.reference = settings.reference;
+  options.reference = turned(directions_of(study, settings), settings.reference);
   return options;
 }
 
 json section_of(const StudyFile& study, const ParetoSettings& settings, const std::vector<std::string>& metrics,
                 const ParetoResult& found, const Seen& seen, Monitor& monitor) {
+  const std::vector<Direction> directions = directions_of(study, settings);
   const bool is_decomposed = settings.method != "nsga2" && settings.method != "scan";
   if (found.exhaustive && found.scored < settings.budget) {
     monitor.message(fmt::format("every admitted design has been queried: {} where {} were allowed",
                                 count_text(found.scored), count_text(settings.budget)));
   }
   if (!found.front.empty() && found.hypervolume == 0 && !settings.reference.empty()) {
-    monitor.message("no design of the front is below the reference point in every metric: its hypervolume is 0");
+    monitor.message("no design of the front is better than the reference point in every metric: its hypervolume is 0");
   }
   json section = {{"basis", nullptr},
                   {"metrics", metrics},
+                  {"directions", json::array()},
                   {"method", is_decomposed ? "decomposition" : settings.method},
                   {"strategy", is_decomposed ? json(settings.method) : json(nullptr)},
                   {"options", settings.options},
@@ -182,12 +210,13 @@ json section_of(const StudyFile& study, const ParetoSettings& settings, const st
                   {"failed", found.failed},
                   {"within_limits", found.feasible},
                   {"exhaustive", found.exhaustive && found.failed == 0},
-                  {"reference", found.reference},
+                  {"reference", turned(directions, found.reference)},
                   {"reference_source", settings.reference.empty() ? "worst" : "given"},
                   {"hypervolume", found.hypervolume},
                   {"history", json::array()},
                   {"front", json::array()},
-                  {"designs", seen.sample()}};
+                  {"designs", seen.sample(directions)}};
+  for (const Direction direction : directions) section["directions"].push_back(to_string(direction));
   for (const auto& [queries, volume] : found.history) section["history"].push_back({queries, volume});
   return section;
 }
@@ -237,7 +266,8 @@ json search_front(const StudyFile& study, const ParetoSettings& settings, const 
   SimulatorQueries queries(study, simulated_question(study), key, store, joining, monitor);
   const Question& question = queries.question();
   const std::vector<std::string> metrics = front_metrics(study.objective, settings, question.metrics());
-  const SimulatedTrade trade(queries, indices_of(metrics, question.metrics()));
+  const std::vector<Direction> directions = directions_of(study, settings);
+  const SimulatedTrade trade(queries, traded_of(metrics, question.metrics(), directions));
   ParetoResult found;
   queries.search(settings.budget, [&] {
     found = pareto_search(trade, simulation_domain(study, question), options_of(study, settings), monitor);
@@ -253,7 +283,7 @@ json search_front(const StudyFile& study, const ParetoSettings& settings, const 
   for (std::size_t i = 0; i < designs.size(); ++i) {
     section["front"].push_back({{"id", question.space().id(designs[i])},
                                 {"design", question.space().design_json(designs[i])},
-                                {"objectives", found.front[i].score.objectives},
+                                {"objectives", turned(directions, found.front[i].score.objectives)},
                                 {"metrics", metrics_json(question.metrics(), outcomes[i].metrics)},
                                 {"margins", simulated_margins(study, question, designs[i], outcomes[i].metrics)}});
   }
@@ -273,8 +303,8 @@ json predict_front(const StudyFile& study, const ParetoSettings& settings, const
                 unknown.hint() + "; to have it predicted, list it under `pareto:` of the study and train again");
   }
   const std::vector<std::string> metrics = front_metrics(study.objective, settings, names);
-  const std::vector<std::size_t> indices = indices_of(metrics, names);
-  const PredictedTrade trade(objective, indices);
+  const std::vector<Direction> directions = directions_of(study, settings);
+  const PredictedTrade trade(objective, traded_of(metrics, names, directions));
   const ParetoResult found = pareto_search(trade, domain, options_of(study, settings), monitor);
 
   json section = section_of(study, settings, metrics, found, trade.seen(), monitor);
@@ -285,7 +315,7 @@ json predict_front(const StudyFile& study, const ParetoSettings& settings, const
   for (std::size_t i = 0; i < designs.size(); ++i) {
     section["front"].push_back({{"id", objective.space().id(designs[i])},
                                 {"design", objective.space().design_json(designs[i])},
-                                {"objectives", found.front[i].score.objectives},
+                                {"objectives", turned(directions, found.front[i].score.objectives)},
                                 {"metrics", metrics_json(names, assessments[i].metrics)},
                                 {"feasibility", number_or_null(assessments[i].feasibility)},
                                 {"margins", predicted_margins(objective, designs[i], assessments[i].metrics)}});

@@ -25,6 +25,7 @@ struct ParetoSettings {
   std::size_t batch = 8;             ///< designs per ask: on a simulator those simulated side by side
   /// What hypervolumes are measured up to, the objective's value first; empty: the worst design within the limits.
   std::vector<double> reference = {};
+  std::vector<std::string> maximised = {};  ///< those of `metrics` that are maximised, not minimised
 };
 
 /// "nsga2", "scan" (every admitted design), and every strategy, by decomposition.

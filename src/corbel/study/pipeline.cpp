@@ -631,7 +631,7 @@ void Pipeline::validate_with_table(const std::filesystem::path& file) {
   lock();
   const DesignSpace& space = dataset().group.space;
   require_proposals();
-  const RecordedTable table(file, space, study_.objective, study_.constraints, monitor_);
+  const RecordedTable table(file, space, study_.objective, study_.constraints, monitor_, study_.direction);
   const SurrogateObjective objective = make_objective();
   reset_proposals(objective);
   (*results_)["steps"].erase("validate");
@@ -645,7 +645,9 @@ void Pipeline::validate_with_table(const std::filesystem::path& file) {
   const json first =
       (*results_)["proposals"].empty() ? json(nullptr) : true_objective((*results_)["proposals"][0], study_.objective);
   const auto over_optimum = [&](const json& value) {
-    return value.is_number() && table.optimum() ? json(value.get<double>() / *table.optimum()) : json(nullptr);
+    return value.is_number() && table.optimum()
+               ? json(times_worse(study_.direction, value.get<double>(), *table.optimum()))
+               : json(nullptr);
   };
   validation["table"] = {
       {"file", file.filename().string()},

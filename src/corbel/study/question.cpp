@@ -22,8 +22,11 @@ std::size_t index_of(const std::vector<std::string>& names, const std::string& n
 }  // namespace
 
 Question::Question(DesignSpace space, std::vector<std::string> metrics, const std::string& objective,
-                   std::span<const Constraint> constraints, std::string_view place)
-    : space_(std::move(space)), metrics_(std::move(metrics)), objective_(index_of(metrics_, objective, place)) {
+                   std::span<const Constraint> constraints, std::string_view place, Direction direction)
+    : space_(std::move(space)),
+      metrics_(std::move(metrics)),
+      objective_(index_of(metrics_, objective, place)),
+      direction_(direction) {
   for (const Constraint& constraint : constraints) constraints_.emplace_back(constraint, space_, metrics_);
 }
 
@@ -49,7 +52,7 @@ Score Question::score(const Design& design, const Outcome& outcome) const {
   Score score;
   score.violation = violation(design, outcome.state, metrics);
   if (outcome.state != OutcomeState::complete) return score;
-  score.objective = metrics[objective_];
+  score.objective = cost_of(direction_, metrics[objective_]);
   if (std::isnan(score.objective)) score.violation += 1;
   return score;
 }

@@ -34,10 +34,10 @@ std::vector<std::string> names_of(std::span<const MetricInfo> metrics) {
 }  // namespace
 
 RecordedTable::RecordedTable(const std::filesystem::path& file, const DesignSpace& space, const std::string& objective,
-                             std::span<const Constraint> constraints, Monitor& monitor)
+                             std::span<const Constraint> constraints, Monitor& monitor, Direction direction)
     : table_(open_table(file, space)),
       binding_(*table_, space),
-      question_(space, names_of(table_->metrics()), objective, constraints, file.string()) {
+      question_(space, names_of(table_->metrics()), objective, constraints, file.string(), direction) {
   constexpr std::uint64_t batch = 4096;
   std::vector<Design> designs;
   for (DesignId first = 0; first < space.size(); first += batch) {
@@ -52,7 +52,8 @@ RecordedTable::RecordedTable(const std::filesystem::path& file, const DesignSpac
       if (score.failed()) continue;
       ++designs_;
       if (score.feasible() && std::isfinite(score.objective)) {
-        optimum_ = std::min(score.objective, optimum_.value_or(score.objective));
+        const double value = value_of(direction, score.objective);
+        if (!optimum_ || is_better(direction, value, *optimum_)) optimum_ = value;
       }
     }
     monitor.progress("table", std::min<DesignId>(space.size(), first + batch), space.size(), "");

@@ -23,7 +23,7 @@ class RecordedTable {
   /// @throws Error{unsupported} for a space too large for a whole table; Error{invalid_input} if it lacks the objective
   ///         or a metric of a limit; as make_table_simulator
   RecordedTable(const std::filesystem::path& file, const DesignSpace& space, const std::string& objective,
-                std::span<const Constraint> constraints, Monitor& monitor);
+                std::span<const Constraint> constraints, Monitor& monitor, Direction direction = Direction::minimise);
 
   const Question& question() const { return question_; }
   std::span<const MetricInfo> metrics() const { return table_->metrics(); }
@@ -33,7 +33,7 @@ class RecordedTable {
   std::vector<Outcome> outcomes(std::span<const Design> designs) const;
   /// Designs that have a row.
   std::uint64_t designs() const { return designs_; }
-  /// The least objective within the limits; nothing if no row is.
+  /// The best objective within the limits; nothing if no row is.
   const std::optional<double>& optimum() const { return optimum_; }
 
  private:

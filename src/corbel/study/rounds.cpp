@@ -206,7 +206,9 @@ json rounds_section(const StudyFile& study, const RoundRecord& record, std::size
                   {"top", json::array()},
                   {"best", nullptr},
                   {"seconds", seconds}};
-  double best = std::isnan(record.start_best) ? std::numeric_limits<double>::infinity() : record.start_best;
+  const Direction direction = question.direction();
+  const double none = value_of(direction, std::numeric_limits<double>::infinity());
+  double best = std::isnan(record.start_best) ? none : record.start_best;
   if (std::isfinite(best)) section["history"].push_back({0, best});
   struct Found {
     double objective;
@@ -245,9 +247,9 @@ json rounds_section(const StudyFile& study, const RoundRecord& record, std::size
                          {"objective", number_or_null(truth)},
                          {"within_limits", score.feasible()}});
       if (!score.feasible()) continue;
-      within.push_back({score.objective, chosen.id, &outcome});
-      if (!(score.objective < best)) continue;
-      best = score.objective;
+      within.push_back({truth, chosen.id, &outcome});
+      if (!is_better(direction, truth, best)) continue;
+      best = truth;
       section["history"].push_back({queried, best});
     }
     section["rounds"].push_back(
@@ -266,7 +268,7 @@ json rounds_section(const StudyFile& study, const RoundRecord& record, std::size
          {"designs", std::move(designs)}});
   }
   std::stable_sort(within.begin(), within.end(),
-                   [](const Found& a, const Found& b) { return a.objective < b.objective; });
+                   [&](const Found& a, const Found& b) { return is_better(direction, a.objective, b.objective); });
   if (within.size() > study.search.proposals) within.resize(study.search.proposals);
   for (const Found& found : within) {
     const Design design = space.design(found.id);

@@ -41,7 +41,7 @@ struct RoundRecord {
   std::string start;               ///< fingerprint of the log that the first round learnt from
   std::uint64_t start_rows = 0;    ///< of that log
   std::uint64_t start_within = 0;  ///< of these, feasible within every limit
-  double start_best = 0;           ///< the least objective of these; NaN if there are none
+  double start_best = 0;           ///< the best objective of these; NaN if there are none
   std::vector<Round> rounds;
 
   /// Of the search of this key; with neither start nor rounds if it never began, or what is kept of it is damaged.

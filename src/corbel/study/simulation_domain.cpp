@@ -57,7 +57,8 @@ class HardwareLimits {
 Question simulated_question(const StudyFile& study) {
   std::vector<std::string> names;
   for (const MetricInfo& metric : study.simulated_metrics()) names.push_back(metric.name);
-  return Question(*study.space, std::move(names), study.objective, study.constraints, study.objective_place);
+  return Question(*study.space, std::move(names), study.objective, study.constraints, study.objective_place,
+                  study.direction);
 }
 
 SearchDomain simulation_domain(const StudyFile& study, const Question& question) {

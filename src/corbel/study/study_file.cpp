@@ -192,6 +192,17 @@ void read_told_metrics(StudyFile& study, const Config& metrics) {
   }
 }
 
+/// A metric's name, or {minimise: …} or {maximise: …}.
+Goal read_goal(const Config& node) {
+  if (!node.is_map()) return {node.text()};
+  node.allow_only({"minimise", "maximise"});
+  if (node.entries().size() != 1) {
+    throw node.error("an objective is one metric", "write `maximise: throughput_fps` in braces, or a metric alone");
+  }
+  const Direction direction = node.has("maximise") ? Direction::maximise : Direction::minimise;
+  return {node.at(to_string(direction)).text(), direction};
+}
+
 /// @param known  metrics there are; empty if that is not known yet
 void read_pareto(StudyFile& study, const Config& pareto, const std::vector<std::string>& known) {
   const char* example = "list one or two metrics, such as [energy_mj, area_mm2]";
@@ -202,13 +213,14 @@ void read_pareto(StudyFile& study, const Config& pareto, const std::vector<std::
                        example);
   }
   for (const Config& item : items) {
-    const std::string name = item.text();
+    const auto [name, direction] = read_goal(item);
     if (name == study.objective) {
       throw item.error(fmt::format("`{}` is the objective, which is traded off anyway", name), example);
     }
     if (!known.empty() && std::find(known.begin(), known.end(), name) == known.end()) {
       throw unknown_name("metric", name, known, item.place());
     }
+    if (direction == Direction::maximise) study.pareto_maximised.push_back(name);
     if (std::find(study.pareto.begin(), study.pareto.end(), name) != study.pareto.end()) {
       throw item.error(fmt::format("`{}` is listed twice", name), example);
     }
@@ -335,7 +347,9 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   check_workloads(study, root);
 
   const Config& objective = root.at("objective");
-  study.objective = objective.text();
+  const Goal goal = read_goal(objective);
+  study.objective = goal.metric;
+  study.direction = goal.direction;
   study.objective_place = objective.place();
   check_told_objective(study, objective);
   if (const Config* constraints = root.find("constraints")) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "corbel/dataset/import.hpp"
+#include "corbel/search/direction.hpp"
 #include "corbel/search/strategy.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/simulator/suite.hpp"
@@ -49,8 +50,10 @@ struct StudyFile {
   std::shared_ptr<const Simulator> simulator;              ///< may be null when there is a log
   std::vector<std::pair<std::string, std::string>> fixed;  ///< hardware parameters the space does not vary
   std::string objective;
-  std::string objective_place;      ///< for errors found later
-  std::vector<std::string> pareto;  ///< metrics traded off against the objective: none, one or two
+  std::string objective_place;                ///< for errors found later
+  Direction direction = Direction::minimise;  ///< of the objective
+  std::vector<std::string> pareto;            ///< metrics traded off against the objective: none, one or two
+  std::vector<std::string> pareto_maximised;  ///< those of them that are maximised
   std::string pareto_place;
   std::vector<std::string> told;  ///< of `metrics:`: names beyond those that objective and limits read
   std::vector<Constraint> constraints;
@@ -91,7 +94,7 @@ inline constexpr std::array<std::string_view, 10> study_outputs = {
 /// A commented study file to start from, around the built-in simulator.
 std::string study_template();
 /// The same around a log, with the columns that plan_import found.
-/// @param objective  a metric, or "" for the first
+/// @param objective  as of Goal::parse, or "" for the first metric
 /// @throws Error{invalid_input} if the log has no metric, or not this one
 std::string study_template(const std::filesystem::path& log, const ImportPlan& plan, const std::string& objective);
 

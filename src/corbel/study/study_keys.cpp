@@ -55,6 +55,7 @@ StudyKeys::StudyKeys(const StudyFile& study) : study_(study) {
   }
   if (study.is_told()) simulated = fingerprint_of({"told", study.space->fingerprint()});
   source_ = fingerprint_of({log_, simulated, workloads, study.objective});
+  if (study.direction == Direction::maximise) source_ = fingerprint_of({source_, to_string(study.direction)});
   for (const Constraint& constraint : study.constraints) limits_ += fingerprint_of({constraint.text()});
 }
 
@@ -92,9 +93,9 @@ std::string StudyKeys::online(const OnlineSettings& settings) const {
 std::string StudyKeys::front(const ParetoSettings& settings) const {
   std::string reference;
   for (const double value : settings.reference) reference += fingerprint_of({format_number(value)});
-  return fingerprint_of({question(), names_key(settings.metrics), settings.method, options_key(settings.options),
-                         std::to_string(settings.budget), std::to_string(settings.batch), reference,
-                         std::to_string(study_.seed)});
+  return fingerprint_of({question(), names_key(settings.metrics) + names_key(settings.maximised), settings.method,
+                         options_key(settings.options), std::to_string(settings.budget), std::to_string(settings.batch),
+                         reference, std::to_string(study_.seed)});
 }
 
 std::string StudyKeys::rounds() const {
@@ -105,7 +106,7 @@ std::string StudyKeys::rounds() const {
 }
 
 std::string StudyKeys::trade_offs() const {
-  return fingerprint_of({question(), names_key(study_.pareto)});
+  return fingerprint_of({question(), names_key(study_.pareto) + names_key(study_.pareto_maximised)});
 }
 
 std::string StudyKeys::trade_offs(const std::string& model_fingerprint) const {

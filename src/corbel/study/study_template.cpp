@@ -87,10 +87,13 @@ std::string study_template(const std::filesystem::path& log, const ImportPlan& p
     throw Error(ErrorCode::invalid_input, fmt::format("{}: no column looks like a metric", log.string()),
                 "name metrics with their unit, such as latency_ms or runtime_cycles");
   }
-  std::string chosen = objective.empty() ? metrics.front() : objective;
+  const Goal goal = Goal::parse(objective);
+  const std::string chosen = goal.metric.empty() ? metrics.front() : goal.metric;
   if (std::find(metrics.begin(), metrics.end(), chosen) == metrics.end()) {
     throw unknown_name("metric", chosen, metrics, log.string());
   }
+  const bool is_maximised = goal.direction == Direction::maximise;
+  const std::string written = is_maximised ? fmt::format("{{maximise: {}}}", chosen) : chosen;
   std::string others;
   for (const std::string& metric : metrics) {
     if (metric != chosen) others += (others.empty() ? "" : ", ") + metric;
@@ -102,13 +105,14 @@ import:
   file: {}
   columns:                      # what each column was taken for; change what is wrong
 {}
-objective: {}{}# minimised; also logged: {}
+objective: {}{}# {}; also logged: {}
 constraints: []                 # such as "area_um2 <= 6e6"; over metrics and parameters
 {}
 output: out                     # folder of the trials, the model and the report, beside this file
 )",
-                     scalar(log.stem().stem().string()), scalar(log.string()), columns, chosen,
-                     std::string(chosen.size() < 20 ? 21 - chosen.size() : 1, ' '), others.empty() ? "nothing" : others,
+                     scalar(log.stem().stem().string()), scalar(log.string()), columns, written,
+                     std::string(written.size() < 20 ? 21 - written.size() : 1, ' '),
+                     is_maximised ? "the most of it is wanted" : "minimised", others.empty() ? "nothing" : others,
                      common_part);
 }
 

@@ -26,10 +26,11 @@ SurrogateObjective::SurrogateObjective(std::shared_ptr<const Predictor> predicto
                                        std::vector<Constraint> constraints, double min_feasibility,
                                        const std::map<std::string, double>& reserve,
                                        std::shared_ptr<const Simulator> simulator,
-                                       std::optional<HardwareBinding> binding)
+                                       std::optional<HardwareBinding> binding, Direction direction)
     : predictor_(std::move(predictor)),
       declared_(std::move(constraints)),
       min_feasibility_(min_feasibility),
+      direction_(direction),
       simulator_(std::move(simulator)),
       binding_(std::move(binding)) {
   if (predictor_->metrics().empty() || predictor_->metrics().front() != objective) {
@@ -128,7 +129,7 @@ void SurrogateObjective::assess(std::span<const Design> designs, const Predictio
         violation += std::max(-spare, 1e-12);
       }
     }
-    assessment.score = {assessment.metrics[0], violation};
+    assessment.score = {cost_of(direction_, assessment.metrics[0]), violation};
     sink(i, assessment);
   }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "corbel/scorer/predictor.hpp"
+#include "corbel/search/direction.hpp"
 #include "corbel/search/objective.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/space/constraint.hpp"
@@ -39,7 +40,7 @@ class SurrogateObjective : public Objective {
   SurrogateObjective(std::shared_ptr<const Predictor> predictor, std::string objective,
                      std::vector<Constraint> constraints, double min_feasibility,
                      const std::map<std::string, double>& reserve, std::shared_ptr<const Simulator> simulator,
-                     std::optional<HardwareBinding> binding);
+                     std::optional<HardwareBinding> binding, Direction direction = Direction::minimise);
 
   const DesignSpace& space() const override { return predictor_->space(); }
   void score(std::span<const Design> designs, std::span<Score> out) const override;
@@ -47,6 +48,7 @@ class SurrogateObjective : public Objective {
 
   std::vector<Assessment> assess(std::span<const Design> designs) const;
   const std::vector<std::string>& metric_names() const { return metric_names_; }
+  Direction direction() const { return direction_; }  ///< of the objective
   const std::vector<MetricBasis>& metric_bases() const { return metric_bases_; }
   const std::vector<BoundConstraint>& constraints() const { return constraints_; }
   const std::vector<Constraint>& declared() const { return declared_; }
@@ -64,6 +66,7 @@ class SurrogateObjective : public Objective {
   std::shared_ptr<const Predictor> predictor_;
   std::vector<Constraint> declared_;
   double min_feasibility_;
+  Direction direction_;
   std::shared_ptr<const Simulator> simulator_;
   std::optional<HardwareBinding> binding_;
   std::vector<std::string> metric_names_;

@@ -42,11 +42,12 @@ std::string_view to_string(Verdict verdict) {
   return "";
 }
 
-LogSupport::LogSupport(const Dataset& log, const std::string& objective, double error)
+LogSupport::LogSupport(const Dataset& log, const std::string& objective, double error, Direction direction)
     : space_(log.group.space),
       objective_(objective),
       error_(error),
-      least_(std::numeric_limits<double>::infinity()),
+      direction_(direction),
+      best_(value_of(direction, std::numeric_limits<double>::infinity())),
       usual_distance_(std::numeric_limits<double>::quiet_NaN()) {
   for (const Parameter& parameter : space_.parameters()) {
     was_run_.emplace_back(parameter.count() <= most_values ? parameter.count() : 0, false);
@@ -56,7 +57,8 @@ LogSupport::LogSupport(const Dataset& log, const std::string& objective, double 
     if (log.states[row] != TrialState::complete) continue;
     rows_.push_back(row);
     designs_.push_back(space_.design(log.designs[row]));
-    if (std::isfinite(log.metric(row, metric))) least_ = std::min(least_, log.metric(row, metric));
+    const double value = log.metric(row, metric);
+    if (std::isfinite(value) && is_better(direction, value, best_)) best_ = value;
     for (std::size_t p = 0; p < was_run_.size(); ++p) {
       if (!was_run_[p].empty()) was_run_[p][designs_.back()[p]] = true;
     }
@@ -95,9 +97,11 @@ std::vector<std::string> LogSupport::doubts(const Design& design, const Assessme
                     "the next one is within {:.3g}",
                     distance, usual_distance_));
   }
-  if (assessment.metrics[0] < least_) {
-    doubts.push_back(fmt::format("{} {} is predicted, below everything logged (least {})", objective_,
-                                 format_for_people(assessment.metrics[0]), format_for_people(least_)));
+  if (is_better(direction_, assessment.metrics[0], best_)) {
+    const bool is_maximised = direction_ == Direction::maximise;
+    doubts.push_back(fmt::format("{} {} is predicted, {} everything logged ({} {})", objective_,
+                                 format_for_people(assessment.metrics[0]), is_maximised ? "above" : "below",
+                                 is_maximised ? "most" : "least", format_for_people(best_)));
   }
   if (assessment.spread > most_spread * error_) {
     doubts.push_back(fmt::format("the ensemble disagrees by {:.2g} %, where it errs by {:.2g} % on withheld designs",

@@ -21,7 +21,7 @@ std::string_view to_string(Verdict verdict);
 class LogSupport {
  public:
   /// @param error  median relative error of the predicted objective on withheld rows; NaN if not known
-  LogSupport(const Dataset& log, const std::string& objective, double error);
+  LogSupport(const Dataset& log, const std::string& objective, double error, Direction direction = Direction::minimise);
 
   struct Neighbour {
     std::size_t row;  ///< of the log
@@ -41,9 +41,10 @@ class LogSupport {
   const DesignSpace& space_;
   std::string objective_;
   double error_;
+  Direction direction_;
   std::vector<std::size_t> rows_;           // that ran
   std::vector<Design> designs_;             // of these rows
-  double least_;                            // objective of these designs
+  double best_;                             // objective of these designs
   double usual_distance_;                   // that 99 % of them have to their nearest neighbour; NaN for fewer than 2
   std::vector<std::vector<bool>> was_run_;  // [parameter][value], of small parameters
 };

@@ -16,7 +16,7 @@ std::vector<Evaluation> evaluate(const Model& model, std::span<const float> cont
   std::vector<Evaluation> evaluations(designs.size());
   for (std::size_t i = 0; i < designs.size(); ++i) {
     evaluations[i].design = designs[i];
-    evaluations[i].score.objective = predictions.metrics[i * model.metrics().size()];
+    evaluations[i].score.objective = cost_of(model.direction(), predictions.metrics[i * model.metrics().size()]);
   }
   return evaluations;
 }

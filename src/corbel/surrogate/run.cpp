@@ -214,7 +214,8 @@ class Run {
     std::vector<std::size_t> order(drawn.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return predictions.metrics[a * model.metrics().size()] < predictions.metrics[b * model.metrics().size()];
+      return is_better(model.direction(), predictions.metrics[a * model.metrics().size()],
+                       predictions.metrics[b * model.metrics().size()]);
     });
     std::vector<Design> seeds;
     for (std::size_t i = 0; i < std::min(kept_seeds, order.size()); ++i) seeds.push_back(drawn[order[i]]);

@@ -32,10 +32,10 @@ class Borrowed final : public Predictor {
   const Predictor& predictor_;
 };
 
-std::vector<Score> ranked_scores(const Predictions& predictions, std::size_t metrics) {
+std::vector<Score> ranked_scores(const Predictions& predictions, std::size_t metrics, Direction direction) {
   std::vector<Score> scores(predictions.feasibility.size());
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    scores[i].objective = predictions.metrics[i * metrics];
+    scores[i].objective = cost_of(direction, predictions.metrics[i * metrics]);
     scores[i].violation = std::max(0.0, selection_min_feasibility - predictions.feasibility[i]);
   }
   return scores;
@@ -104,8 +104,11 @@ Evidence judge(const PredictorOf& predictor_of, const TrainingData& data, bool b
     if (rows.empty()) continue;
     const std::unique_ptr<Predictor> predictor = predictor_of(w);
     const std::size_t metrics = predictor->metrics().size();
-    const std::vector<Score> scores = ranked_scores(predictor->predict(designs_of(data, rows)), metrics);
-    for (const Score& score : scores) evidence.predicted.push_back(data.on_scale_of(w, score.objective));
+    const std::vector<Score> scores =
+        ranked_scores(predictor->predict(designs_of(data, rows)), metrics, data.direction);
+    std::vector<double> said;
+    for (const Score& score : scores) said.push_back(value_of(data.direction, score.objective));
+    for (const double value : said) evidence.predicted.push_back(data.on_scale_of(w, value));
 
     std::vector<std::size_t> places(rows.size());
     for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
@@ -114,13 +117,13 @@ Evidence judge(const PredictorOf& predictor_of, const TrainingData& data, bool b
     std::vector<Score> good;
     for (const std::size_t place : places) {
       truth.push_back(data.objective[rows[place]]);
-      predicted.push_back(scores[place].objective);
+      predicted.push_back(said[place]);
       good.push_back(scores[place]);
     }
     const std::vector<Design> infeasible = designs_of(data, thinned(data.of_workload(data.withheld_infeasible, w)));
     evidence.kendall += kendall(truth, predicted);
     ++judged;
-    const double its_auc = ranking_auc(good, ranked_scores(predictor->predict(infeasible), metrics));
+    const double its_auc = ranking_auc(good, ranked_scores(predictor->predict(infeasible), metrics, data.direction));
     if (std::isnan(its_auc)) continue;
     auc += its_auc;
     ++kept_out;

@@ -46,7 +46,7 @@ std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, con
   nlohmann::json key = {{"dataset", dataset.fingerprint()}, {"objective", task.objective},
                         {"also", task.also_predict},        {"over_limit", task.over_limit},
                         {"context", task.context},          {"options", to_json(options)},
-                        {"version", corbel::version}};
+                        {"version", corbel::version},       {"direction", to_string(task.direction)}};
   for (const WorkloadLog& other : task.others) {
     key["others"].push_back({{"dataset", other.log->fingerprint()},
                              {"over_limit", other.over_limit},

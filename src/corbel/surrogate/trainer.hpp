@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "corbel/dataset/dataset.hpp"
+#include "corbel/search/direction.hpp"
 
 namespace corbel {
 
@@ -71,14 +72,15 @@ struct WorkloadLog {
 
 /// What to learn.
 struct TrainingTask {
-  std::string objective;                  ///< a metric of the dataset, minimised
+  std::string objective;                  ///< a metric of the dataset
   std::vector<std::string> also_predict;  ///< metrics that constraints read and no formula gives
   /// Per row of the dataset, whether it breaks a limit the user set; used for withholding (the best rows within the
   /// limits) and by `protocol: paper`. Empty: none does.
   std::vector<std::uint8_t> over_limit;
   /// Whether a design meets the constraints that parameters alone decide; empty: all do.
   std::function<bool(const Design&)> admits;
-  std::vector<float> context;  ///< the workload's context vector, or empty
+  Direction direction = Direction::minimise;  ///< of the objective
+  std::vector<float> context;                 ///< the workload's context vector, or empty
   /// Without contexts one network has to fit all workloads alike. docs/surrogate.md, Several workloads
   std::vector<WorkloadLog> others;
 };

@@ -90,7 +90,8 @@ void shrink_scales(std::vector<MetricTransform>& transforms, const std::vector<s
   for (std::size_t w = 0; w < transforms.size(); ++w) {
     const auto count = static_cast<double>(counts[w]);
     const double share = count / (count + scale_prior_rows);
-    transforms[w].scale = std::hypot(std::sqrt(share) * transforms[w].scale, std::sqrt(1 - share) * usual);
+    const double deviation = std::hypot(std::sqrt(share) * transforms[w].scale, std::sqrt(1 - share) * usual);
+    transforms[w].scale = std::copysign(deviation, transforms[w].scale);
   }
 }
 
@@ -121,8 +122,9 @@ void withhold_of(const Source& source, const std::vector<std::size_t>& infeasibl
   }
   const auto share = static_cast<std::size_t>(withhold * static_cast<double>(candidates.size()));
   if (share < min_withheld || usable - share < min_withheld) return;
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [&](std::size_t a, std::size_t b) { return data.objective[a] < data.objective[b]; });
+  std::stable_sort(candidates.begin(), candidates.end(), [&](std::size_t a, std::size_t b) {
+    return is_better(data.direction, data.objective[a], data.objective[b]);
+  });
   data.withheld_feasible.insert(data.withheld_feasible.end(), candidates.begin(),
                                 candidates.begin() + static_cast<std::ptrdiff_t>(share));
   std::vector<std::size_t> shuffled;
@@ -141,6 +143,7 @@ TrainingData prepare_training_data(const Dataset& dataset, const TrainingTask& t
                                    double withhold, std::uint64_t seed) {
   TrainingData data;
   data.metrics.push_back(task.objective);
+  data.direction = task.direction;
   for (const std::string& name : task.also_predict) {
     if (std::find(data.metrics.begin(), data.metrics.end(), name) == data.metrics.end()) data.metrics.push_back(name);
   }
@@ -198,7 +201,7 @@ TrainingData prepare_training_data(const Dataset& dataset, const TrainingTask& t
     for (std::size_t row = source.first; row < source.end(); ++row) {
       if (keep(row) && std::isfinite(data.objective[row])) fitted.push_back(data.objective[row]);
     }
-    data.objective_transforms.push_back(MetricTransform::fit(fitted));
+    data.objective_transforms.push_back(MetricTransform::fit(fitted, data.direction));
     counts.push_back(fitted.size());
   }
   if (sources.size() > 1) {

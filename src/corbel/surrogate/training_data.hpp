@@ -14,7 +14,8 @@ namespace corbel {
 /// The logs of all workloads as the learner sees them: designs, normalised targets, and which rows are fitted and which
 /// withheld. Workload 0 is the task's, behind it come the others in their order.
 struct TrainingData {
-  std::vector<std::string> metrics;  ///< the objective first
+  std::vector<std::string> metrics;           ///< the objective first
+  Direction direction = Direction::minimise;  ///< of the objective
   /// Of the model: the objective's on workload 0; the others', which limits read in their unit, on all workloads.
   /// Fitted on the rows below that are not withheld.
   std::vector<MetricTransform> transforms;
