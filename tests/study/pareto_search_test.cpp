@@ -252,7 +252,7 @@ TEST_F(ParetoOfAStudy, SaysSoWhereNothingIsBelowTheReference) {
   const json found = search(study(std::make_shared<const Trade>()), asked, trials, monitor);
   EXPECT_EQ(found["hypervolume"], 0);
   EXPECT_FALSE(found["front"].empty());
-  EXPECT_THAT(monitor.messages, testing::Contains(testing::HasSubstr("below the reference point")));
+  EXPECT_THAT(monitor.messages, testing::Contains(testing::HasSubstr("better than the reference point")));
 }
 
 TEST_F(ParetoOfAStudy, RefusesWhatItCannotDo) {
