@@ -14,6 +14,7 @@
 #include "corbel/report/experiment_report.hpp"
 #include "corbel/study/experiment.hpp"
 #include "corbel/study/offline_experiment.hpp"
+#include "corbel/workload/network.hpp"
 #include "summaries.hpp"
 #include "terminal.hpp"
 
@@ -27,10 +28,48 @@ struct ExperimentArguments {
   std::string study;
   std::string table, space, objective;
   std::vector<std::string> constraints, methods;
+  std::string workload;
+  std::vector<std::string> also;
+  std::uint64_t also_rows = 4000;
   std::string folder;
   ExperimentOptions online;
   OfflineOptions offline;
 };
+
+WorkloadSuite workload_of(const std::string& name) {
+  const Network network = load_network(name);
+  WorkloadSuite workload;
+  workload.add({network, network.name, 1});
+  return workload;
+}
+
+/// Adds the tables of --also to what the table of --table asks.
+void add_others(const ExperimentArguments& arguments, const Goal& objective, std::span<const Constraint> constraints,
+                ExperimentQuestion& question, Monitor& monitor) {
+  const char* example = "such as --workload resnet50 --also mobilenet_v2=mobilenet.csv";
+  if (arguments.workload.empty()) {
+    throw Error(ErrorCode::usage, "--also needs --workload, the network that --table is of", example);
+  }
+  for (const std::string& text : arguments.also) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+      throw Error(ErrorCode::usage, fmt::format("--also {}: not WORKLOAD=FILE", in_quotes(text)), example);
+    }
+    const std::string name = text.substr(0, equals);
+    const WorkloadSuite workload = workload_of(name);
+    std::vector<std::string> known = {question.study->workloads.fingerprint()};
+    for (const ExperimentQuestion& other : question.others) known.push_back(other.study->workloads.fingerprint());
+    if (std::find(known.begin(), known.end(), workload.fingerprint()) != known.end()) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("--also {}: {} is the network of --table, or given twice", in_quotes(text), name),
+                  "give tables of other networks, each once");
+    }
+    question.others.push_back(
+        experiment_on_table(text.substr(equals + 1), question.study->space, objective, constraints, monitor, workload));
+    question.others.back().name = name;
+    question.others.back().rows = arguments.also_rows;
+  }
+}
 
 ExperimentQuestion question_of(const ExperimentArguments& arguments, Monitor& monitor) {
   if (arguments.study.empty() == arguments.table.empty()) {
@@ -42,7 +81,8 @@ ExperimentQuestion question_of(const ExperimentArguments& arguments, Monitor& mo
   if (arguments.table.empty()) {
     for (const auto& [given, name] :
          {std::pair{!arguments.objective.empty(), "--objective"},
-          std::pair{!arguments.constraints.empty(), "--constraint"}, std::pair{!arguments.space.empty(), "--space"}}) {
+          std::pair{!arguments.constraints.empty(), "--constraint"}, std::pair{!arguments.space.empty(), "--space"},
+          std::pair{!arguments.workload.empty(), "--workload"}, std::pair{!arguments.also.empty(), "--also"}}) {
       if (given) throw Error(ErrorCode::usage, fmt::format("{} belongs to --table", name), "change it in the study");
     }
     return experiment_on_study(StudyFile::load(arguments.study));
@@ -55,7 +95,11 @@ ExperimentQuestion question_of(const ExperimentArguments& arguments, Monitor& mo
   for (const std::string& text : arguments.constraints) constraints.push_back(Constraint::parse(text, "--constraint"));
   std::optional<DesignSpace> space;
   if (!arguments.space.empty()) space = DesignSpace::from_config(Config::parse(arguments.space, "--space"));
-  return experiment_on_table(arguments.table, space, Goal::parse(arguments.objective), constraints, monitor);
+  const Goal objective = Goal::parse(arguments.objective);
+  const WorkloadSuite workload = arguments.workload.empty() ? WorkloadSuite() : workload_of(arguments.workload);
+  ExperimentQuestion question = experiment_on_table(arguments.table, space, objective, constraints, monitor, workload);
+  if (!arguments.also.empty()) add_others(arguments, objective, constraints, question, monitor);
+  return question;
 }
 
 /// Fills in what the command line leaves to defaults.
@@ -243,6 +287,15 @@ void add_experiment_command(CLI::App& app, Common& common, int& exit_code) {
       ->expected(1, -1);
   offline->add_option("--log-size", arguments->offline.log_sizes, "Rows of the log, drawn at random; may be several")
       ->delimiter(',')
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{100'000'000}))
+      ->capture_default_str();
+  offline->add_option("--workload", arguments->workload, "Network that the table is of; for --also");
+  offline
+      ->add_option("--also", arguments->also,
+                   "Table of another network, WORKLOAD=FILE, whose log teaches the learners, too; may be repeated. "
+                   "A study says `learn_from:`")
+      ->allow_extra_args(false);
+  offline->add_option("--also-rows", arguments->also_rows, "Rows of the log of each of them")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
       ->capture_default_str();
   offline->add_option("--worst", arguments->offline.worst,

@@ -131,9 +131,9 @@ void add_collecting(CLI::App& app, Common& common) {
   const auto import = std::make_shared<StudyArguments>();
   add(app, common, "import", "Read a simulation log (CSV, CSV.gz) into the study's trials", import,
       [&common](Pipeline& pipeline, TerminalMonitor&) {
-        if (!pipeline.study().import) {
-          throw Error(ErrorCode::unsupported,
-                      fmt::format("{}: this study has no `import:`", pipeline.study().file.string()),
+        const StudyFile& study = pipeline.study();
+        if (!study.import && !(study.is_told() && !study.learn_from.empty())) {
+          throw Error(ErrorCode::unsupported, fmt::format("{}: this study has no `import:`", study.file.string()),
                       "add it, such as `import: {file: log.csv}`");
         }
         pipeline.collect();

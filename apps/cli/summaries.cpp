@@ -124,6 +124,14 @@ void training_lines(const json& results) {
       training.value("network", ""), people(chosen.at("alpha")), people(chosen.at("beta")),
       training.at("candidates").size(), people(chosen.at("kendall"), 3), people(chosen.at("infeasible_auc"), 3),
       people(training.at("seconds"), 3));
+  std::string others;
+  const json workloads = training.value("workloads", json::array());
+  for (std::size_t w = 1; w < workloads.size(); ++w) {
+    const double rows = workloads[w].at("feasible").get<double>() + workloads[w].at("infeasible").get<double>();
+    others += fmt::format("{}{} ({} rows)", others.empty() ? "" : ", ", workloads[w].at("name").get<std::string>(),
+                          people(json(rows)));
+  }
+  if (!others.empty()) fmt::print("           learnt also from {}\n", others);
 }
 
 void search_lines(const json& results) {

@@ -118,6 +118,41 @@ TEST(ExperimentCommand, OfflineProposesFromLogsAlone) {
   EXPECT_NE(wrong.err.find("did you mean `prime`?"), std::string::npos) << wrong.err;
 }
 
+TEST(ExperimentCommand, OfflineLearnsFromTablesOfOtherNetworks) {
+  const TemporaryFolder folder;
+  const std::string file = table_in(folder), to = (folder.path() / "out").string();
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"experiment",  "offline",
+                                          "--objective", "runtime_cycles",
+                                          "--methods",   "prime:steps=30,trees=0,ensemble=1",
+                                          "--seeds",     "1",
+                                          "--to",        to,
+                                          "--quiet",     "--format",
+                                          "json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return corbel(arguments);
+  };
+  const json found = parse_success(run({"--table", file, "--workload", "m4", "--also", "m5=" + file, "--also",
+                                        "m6=" + file, "--also-rows", "30", "--log-size", "0"}));
+  EXPECT_EQ(found["question"]["learnt_from"], (json{{{"name", "m5"}, {"rows", 30}}, {{"name", "m6"}, {"rows", 30}}}));
+  EXPECT_EQ(found["results"][0]["top256_over_optimum_median"], 1) << "every design is among the 256 best";
+
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& part) {
+    const Finished finished = run(std::move(arguments));
+    EXPECT_NE(finished.exit_code, 0);
+    EXPECT_NE(finished.err.find(part), std::string::npos) << finished.err;
+  };
+  refused({"--table", file, "--also", "m5=" + file, "--log-size", "9"}, "--also needs --workload");
+  refused({"--table", file, "--workload", "m4", "--also", file, "--log-size", "9"}, "not WORKLOAD=FILE");
+  refused({"--table", file, "--workload", "m4", "--also", "m55=" + file, "--log-size", "9"}, "did you mean `m5`?");
+  refused({"--table", file, "--workload", "m4", "--also", "m4=" + file, "--log-size", "9"}, "the network of --table");
+  refused({"--table", file, "--workload", "m4", "--also", "m5=" + file, "--also-rows", "37", "--log-size", "9"},
+          "m5: a log of 37 rows was asked for");
+  refused({"--table", file, "--log-size", "0"}, "a log of 0 rows");
+  const Finished misplaced = corbel({"experiment", "offline", "study.yaml", "--also", "m5=" + file});
+  EXPECT_NE(misplaced.err.find("--also belongs to --table"), std::string::npos) << misplaced.err;
+}
+
 TEST(ExperimentCommand, OnlineIsTheDefault) {
   const TemporaryFolder folder;
   const std::string file = table_in(folder), to = (folder.path() / "out").string();

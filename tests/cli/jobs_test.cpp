@@ -40,6 +40,25 @@ TEST(Help, FitsAScreenAndNamesEveryCommand) {
   }
 }
 
+TEST(Run, AnswersForANetworkThatWasNeverSimulated) {
+  const TemporaryFolder folder;
+  const std::string study =
+      folder
+          .write("study.yaml",
+                 "space: edge\nworkload: mobilenet_v2\nsimulator: edge\nobjective: latency_ms\n"
+                 "constraints: [area_mm2 <= 40]\nsweep: {designs: 0}\n"
+                 "learn_from: [{workload: mobilenet_v3, designs: 3000}, {workload: m5, designs: 3000}]\n"
+                 "train: {steps: 400, ensemble: 1, grid: [{alpha: 0, beta: 0}]}\nsearch: {budget: 2000}\nvalidate: "
+                 "{designs: 0}\n")
+          .string();
+  const Finished run = corbel({"run", study, "--quiet"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(run.out.find("learnt also from mobilenet_v3 (3,000 rows), m5 (3,000 rows)"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("extrapolated: no logged design of this network ran"), std::string::npos) << run.out;
+  const Finished report = corbel({"report", study, "--quiet"});
+  EXPECT_EQ(report.exit_code, 0) << report.err;
+}
+
 TEST(Simulate, PrintsTheMetricsOfAPublishedDesign) {
   const Finished finished =
       corbel({"simulate", "--design", v1_design, "--workload", "mobilenet_v2", "--layers", "--format", "json"});

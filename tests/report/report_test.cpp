@@ -278,6 +278,28 @@ TEST(HtmlReport, TellsTheModelsErrorsWherePredictionsWereTrusted) {
               HasSubstr("Whether another design is better: the model judged that, and its latency is off by 3.1 %"));
 }
 
+TEST(HtmlReport, SaysWhatOtherNetworksHaveTaught) {
+  json results = predicted_results(4000, 4635, 1.5);
+  results["dataset"]["best_logged"] = nullptr;
+  results["dataset"]["rows"] = 0;
+  results["dataset"]["infeasible"] = 0;
+  results["training"]["errors"] = {{"runtime_cycles", 0.084}};
+  results["training"]["rows"]["withheld_feasible"] = 0;
+  const std::string no_failures = "the log holds no infeasible design", never = "it was never logged";
+  EXPECT_THAT(headline_of(results), HasSubstr(no_failures));
+  results["training"]["workloads"] = {{{"name", "own"}}, {{"name", "m4"}, {"feasible", 1200}}, {{"name", "m<5>"}}};
+  const std::string headline = headline_of(results);
+  EXPECT_THAT(headline, HasSubstr("off by 8.4 % on the withheld designs of the other networks, the best of each"));
+  EXPECT_THAT(headline, HasSubstr("no design of this network was logged. Which designs are better was learnt on m4, "
+                                  "m&lt;5&gt;; the value is a guess."));
+  EXPECT_THAT(headline, Not(HasSubstr(no_failures)));
+  EXPECT_THAT(headline, Not(HasSubstr(never)));
+  const std::string page = html_report(results);
+  EXPECT_EQ(html_fault(page), "");
+  EXPECT_THAT(page, HasSubstr("Rows of m4"));
+  EXPECT_THAT(page, HasSubstr("feasible 1,200"));
+}
+
 TEST(HtmlReport, SaysThatTheMostIsWanted) {
   json all = edge_results();
   all["study"]["objective"]["direction"] = "maximise";

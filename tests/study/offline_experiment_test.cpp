@@ -12,6 +12,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/workload/network.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel {
@@ -253,6 +254,45 @@ TEST(OfflineExperiment, CountsALogThatIsTooSmallAsNoAnswer) {
     EXPECT_EQ(row["refused"], 3);
     EXPECT_TRUE(row["top256_median"].is_null());
   }
+}
+
+/// The question as one about a network.
+ExperimentQuestion on_network(ExperimentQuestion question, const std::string& name) {
+  StudyFile study = *question.study;
+  WorkloadSuite workload;
+  workload.add({load_network(name), name, 1});
+  study.workloads = workload;
+  question.study = std::make_shared<const StudyFile>(std::move(study));
+  question.name = name;
+  question.key += name;
+  return question;
+}
+
+TEST(OfflineExperiment, LetsOtherNetworksTeach) {
+  const TemporaryFolder folder;
+  ExperimentQuestion question = on_network(slow_slopes(Direction::minimise), "mobilenet_v2");
+  question.others = {on_network(slow_slopes(Direction::minimise), "m6")};
+  question.others[0].rows = 600;
+  OfflineOptions asked = options(folder.path(), "prime:steps=150,ensemble=1,trees=0,boosted_trees,best_in_log");
+  asked.log_sizes = {0};
+  asked.seeds = 2;
+  const json found = run_offline_experiment(question, asked, silent_monitor());
+  const json& taught = found["results"][0];
+  EXPECT_EQ(taught["refused"], 0);
+  EXPECT_EQ(taught["rows_feasible_median"], 0);
+  EXPECT_LT(taught["top256_over_optimum_max"].get<double>(), 1.05) << "it is the other network's answer, too";
+  EXPECT_GE(taught["top256_over_optimum_min"].get<double>(), 1.0);
+  EXPECT_EQ(row_of(found, "boosted_trees")["refused"], 2) << "it learns from the log alone, which is empty";
+  EXPECT_TRUE(row_of(found, "best_in_log")["top256_median"].is_null());
+  EXPECT_EQ(found["question"]["learnt_from"], (json{{{"name", "m6"}, {"rows", 600}}}));
+
+  // Kept runs are of the others' logs, too.
+  asked.methods = OfflineMethod::parse_list("prime:steps=150,ensemble=1,trees=0");
+  EXPECT_EQ(timeless(run_offline_experiment(question, asked, silent_monitor()))["results"][0],
+            timeless(found)["results"][0]);
+  question.others[0].rows = 60;
+  EXPECT_NE(timeless(run_offline_experiment(question, asked, silent_monitor()))["results"][0],
+            timeless(found)["results"][0]);
 }
 
 TEST(OfflineExperiment, RefusesWhatItCannotDo) {

@@ -66,6 +66,10 @@ TEST(LogSupport, DoubtsWhatGoesBeyondTheLog) {
   EXPECT_THAT(most.doubts({3, 4}, said(9.5, 0.01), 0), IsEmpty());
   EXPECT_THAT(most.doubts({3, 4}, said(28, 0.01), 0),
               ElementsAre("latency_ms 28 is predicted, above everything logged (most 27)"));
+  Dataset nothing_ran = log;
+  nothing_ran.states.assign(nothing_ran.rows(), TrialState::infeasible);
+  EXPECT_THAT(LogSupport(nothing_ran, "latency_ms", 0.02).doubts({3, 4}, said(17, 9), 1),
+              ElementsAre(HasSubstr("no logged design of this network ran")));
   // With no known error there is nothing to hold a spread against.
   EXPECT_THAT(LogSupport(log, "latency_ms", std::nan("")).doubts({3, 4}, said(17, 9), 0), IsEmpty());
 }
@@ -88,6 +92,28 @@ TEST(Answer, IsRefusedWhereTheLogCannotGiveIt) {
   const json refused = answer_section(results(0.05, 30, 150));
   EXPECT_EQ(refused["verdict"], "not answerable");
   EXPECT_EQ(refused["reasons"].size(), 1U);
+}
+
+TEST(Answer, MayRestOnOtherNetworks) {
+  const auto taught = [](double tau, int own, int first, int second, int within) {
+    json all = results(tau, own, within);
+    all["training"]["workloads"] = {
+        {{"withheld_feasible", own}}, {{"withheld_feasible", first}}, {{"withheld_feasible", second}}};
+    return all;
+  };
+  EXPECT_THAT(refusals(taught(0.5, 0, 30, 200, 0)), IsEmpty());
+  EXPECT_THAT(refusals(taught(0.5, 0, 0, 0, 0)), ElementsAre(HasSubstr("no logged design could be withheld")));
+  // As certain as the network of the fewest rows makes it.
+  EXPECT_THAT(refusals(taught(0.43, 0, 7, 200, 0)), ElementsAre(HasSubstr("7 withheld designs, 0.43")));
+  json all = taught(0.5, 0, 30, 200, 0);
+  EXPECT_EQ(answer_section(all)["verdict"], "extrapolated");
+  all = taught(0.5, 0, 30, 200, 9);
+  all["best"]["verdict"] = "supported";
+  all["best"]["reasons"] = json::array();
+  EXPECT_EQ(answer_section(all)["verdict"], "extrapolated") << "of nine designs nothing is known";
+  EXPECT_THAT(answer_section(all)["reasons"], ElementsAre(HasSubstr("only 9 logged designs")));
+  all["dataset"]["within_limits"] = 10;
+  EXPECT_EQ(answer_section(all)["verdict"], "supported");
 }
 
 TEST(Answer, IsThatOfTheDesignWhereTheLogCanGiveIt) {

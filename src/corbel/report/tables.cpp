@@ -321,12 +321,19 @@ std::string provenance_section(const ReportView& view) {
     row("· " + name, text(member(simulator, "settings", name)));
   const json& training = member(view.results, "training");
   row("Network", text(member(training, "network")));
-  std::string rows;
-  for (const std::string& name : keys_of(member(training, "rows"))) {
-    if (const auto value = number_of(member(training, "rows", name)))
-      rows += fmt::format("{}{} {}", rows.empty() ? "" : ", ", html_escape(name), count_text(*value));
+  const auto rows_text = [](const json& rows) {
+    std::string line;
+    for (const std::string& name : keys_of(rows)) {
+      if (const auto value = number_of(member(rows, name)))
+        line += fmt::format("{}{} {}", line.empty() ? "" : ", ", html_escape(name), count_text(*value));
+    }
+    return line;
+  };
+  row("Rows", rows_text(member(training, "rows")));
+  const json& workloads = items_of(member(training, "workloads"));
+  for (std::size_t w = 1; w < workloads.size(); ++w) {
+    row("Rows of " + text_of(member(workloads[w], "name")), rows_text(workloads[w]));
   }
-  row("Rows", rows);
   row("Model file", training.is_object() && !text_of(member(training, "model")).empty()
                         ? html_code(text_of(member(training, "model")))
                         : "");

@@ -46,6 +46,16 @@ std::string limit_errors(const ReportView& view, const std::string& constraint) 
   return out;
 }
 
+/// The networks beside the study's own that the model learnt from: "m4, m5"; "" if there are none.
+std::string other_networks(const ReportView& view) {
+  const json& workloads = items_of(member(view.results, "training", "workloads"));
+  std::string out;
+  for (std::size_t w = 1; w < workloads.size(); ++w) {
+    out += (out.empty() ? "" : ", ") + html_escape(text_of(member(workloads[w], "name")));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> unknowns(const ReportView& view) {
@@ -56,7 +66,12 @@ std::vector<std::string> unknowns(const ReportView& view) {
   const std::string label = html_escape(view.metric_label(view.objective));
   const bool predicted_only = view.is_only_predicted();
   const auto own_error = number_of(member(view.results, "training", "errors", view.objective));
-  constexpr const char* on_withheld = "on the withheld designs, the best of the log (median)";
+  const std::string others = other_networks(view);
+  const bool is_unlogged = !others.empty() && number_of(member(dataset, "rows")) == 0.0;
+  const bool withheld_own = number_of(member(view.results, "training", "rows", "withheld_feasible")) != 0.0;
+  const char* on_withheld = others.empty() || withheld_own
+                                ? "on the withheld designs, the best of the log (median)"
+                                : "on the withheld designs of the other networks, the best of each (median)";
 
   if (predicted_only) {
     out.push_back(fmt::format(
@@ -72,6 +87,12 @@ std::vector<std::string> unknowns(const ReportView& view) {
           "What lies {} the log: the prediction is {} than every logged {} ({} {}), so the model extrapolates.",
           is_maximised ? "above" : "below", is_maximised ? "higher" : "lower", label, is_maximised ? "most" : "least",
           html_escape(view.objective_text(best))));
+    }
+    if (is_unlogged) {
+      out.push_back(
+          fmt::format("How high its {} is: no design of this network was logged. Which designs are better was "
+                      "learnt on {}; the value is a guess.",
+                      label, others));
     }
     const auto feasibility = number_of(view.of_best("feasibility"));
     if (feasibility && *feasibility < sure_enough) {
@@ -100,7 +121,7 @@ std::vector<std::string> unknowns(const ReportView& view) {
                                 errors.empty() ? "" : fmt::format("; {} {}", errors, on_withheld)));
     }
   }
-  if (source != "logged") {
+  if (source != "logged" && !is_unlogged) {
     for (const ReportParameter& parameter : view.parameters) {
       const std::string value = text_of(member(view.best, "design", parameter.name));
       const auto rows = rows_with(view, parameter.name, value);
@@ -123,7 +144,7 @@ std::vector<std::string> unknowns(const ReportView& view) {
         "(1 is perfect, 0 is chance).",
         *rank_correlation));
   }
-  if (number_of(member(dataset, "infeasible")) == 0.0) {
+  if (number_of(member(dataset, "infeasible")) == 0.0 && others.empty()) {
     out.push_back("What fails: the log holds no infeasible design, so the model has never seen one.");
   }
   const auto scored = number_of(member(view.results, "search", "scored"));

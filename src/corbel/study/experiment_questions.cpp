@@ -23,8 +23,8 @@ std::vector<std::string> texts_of(std::span<const Constraint> constraints) {
 }  // namespace
 
 ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const std::optional<DesignSpace>& space,
-                                       const Goal& objective, std::span<const Constraint> constraints,
-                                       Monitor& monitor) {
+                                       const Goal& objective, std::span<const Constraint> constraints, Monitor& monitor,
+                                       const WorkloadSuite& workload) {
   DesignSpace searched = space ? *space : [&] {
     ImportSpec spec;
     spec.file = file;
@@ -60,6 +60,7 @@ ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const 
   study.direction = objective.direction;
   study.objective_place = file.string();
   study.constraints.assign(constraints.begin(), constraints.end());
+  study.workloads = workload;
   question.study = std::make_shared<const StudyFile>(std::move(study));
   return question;
 }
@@ -86,6 +87,17 @@ ExperimentQuestion experiment_on_study(const StudyFile& study) {
       });
   question.domain = std::make_shared<const SearchDomain>(simulation_domain(study, question.objective->question()));
   question.study = std::make_shared<const StudyFile>(study);
+  for (const StudyFile& other : study.others()) {
+    if (other.import) {
+      throw Error(ErrorCode::unsupported,
+                  fmt::format("{}: the logs of its other networks are imported, and an experiment draws its own",
+                              study.file.string()),
+                  "remove `import:` from the study and from `learn_from:`, so that all are drawn from the simulator");
+    }
+    question.others.push_back(experiment_on_study(other));
+    question.others.back().name = other.workloads.name();
+    question.others.back().rows = other.sweep_designs;
+  }
   return question;
 }
 

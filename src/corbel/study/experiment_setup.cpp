@@ -17,6 +17,9 @@ using nlohmann::json;
 
 json question_json(const ExperimentQuestion& question) {
   const DesignSpace& space = question.objective->space();
+  json others = json::array();
+  for (const ExperimentQuestion& other : question.others)
+    others.push_back({{"name", other.name}, {"rows", other.rows}});
   return {{"name", question.name},
           {"source", question.source},
           {"designs", space.size()},
@@ -26,7 +29,8 @@ json question_json(const ExperimentQuestion& question) {
            {{"metric", question.metric},
             {"unit", unit_of_metric(question.metric)},
             {"direction", to_string(question.direction)}}},
-          {"constraints", question.constraints}};
+          {"constraints", question.constraints},
+          {"learnt_from", std::move(others)}};
 }
 
 Error experiment_error(const std::string& what, const std::string& hint) {

@@ -34,15 +34,20 @@ struct ExperimentQuestion {
   std::string optimum_basis;
   /// The same as a study: what a learner is asked. Of a table it has no simulator, no log and no file.
   std::shared_ptr<const StudyFile> study;
+  /// The same of other networks, whose logs teach the learners of an offline experiment, too.
+  std::vector<ExperimentQuestion> others;
+  std::uint64_t rows = 0;  ///< of one of the others: designs in its log
 };
 
 /// Every row of a recorded table is a run that may be asked for; its limits on metrics are known only by asking.
 /// @param space  inferred from the file if empty
+/// @param workload  the network it is of, where others are to teach beside it
 /// @throws as plan_import, make_table_simulator and Question
 ExperimentQuestion experiment_on_table(const std::filesystem::path& file, const std::optional<DesignSpace>& space,
-                                       const Goal& objective, std::span<const Constraint> constraints,
-                                       Monitor& monitor);
-/// On a study's simulator, with its objective and limits. @throws Error{unsupported} for a study without a simulator
+                                       const Goal& objective, std::span<const Constraint> constraints, Monitor& monitor,
+                                       const WorkloadSuite& workload = {});
+/// On a study's simulator, with its objective and limits; the others are those it learns from.
+/// @throws Error{unsupported} for a study without a simulator, or one that learns from logs of others
 ExperimentQuestion experiment_on_study(const StudyFile& study);
 
 /// `question` of what an experiment returns.

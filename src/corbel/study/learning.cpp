@@ -1,5 +1,7 @@
 #include "corbel/study/learning.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -28,14 +30,37 @@ std::vector<std::string> formulas_of(const StudyFile& study) {
   return names;
 }
 
+std::vector<std::uint8_t> over_limit(const StudyFile& study, const Dataset& data) {
+  const LoggedLimits limits(study, data);
+  std::vector<std::uint8_t> over;
+  for (std::size_t row = 0; row < data.rows(); ++row) over.push_back(limits.met(row) ? 0 : 1);
+  return over;
+}
+
+/// What tells the study's network from others; empty if it has none, or several.
+std::vector<float> context_of(const StudyFile& study) {
+  if (study.workloads.members().size() != 1) return {};
+  return context_vector(study.workloads.members().front().network);
+}
+
+WorkloadLog workload_log(const OtherTrials& other) {
+  const std::string name = other.study.workloads.name();
+  try {
+    return {&other.log, over_limit(other.study, other.log), context_of(other.study), name};
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("learning from {}: {}", name, error.what()), error.hint());
+  }
+}
+
 }  // namespace
 
-TrainingTask training_task(const StudyFile& study, const Dataset& data) {
+TrainingTask training_task(const StudyFile& study, const Dataset& data, std::span<const OtherTrials> others) {
   TrainingTask task;
   task.objective = study.objective;
   task.direction = study.direction;
-  const LoggedLimits limits(study, data);
-  for (std::size_t row = 0; row < data.rows(); ++row) task.over_limit.push_back(limits.met(row) ? 0 : 1);
+  task.over_limit = over_limit(study, data);
+  if (!others.empty()) task.context = context_of(study);
+  for (const OtherTrials& other : others) task.others.push_back(workload_log(other));
 
   const std::vector<std::string> formulas = formulas_of(study);
   const auto learn = [&](const std::string& name) {
@@ -84,14 +109,12 @@ SurrogateObjective make_surrogate(const StudyFile& study, std::shared_ptr<const 
 }
 
 SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& report) {
-  std::vector<float> context;
-  if (study.workloads.members().size() == 1) context = context_vector(study.workloads.members().front().network);
   std::map<std::string, double> errors;
   const nlohmann::json known = report.value("errors", nlohmann::json::object());
   for (const auto& [metric, error] : known.items()) {
     if (error.is_number()) errors[metric] = error.get<double>();
   }
-  return make_surrogate(study, std::make_shared<const ModelPredictor>(std::move(model), std::move(context)), errors);
+  return make_surrogate(study, std::make_shared<const ModelPredictor>(std::move(model), context_of(study)), errors);
 }
 
 }  // namespace corbel

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 
 #include "corbel/dataset/dataset.hpp"
@@ -13,10 +14,17 @@
 
 namespace corbel {
 
+/// Another network of a study that learns from several.
+struct OtherTrials {
+  StudyFile study;  ///< as StudyFile::others() gives it
+  Dataset log;
+};
+
 /// What a study's surrogate is to learn from its trials: the objective, every metric that a limit or the Pareto front
 /// reads and no formula gives, and which rows break a limit.
+/// @param others  must outlive the task
 /// @throws Error{invalid_input} with the place for a metric that the trials do not have
-TrainingTask training_task(const StudyFile& study, const Dataset& data);
+TrainingTask training_task(const StudyFile& study, const Dataset& data, std::span<const OtherTrials> others = {});
 
 /// What was learnt as the objective of the study's search.
 /// @param errors  relative error of each metric on rows that were not learnt, NaN where it is not known: predicted

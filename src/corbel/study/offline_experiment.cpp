@@ -85,22 +85,22 @@ void check_offline(const ExperimentQuestion& question, const OfflineOptions& opt
   std::set<std::uint64_t> sizes;
   for (const std::uint64_t size : options.log_sizes) {
     if (!sizes.insert(size).second) throw refuse(fmt::format("names a log of {} rows twice", size), "name it once");
-    if (size > 0 && size <= question.objective->space().size()) continue;
+    if ((size > 0 || !question.others.empty()) && size <= question.objective->space().size()) continue;
     throw refuse(fmt::format("wants a log of {} rows of a space of {} designs", size,
                              format_for_people(static_cast<double>(question.objective->space().size()), 18)),
-                 "give --log-size from 1 to the size of the space");
+                 "give --log-size from 1 to the size of the space; 0 only where other networks teach");
   }
 }
 
 /// Designs drawn at random, and what they came to.
 class LogMaker {
  public:
-  LogMaker(const ExperimentQuestion& question, const OfflineOptions& options)
-      : question_(question), worst_(options.worst) {}
+  LogMaker(const ExperimentQuestion& question, const OfflineOptions& options, std::uint64_t stream = log_stream)
+      : question_(question), worst_(options.worst), stream_(stream) {}
 
   Dataset make(std::uint64_t rows, std::uint64_t seed, Monitor& monitor) const {
     const DesignSpace& space = question_.objective->space();
-    const Permutation order(space.size(), Rng(seed, log_stream).next());
+    const Permutation order(space.size(), Rng(seed, stream_).next());
     std::vector<std::pair<DesignId, Outcome>> found;
     constexpr std::uint64_t batch = 1024;
     for (std::uint64_t at = 0; at < space.size() && found.size() < rows;) {
@@ -116,8 +116,9 @@ class LogMaker {
     }
     if (found.size() < rows) {
       throw Error(ErrorCode::invalid_input,
-                  fmt::format("a log of {} rows was asked for, and {} designs could be run", rows, found.size()),
-                  "give a smaller --log-size");
+                  fmt::format("{}: a log of {} rows was asked for, and {} designs could be run", question_.name, rows,
+                              found.size()),
+                  "ask for fewer");
     }
     keep_worst(found);
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -157,8 +158,18 @@ class LogMaker {
   }
 
   const ExperimentQuestion& question_;
-  std::uint64_t worst_;
+  std::uint64_t worst_, stream_;
 };
+
+std::vector<OtherTrials> logs_of_others(const ExperimentQuestion& question, const OfflineOptions& options,
+                                        std::uint64_t seed, Monitor& monitor) {
+  std::vector<OtherTrials> others;
+  for (const ExperimentQuestion& other : question.others) {
+    const std::uint64_t stream = log_stream + others.size() + 1;
+    others.push_back({*other.study, LogMaker(other, options, stream).make(other.rows, seed, monitor)});
+  }
+  return others;
+}
 
 std::vector<DesignId> best_predicted(const ExperimentQuestion& question, const Objective& objective, std::uint64_t seed,
                                      Monitor& monitor) {
@@ -239,9 +250,10 @@ bool read_run(const json& kept, Run& run) {
 
 std::string key_of(const ExperimentQuestion& question, const OfflineOptions& options, const Run& run) {
   const OfflineMethod& method = options.methods[run.method];
-  return fingerprint(json{std::string(version), question.key, run.log_size, options.worst, run.seed, method.id,
-                          to_json(method.training)}
-                         .dump());
+  json key = {std::string(version),    question.key, run.log_size, options.worst, run.seed, method.id,
+              to_json(method.training)};
+  for (const ExperimentQuestion& other : question.others) key.push_back({other.key, other.rows});
+  return fingerprint(key.dump());
 }
 
 void make_run(const ExperimentQuestion& question, const OfflineOptions& options, const ExperimentFolder& folder,
@@ -264,11 +276,12 @@ void make_run(const ExperimentQuestion& question, const OfflineOptions& options,
     ++run.rows_within;
     run.best_logged = std::min(run.best_logged, cost_of(question.direction, log.metric(row, objective)));
   }
+  const std::vector<OtherTrials> others = logs_of_others(question, options, run.seed, quiet);
   const Stopwatch watch;
   const std::filesystem::path work = options.folder / "work" / name;
   try {
     const OfflineModel model =
-        fit_offline(method, {*question.study, question.objective->question(), log, run.seed, work}, quiet);
+        fit_offline(method, {*question.study, question.objective->question(), log, others, run.seed, work}, quiet);
     run.kendall = model.kendall;
     const std::vector<DesignId> proposals =
         model.objective ? best_predicted(question, *model.objective, run.seed, quiet) : model.best;

@@ -212,8 +212,8 @@ OfflineModel learner_on(const OfflineMethod& method, const OfflineTask& task, Mo
   options.seed = task.seed;
   options.threads = 1;
   const std::filesystem::path file = task.folder / "model.safetensors";
-  const nlohmann::json report =
-      train(task.log, training_task(task.study, task.log), options, file, task.folder / "checkpoints", monitor);
+  const nlohmann::json report = train(task.log, training_task(task.study, task.log, task.others), options, file,
+                                      task.folder / "checkpoints", monitor);
   const nlohmann::json& kendall = report.at("candidates").at(report.at("chosen").get<std::size_t>()).at("kendall");
   return model_of(make_surrogate(task.study, Model::load(file), report),
                   kendall.is_number() ? kendall.get<double>() : std::numeric_limits<double>::quiet_NaN());

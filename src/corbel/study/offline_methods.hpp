@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "corbel/study/learning.hpp"
 #include "corbel/study/offline_experiment.hpp"
 
 namespace corbel {
@@ -24,6 +25,7 @@ struct OfflineTask {
   const StudyFile& study;  ///< objective and limits
   const Question& question;
   const Dataset& log;
+  std::span<const OtherTrials> others;  ///< teach a learner, too
   std::uint64_t seed;
   std::filesystem::path folder;  ///< for a model and its checkpoints; one of its own
 };

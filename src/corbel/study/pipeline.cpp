@@ -29,6 +29,7 @@
 #include "corbel/study/rounds.hpp"
 #include "corbel/study/simulation_domain.hpp"
 #include "corbel/study/simulator_queries.hpp"
+#include "corbel/study/study_log.hpp"
 #include "corbel/study/study_trials.hpp"
 #include "corbel/study/surrogate_objective.hpp"
 #include "corbel/study/surrogate_search.hpp"
@@ -151,28 +152,14 @@ const std::string& Pipeline::model_fingerprint() {
   return *model_fingerprint_;
 }
 
-Dataset Pipeline::import_log() {
-  if (std::optional<Dataset> known = read_trials(store())) return std::move(*known);
-  // Each content of a log has trials of its own: what was corrected in it must not live on.
-  ImportSpec spec = *study_.import;
-  spec.identity = keys().log();
-  const ImportPlan plan = plan_import(spec, study_.space, monitor_);
-  Store::GroupId group = 0;
-  const ImportResult result = import_csv(store(), spec, plan, group, monitor_);
-  for (const std::string& refusal : result.refusals) monitor_.message("refused: " + refusal);
-  if (result.refused > result.refusals.size()) {
-    monitor_.message(fmt::format("refused: {} more rows", result.refused - result.refusals.size()));
+std::vector<OtherTrials> Pipeline::other_trials() {
+  std::vector<OtherTrials> trials;
+  for (StudyFile& other : study_.others()) {
+    const StudyKeys other_keys(other);
+    Dataset log = collect_log(other, other_keys, store(), monitor_);
+    trials.push_back({std::move(other), std::move(log)});
   }
-  store().set_note("import " + keys().log(), std::to_string(group));
-  return store().read(group);
-}
-
-std::optional<Dataset> Pipeline::read_trials(const Store& store) {
-  if (study_.is_told()) return read_told(study_, store);
-  if (!study_.import) return StudyTrials(study_).read(store);
-  const std::string known = store.note("import " + keys().log());
-  if (known.empty() || known.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return store.read(std::stoll(known));
+  return trials;
 }
 
 std::string Pipeline::searched_notes() const {
@@ -206,16 +193,13 @@ void Pipeline::collect() {
     results_->erase("validated");
     if (results_->contains("steps")) (*results_)["steps"].erase("train");
   }
+  other_trials();
   if (study_.is_told()) {
     dataset();
-  } else if (study_.import) {
-    use(import_log(), store());
   } else {
-    const StudyTrials trials(study_);
-    trials.sweep(store(), monitor_);
-    use(trials.read(store()).value(), store());
+    use(collect_log(study_, keys(), store(), monitor_), store());
   }
-  if (dataset_->rows() == 0) {
+  if (dataset_->rows() == 0 && study_.learn_from.empty()) {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_file().string()),
                 "sweep or import some designs first");
   }
@@ -268,7 +252,7 @@ void Pipeline::forget_from(std::string_view section) {
 const Dataset& Pipeline::dataset() {
   if (dataset_) return *dataset_;
   const auto nothing = [&] {
-    if (study_.is_told()) {
+    if (study_.is_told() && study_.learn_from.empty()) {
       return Error(ErrorCode::not_found, fmt::format("{}: nothing was told yet", study_.store_file().string()),
                    fmt::format("evaluate designs of corbel ask {0} and give them to corbel tell {0}; or add a "
                                "`simulator:` to run, or a log to `import:`",
@@ -279,12 +263,13 @@ const Dataset& Pipeline::dataset() {
                              study_.import                    ? "log"
                              : study_.workloads.has_several() ? "space, simulator and workloads"
                                                               : "space, simulator and workload"),
-                 fmt::format("first: corbel {} {}", study_.import ? "import" : "sweep", study_.file.string()));
+                 fmt::format("first: corbel {} {}", study_.simulator && !study_.import ? "sweep" : "import",
+                             study_.file.string()));
   };
   if (!std::filesystem::exists(study_.store_file())) throw nothing();
   const Store reader(study_.store_file(), Store::Mode::read_only);
-  std::optional<Dataset> trials = read_trials(reader);
-  if (!trials || trials->rows() == 0) throw nothing();
+  std::optional<Dataset> trials = read_log(study_, keys(), reader);
+  if (!trials || (trials->rows() == 0 && study_.learn_from.empty())) throw nothing();
   use(std::move(*trials), reader);
   return *dataset_;
 }
@@ -300,7 +285,10 @@ bool Pipeline::model_is_current() {
 void Pipeline::train() {
   lock();
   const Dataset& data = dataset();
-  if (model_is_current() && recorded("train", "trials") == data.fingerprint()) {
+  const std::vector<OtherTrials> others = other_trials();
+  std::string trials = data.fingerprint();
+  for (const OtherTrials& other : others) trials = fingerprint(trials + other.log.fingerprint());
+  if (model_is_current() && recorded("train", "trials") == trials) {
     monitor_.message("the model is up to date");
     return;
   }
@@ -308,8 +296,8 @@ void Pipeline::train() {
   forget_from("training");
   (*results_)["study"] = study_section(study_, data.group.space);
   conclude();
-  if (data.feasible() == 0) throw no_feasible_row(study_, data);
-  const TrainingTask task = training_task(study_, data);
+  if (data.feasible() == 0 && study_.learn_from.empty()) throw no_feasible_row(study_, data);
+  const TrainingTask task = training_task(study_, data, others);
   TrainingOptions options = study_.training;
   options.seed = study_.seed;
   options.threads = study_.threads;
@@ -321,10 +309,8 @@ void Pipeline::train() {
   log_.reset();
   describe_log();
   (*results_)["training"] = std::move(report);
-  (*results_)["steps"]["train"] = {{"key", keys().training()},
-                                   {"identity", keys().model()},
-                                   {"model", model_fingerprint()},
-                                   {"trials", data.fingerprint()}};
+  (*results_)["steps"]["train"] = {
+      {"key", keys().training()}, {"identity", keys().model()}, {"model", model_fingerprint()}, {"trials", trials}};
   conclude();
   store().forget_notes("searched since ");  // those of models before this one
 }
@@ -433,8 +419,8 @@ void Pipeline::search_simulator(
   json found = search(joining);
   if (study_.import) {
     monitor_.message("the results are kept beside the imported log, not in it: another simulator may have made it");
-    use(import_log(), store());
-  } else if (std::optional<Dataset> trials = read_trials(store())) {
+    use(collect_log(study_, keys(), store(), monitor_), store());
+  } else if (std::optional<Dataset> trials = read_log(study_, keys(), store())) {
     use(std::move(*trials), store());
   }
   // What was found for another question must not stand beside it.
@@ -533,7 +519,7 @@ void Pipeline::search_in_rounds() {
       }
       outcomes.push_back(queries.run(designs));
       if (outcomes.size() < record.rounds.size()) continue;
-      use(read_trials(store()).value(), store());
+      use(read_log(study_, keys(), store()).value(), store());
       if (!results_->contains("training")) continue;  // removed since
       note();
       const json& done = (*results_)["rounds"]["rounds"].back();

@@ -24,6 +24,7 @@ class SurrogateObjective;
 struct OnlineSettings;
 class SurrogateSearch;
 struct SurrogateFindings;
+struct OtherTrials;
 struct RoundRecord;
 
 /// What the scan of one shard came to.
@@ -84,9 +85,8 @@ class Pipeline {
   void read_results();
   const StudyKeys& keys();
   Store& store();
-  Dataset import_log();
-  /// The study's trials; nothing if none were ever collected.
-  std::optional<Dataset> read_trials(const Store& store);
+  /// The trials of the study's other networks, collected if they are not there.
+  std::vector<OtherTrials> other_trials();
   /// Makes them the dataset, and the log of those that were not validated or searched since the last training.
   void use(Dataset trials, const Store& store);
   /// Notes of the store that begin so hold designs which a search on the simulator has added since the last training.

@@ -303,13 +303,76 @@ void check_workloads(const StudyFile& study, const Config& root) {
   }
 }
 
+/// An entry of `learn_from:`: a network by itself, or a map with `workload` and where its trials come from.
+OtherWorkload read_other_workload(const StudyFile& study, const Config& node) {
+  const bool has_more = node.is_map() && node.has("workload");
+  if (has_more) node.allow_only({"workload", "designs", "import"});
+  const Config& named = has_more ? node.at("workload") : node;
+  OtherWorkload other;
+  const Network network = read_workload(named);
+  other.workload.add({network, network.name, 1});
+  const Config* import = has_more ? node.find("import") : nullptr;
+  const Config* designs = has_more ? node.find("designs") : nullptr;
+  if (study.simulator && !study.import) {
+    if (import) {
+      throw import->error("the study simulates its own trials, and those of a log may be another simulator's",
+                          "write `designs:`, how many of the network are simulated, instead of `import:`");
+    }
+    other.designs = default_sweep_designs;
+    if (designs) other.designs = static_cast<std::uint64_t>(designs->integer(1, most_sweep_designs));
+    return other;
+  }
+  if (designs) {
+    throw designs->error("the study learns from logs, and simulates nothing to learn from",
+                         "write `import: {file: …}`, the network's log, instead of `designs:`");
+  }
+  if (!import) {
+    throw node.error(fmt::format("nothing says where the trials of {} come from", in_quotes(network.name)),
+                     "write {workload: …, import: {file: log.csv}}");
+  }
+  other.import = import_spec_from_config(*import);
+  return other;
+}
+
+void read_learn_from(StudyFile& study, const Config& node) {
+  const char* example = "such as [mobilenet_v2, {workload: resnet50, designs: 4000}]";
+  if (!node.is_sequence() || node.items().empty()) {
+    throw node.error("`learn_from` is a list of other networks", example);
+  }
+  if (study.workloads.members().size() != 1) {
+    throw node.error(study.workloads.is_empty() ? "other networks teach by how they differ from the study's own, and "
+                                                  "the study names none"
+                                                : "`learn_from` is for a study of one network, and this has several",
+                     "name one `workload:`, a network of the zoo or a file");
+  }
+  if (study.simulator && !study.simulator->needs_workload()) {
+    throw node.error(fmt::format("simulator {} runs no network, so that others would teach the same as its own",
+                                 study.simulator->name()),
+                     "remove `learn_from:`");
+  }
+  if (!study.space) {
+    throw node.error("logs of several networks hold different values, so that no space can be inferred from one",
+                     "write the `space:` that all of them are of; corbel init --from-log FILE writes that of one log");
+  }
+  std::vector<std::string> known = {study.workloads.fingerprint()};
+  for (const Config& item : node.items()) {
+    OtherWorkload other = read_other_workload(study, item);
+    if (std::find(known.begin(), known.end(), other.workload.fingerprint()) != known.end()) {
+      throw item.error(fmt::format("{} is the study's own network, or listed twice", in_quotes(other.workload.name())),
+                       "remove it: the study learns from its own trials anyway");
+    }
+    known.push_back(other.workload.fingerprint());
+    study.learn_from.push_back(std::move(other));
+  }
+}
+
 }  // namespace
 
 StudyFile StudyFile::load(const std::filesystem::path& file) {
   const Config root = Config::load(file);
-  root.allow_only({"name", "space", "workload", "workloads", "combine", "simulator", "fixed", "objective", "pareto",
-                   "constraints", "metrics", "seed", "threads", "sweep", "import", "train", "search", "validate",
-                   "output"});
+  root.allow_only({"name",      "space",      "workload",    "workloads", "combine",  "simulator", "fixed",
+                   "objective", "pareto",     "constraints", "metrics",   "seed",     "threads",   "sweep",
+                   "import",    "learn_from", "train",       "search",    "validate", "output"});
   StudyFile study;
   study.file = file;
   study.name = root.has("name") ? root.at("name").text() : file.stem().string();
@@ -384,11 +447,13 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   if (const Config* threads = root.find("threads")) {
     study.threads = static_cast<std::size_t>(threads->integer(0, 4096));
   }
+  if (const Config* others = root.find("learn_from")) read_learn_from(study, *others);
   if (const Config* sweep = root.find("sweep")) {
     if (study.import) throw sweep->error("a study either sweeps or imports", "remove `sweep:` or `import:`");
     sweep->allow_only({"designs"});
     if (const Config* designs = sweep->find("designs")) {
-      study.sweep_designs = static_cast<std::uint64_t>(designs->integer(1, 1'000'000'000));
+      const std::int64_t least = study.learn_from.empty() ? 1 : 0;
+      study.sweep_designs = static_cast<std::uint64_t>(designs->integer(least, most_sweep_designs));
     }
   }
   if (const Config* train = root.find("train")) study.training = training_options_from_config(*train);
@@ -404,8 +469,15 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   study.output = output.is_absolute() ? output : file.parent_path() / output;
   for (const std::string_view name : study_outputs) {
     const std::filesystem::path made = std::filesystem::weakly_canonical(study.output / name);
-    if (made == std::filesystem::weakly_canonical(file) ||
-        (study.import && made == std::filesystem::weakly_canonical(study.import->file))) {
+    std::vector<std::filesystem::path> read = {file};
+    if (study.import) read.push_back(study.import->file);
+    for (const OtherWorkload& other : study.learn_from) {
+      if (other.import) read.push_back(other.import->file);
+    }
+    const auto is_made = [&](const std::filesystem::path& path) {
+      return std::filesystem::weakly_canonical(path) == made;
+    };
+    if (std::any_of(read.begin(), read.end(), is_made)) {
       throw root.error(fmt::format("the study would overwrite its own {}", made.filename().string()),
                        "name another `output`, such as out");
     }
@@ -437,6 +509,20 @@ std::vector<std::string> StudyFile::told_metrics() const {
   }
   for (const std::string& metric : told) add(metric);
   return names;
+}
+
+std::vector<StudyFile> StudyFile::others() const {
+  std::vector<StudyFile> studies;
+  for (const OtherWorkload& other : learn_from) {
+    StudyFile study = *this;
+    study.learn_from.clear();
+    study.workloads = other.workload;
+    study.import = other.import;
+    if (study.import && study.import->workload.empty()) study.import->workload = other.workload.name();
+    study.sweep_designs = other.designs;
+    studies.push_back(std::move(study));
+  }
+  return studies;
 }
 
 std::vector<MetricInfo> StudyFile::simulated_metrics() const {

@@ -24,6 +24,9 @@ namespace corbel {
 /// What "auto" means where not every design can be scored.
 inline constexpr std::string_view default_strategy = "firefly";
 
+inline constexpr std::uint64_t default_sweep_designs = 8000;
+inline constexpr std::int64_t most_sweep_designs = 1'000'000'000;
+
 /// What `search.rounds` and `search.simulate` may be.
 inline constexpr int most_rounds = 10'000, most_simulated_per_round = 10'000;
 
@@ -38,6 +41,13 @@ struct SearchSettings {
   double caution = 0.5;
   std::size_t rounds = 0;     ///< of learning and simulating, instead of one search; 0: none
   std::size_t simulate = 64;  ///< designs that each of them simulates
+};
+
+/// Another network whose trials teach the surrogate, too: in the study's space, on its simulator if it has one.
+struct OtherWorkload {
+  WorkloadSuite workload;            ///< of one network
+  std::optional<ImportSpec> import;  ///< its log, of a study without simulator
+  std::uint64_t designs = 0;         ///< to sweep
 };
 
 /// What a study file says, read and checked. docs/formats/study.md.
@@ -59,8 +69,9 @@ struct StudyFile {
   std::vector<Constraint> constraints;
   std::uint64_t seed = 1;
   std::size_t threads = 0;  ///< 0: all cores
-  std::uint64_t sweep_designs = 8000;
+  std::uint64_t sweep_designs = default_sweep_designs;
   std::optional<ImportSpec> import;
+  std::vector<OtherWorkload> learn_from;
   TrainingOptions training;
   SearchSettings search;
   std::size_t validate_designs = 16;
@@ -77,6 +88,9 @@ struct StudyFile {
 
   /// What its own simulations give; empty without a simulator. With several workloads, also each one's own.
   std::vector<MetricInfo> simulated_metrics() const;
+
+  /// Each of `learn_from` as a study of its own, with this one's question, beside it in the same folder.
+  std::vector<StudyFile> others() const;
 
   std::filesystem::path store_file() const { return output / "trials.db"; }
   std::filesystem::path model_file() const { return output / "model.safetensors"; }

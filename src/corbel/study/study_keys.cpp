@@ -56,6 +56,9 @@ StudyKeys::StudyKeys(const StudyFile& study) : study_(study) {
   if (study.is_told()) simulated = fingerprint_of({"told", study.space->fingerprint()});
   source_ = fingerprint_of({log_, simulated, workloads, study.objective});
   if (study.direction == Direction::maximise) source_ = fingerprint_of({source_, to_string(study.direction)});
+  for (const StudyFile& other : study.others()) {
+    others_ += fingerprint_of({StudyKeys(other).source_, std::to_string(other.sweep_designs)});
+  }
   for (const Constraint& constraint : study.constraints) limits_ += fingerprint_of({constraint.text()});
 }
 
@@ -66,7 +69,7 @@ std::string StudyKeys::question() const {
 std::string StudyKeys::model() const {
   // A model predicts the metrics that are traded off, too.
   return fingerprint_of(
-      {source_, to_json(study_.training).dump(), std::to_string(study_.seed) + names_key(study_.pareto)});
+      {source_, to_json(study_.training).dump(), std::to_string(study_.seed) + names_key(study_.pareto), others_});
 }
 
 std::string StudyKeys::training() const {

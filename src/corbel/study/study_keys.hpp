@@ -19,7 +19,7 @@ class StudyKeys {
   const std::string& log() const { return log_; }
   /// Which trials are looked at and what is asked of them: log, space, simulator, workload, objective, limits.
   std::string question() const;
-  /// Which model: as question(), without the limits, with the learner's options and the seed.
+  /// Which model: as question(), without the limits, with the other networks, the learner's options and the seed.
   std::string model() const;
   /// When `run` trains: model() and the limits.
   std::string training() const;
@@ -42,7 +42,7 @@ class StudyKeys {
 
  private:
   const StudyFile& study_;
-  std::string log_, source_, limits_;
+  std::string log_, source_, limits_, others_;
 };
 
 }  // namespace corbel

@@ -85,6 +85,10 @@ std::optional<LogSupport::Neighbour> LogSupport::nearest(const Design& design, s
 }
 
 std::vector<std::string> LogSupport::doubts(const Design& design, const Assessment& assessment, double distance) const {
+  if (designs_.empty())
+    return {
+        "no logged design of this network ran: others tell which designs are better, and the predicted value is a "
+        "guess"};
   std::vector<std::string> doubts;
   for (std::size_t p = 0; p < was_run_.size(); ++p) {
     if (was_run_[p].empty() || was_run_[p][design[p]]) continue;
@@ -113,15 +117,21 @@ std::vector<std::string> LogSupport::doubts(const Design& design, const Assessme
 std::vector<std::string> refusals(const json& results) {
   std::vector<std::string> reasons;
   const auto within = results.at("dataset").value("within_limits", std::uint64_t{0});
-  if (within < least_rows) {
+  const json& training = results.at("training");
+  const bool has_others = training.contains("workloads");
+  if (within < least_rows && !has_others) {
     reasons.push_back(
         fmt::format("the log has too few designs that ran and are within the limits: {}, where {} are the "
                     "least to learn a ranking from",
                     within, least_rows));
   }
-  const json& training = results.at("training");
-  const auto withheld = training.at("rows").value("withheld_feasible", std::size_t{0});
-  if (withheld == 0) {
+  // Of several workloads a correlation is the mean of theirs: no less certain than that of the fewest rows.
+  std::size_t withheld = std::numeric_limits<std::size_t>::max();
+  for (const json& rows : has_others ? training.at("workloads") : json::array({training.at("rows")})) {
+    const auto of_workload = rows.value("withheld_feasible", std::size_t{0});
+    if (of_workload > 0) withheld = std::min(withheld, of_workload);
+  }
+  if (withheld == std::numeric_limits<std::size_t>::max()) {
     reasons.push_back("no logged design could be withheld, so that nothing tells whether the ranking is right");
     return reasons;
   }
@@ -148,6 +158,14 @@ json answer_section(const json& results) {
   if (source != "predicted") return answer(Verdict::supported, {"its values are simulated, not predicted"});
   const std::vector<std::string> against = refusals(results);
   if (!against.empty()) return answer(Verdict::not_answerable, against);
+  // With so few, only a study that learns from other networks comes to here.
+  const auto within = results.at("dataset").value("within_limits", std::uint64_t{0});
+  if (within < least_rows && best.at("reasons").empty()) {
+    return answer(Verdict::extrapolated,
+                  {fmt::format("only {} logged designs of this network ran and are within the limits: most of what is "
+                               "predicted was learnt on others",
+                               within)});
+  }
   return json{{"verdict", best.at("verdict")}, {"reasons", best.at("reasons")}};
 }
 

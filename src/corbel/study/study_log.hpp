@@ -1,0 +1,21 @@
+#pragma once
+
+#include <optional>
+
+#include "corbel/dataset/dataset.hpp"
+#include "corbel/dataset/store.hpp"
+#include "corbel/study/study_file.hpp"
+#include "corbel/study/study_keys.hpp"
+
+namespace corbel {
+
+class Monitor;
+
+/// The trials of a study, wherever they come from: a sweep, the log it imports, what it was told.
+/// @return nothing if none were ever collected; without a row where nothing was told to a study that learns from others
+std::optional<Dataset> read_log(const StudyFile& study, const StudyKeys& keys, const Store& store);
+
+/// Sweeps or imports until the trials are as the study asks, which does not live on what it is told.
+Dataset collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor);
+
+}  // namespace corbel
