@@ -56,6 +56,26 @@ std::size_t Dataset::metric_index(std::string_view name) const {
   return static_cast<std::size_t>(found - group.metrics.begin());
 }
 
+Dataset Dataset::without(const std::unordered_set<DesignId>& left_out) const {
+  Dataset kept = *this;
+  const std::size_t width = group.metrics.size();
+  std::size_t count = 0;
+  for (std::size_t row = 0; row < rows(); ++row) {
+    if (left_out.contains(designs[row])) continue;
+    kept.designs[count] = designs[row];
+    kept.states[count] = states[row];
+    kept.reasons[count] = reasons[row];
+    std::copy_n(metrics.begin() + static_cast<std::ptrdiff_t>(row * width), width,
+                kept.metrics.begin() + static_cast<std::ptrdiff_t>(count * width));
+    ++count;
+  }
+  kept.designs.resize(count);
+  kept.states.resize(count);
+  kept.reasons.resize(count);
+  kept.metrics.resize(count * width);
+  return kept;
+}
+
 std::string Dataset::fingerprint() const {
   // Two levels keep memory flat: a digest per block of rows, then one of the digests.
   constexpr std::size_t block = 4096;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "corbel/space/design_space.hpp"
@@ -55,6 +56,8 @@ struct Dataset {
   double metric(std::size_t row, std::size_t index) const { return metrics[row * group.metrics.size() + index]; }
   /// Index of a metric. @throws Error{invalid_input} with the near miss
   std::size_t metric_index(std::string_view name) const;
+  /// The rows of all other designs.
+  Dataset without(const std::unordered_set<DesignId>& left_out) const;
   /// Of all rows and the group: stored with every model trained on them. Not of `duplicates`.
   std::string fingerprint() const;
 };

@@ -170,6 +170,16 @@ std::string objective_figures(const ReportView& view) {
                                       : "Predictions only: nothing was simulated.");
 }
 
+ChartSeries best_so_far(std::string label, const json& history, double end) {
+  ChartSeries series{Kind::steps, "true", std::move(label), {}};
+  for (const json& row : items_of(history)) series.points.push_back({element_of(row, 0), element_of(row, 1), ""});
+  if (!series.points.empty() && end > series.points.back().x) {
+    series.points.push_back({end, series.points.back().y, ""});
+  }
+  series.points = thinned_points(std::move(series.points), most_vertices);
+  return series;
+}
+
 std::string prediction_figure(const ReportView& view) {
   Chart chart;
   chart.id = "prediction";

@@ -254,16 +254,8 @@ std::string search_figure(const ReportView& view) {
   chart.x.title = "designs scored";
   chart.y.title = "best predicted " + view.metric_label(view.objective);
   chart.y.unit = pretty_unit(view.metric_unit(view.objective));
-  ChartSeries history{Kind::steps, "true", "best so far, predicted", {}};
-  for (const json& row : items_of(member(search, "history"))) {
-    history.points.push_back({element_of(row, 0), element_of(row, 1), ""});
-  }
-  if (const auto scored = number_of(member(search, "scored"));
-      scored && !history.points.empty() && *scored > history.points.back().x) {
-    history.points.push_back({*scored, history.points.back().y, ""});
-  }
-  history.points = thinned_points(std::move(history.points), most_vertices);
-  chart.series = {std::move(history)};
+  chart.series = {
+      best_so_far("best so far, predicted", member(search, "history"), coordinate_of(member(search, "scored")))};
   if (!has_points(chart)) return "";
   // The line is a prediction, so what it is compared with should be one too.
   const json& logged = member(view.results, "dataset", "best_logged");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "corbel/report/figures.hpp"
 #include "corbel/report/html.hpp"
 #include "corbel/report/plot.hpp"
 #include "corbel/report/sections.hpp"
@@ -14,7 +15,7 @@ namespace {
 using nlohmann::json;
 using Align = HtmlTable::Align;
 
-constexpr std::size_t most_vertices = 400, shown_designs = 12;
+constexpr std::size_t shown_designs = 12;
 
 std::string history_figure(const ReportView& view, const json& online) {
   Chart chart;
@@ -24,16 +25,8 @@ std::string history_figure(const ReportView& view, const json& online) {
   chart.x.title = "queries";
   chart.y.title = "best simulated " + view.metric_label(view.objective);
   chart.y.unit = pretty_unit(view.metric_unit(view.objective));
-  ChartSeries history{ChartSeries::Kind::steps, "true", "best so far, simulated", {}};
-  for (const json& row : items_of(member(online, "history"))) {
-    history.points.push_back({element_of(row, 0), element_of(row, 1), ""});
-  }
-  const auto queries = number_of(member(online, "queries"));
-  if (queries && !history.points.empty() && *queries > history.points.back().x) {
-    history.points.push_back({*queries, history.points.back().y, ""});
-  }
-  history.points = thinned_points(std::move(history.points), most_vertices);
-  chart.series = {std::move(history)};
+  chart.series = {
+      best_so_far("best so far, simulated", member(online, "history"), coordinate_of(member(online, "queries")))};
   if (!has_points(chart)) return "";
   return chart_figure(chart, "Best so far", "Every query is counted, those too that older trials answered.");
 }

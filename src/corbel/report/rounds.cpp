@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "corbel/report/figures.hpp"
 #include "corbel/report/html.hpp"
 #include "corbel/report/plot.hpp"
 #include "corbel/report/sections.hpp"
@@ -13,7 +14,7 @@ namespace {
 using nlohmann::json;
 using Align = HtmlTable::Align;
 
-constexpr std::size_t most_vertices = 400, most_marks = 1500;
+constexpr std::size_t most_marks = 1500;
 
 std::string best_figure(const ReportView& view, const json& rounds) {
   const std::string label = view.metric_label(view.objective);
@@ -35,15 +36,7 @@ std::string best_figure(const ReportView& view, const json& rounds) {
     }
   }
   designs.points = thinned_points(std::move(designs.points), most_marks);
-  ChartSeries history{ChartSeries::Kind::steps, "true", "best so far", {}};
-  for (const json& row : items_of(member(rounds, "history"))) {
-    history.points.push_back({element_of(row, 0), element_of(row, 1), ""});
-  }
-  if (!history.points.empty() && simulated > history.points.back().x) {
-    history.points.push_back({simulated, history.points.back().y, ""});
-  }
-  history.points = thinned_points(std::move(history.points), most_vertices);
-  chart.series = {std::move(designs), std::move(history)};
+  chart.series = {std::move(designs), best_so_far("best so far", member(rounds, "history"), simulated)};
   if (!has_points(chart)) return "";
   return chart_figure(chart, "Best so far", "The sweep that the first round learnt from is not counted.");
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -115,6 +116,11 @@ SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlo
     if (error.is_number()) errors[metric] = error.get<double>();
   }
   return make_surrogate(study, std::make_shared<const ModelPredictor>(std::move(model), context_of(study)), errors);
+}
+
+double withheld_kendall(const nlohmann::json& report) {
+  const nlohmann::json& kendall = report.at("candidates").at(report.at("chosen").get<std::size_t>()).at("kendall");
+  return kendall.is_number() ? kendall.get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace corbel

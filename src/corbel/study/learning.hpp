@@ -36,4 +36,8 @@ SurrogateObjective make_surrogate(const StudyFile& study, std::shared_ptr<const 
 /// @param report  what train() returned. @throws also as ModelPredictor
 SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlohmann::json& report);
 
+/// Rank correlation of the chosen candidate on the rows withheld from its training; NaN where there were none.
+/// @param report  what train() returned
+double withheld_kendall(const nlohmann::json& report);
+
 }  // namespace corbel

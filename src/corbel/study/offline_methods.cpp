@@ -214,9 +214,7 @@ OfflineModel learner_on(const OfflineMethod& method, const OfflineTask& task, Mo
   const std::filesystem::path file = task.folder / "model.safetensors";
   const nlohmann::json report = train(task.log, training_task(task.study, task.log, task.others), options, file,
                                       task.folder / "checkpoints", monitor);
-  const nlohmann::json& kendall = report.at("candidates").at(report.at("chosen").get<std::size_t>()).at("kendall");
-  return model_of(make_surrogate(task.study, Model::load(file), report),
-                  kendall.is_number() ? kendall.get<double>() : std::numeric_limits<double>::quiet_NaN());
+  return model_of(make_surrogate(task.study, Model::load(file), report), withheld_kendall(report));
 }
 
 TrainingOptions options_of(const OfflineMethodInfo& info, const std::string& settings, std::string_view label) {

@@ -10,6 +10,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/statistics.hpp"
 #include "corbel/base/units.hpp"
+#include "corbel/study/learning.hpp"
 #include "corbel/surrogate/selection.hpp"
 
 namespace corbel {
@@ -135,8 +136,7 @@ std::vector<std::string> refusals(const json& results) {
     reasons.push_back("no logged design could be withheld, so that nothing tells whether the ranking is right");
     return reasons;
   }
-  const json& chosen = training.at("candidates").at(training.at("chosen").get<std::size_t>());
-  const double tau = chosen.at("kendall").is_number() ? chosen.at("kendall").get<double>() : 0;
+  const double known = withheld_kendall(training), tau = std::isnan(known) ? 0 : known;
   const double chance = kendall_chance(tau, std::min(withheld, max_compared));
   if (!(chance < significance)) {
     reasons.push_back(
