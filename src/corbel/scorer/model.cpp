@@ -327,12 +327,22 @@ Predictions Model::Data::predict(std::size_t n, std::span<const float> context, 
   return predictions;
 }
 
-Predictions Model::predict(std::span<const Design> designs, std::span<const float> context) const {
+Model Model::with_kernel(std::string_view kernel) const {
+  Model forced = *this;
+  forced.forced_ = &scorer_kernel(kernel);
+  return forced;
+}
+
+std::string_view Model::kernel(Arithmetic) const {
+  return forced_ ? forced_->name : scorer_kernels().front().name;
+}
+
+Predictions Model::predict(std::span<const Design> designs, std::span<const float> context, Arithmetic) const {
   return data_->predict(designs.size(), context,
                         [&](std::size_t first, std::size_t count) { return designs.subspan(first, count); });
 }
 
-Predictions Model::predict_range(DesignId first, std::size_t n, std::span<const float> context) const {
+Predictions Model::predict_range(DesignId first, std::size_t n, std::span<const float> context, Arithmetic) const {
   std::vector<Design> block(std::min(n, lanes));
   Design current = data_->space.design(first);
   return data_->predict(n, context, [&](std::size_t, std::size_t count) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "corbel/scorer/kernels.hpp"
 #include "corbel/scorer/safetensors.hpp"
 #include "corbel/search/direction.hpp"
 #include "corbel/space/design_space.hpp"
@@ -54,16 +55,26 @@ class Model {
   /// @throws Error{mismatch} naming both sides, if the space differs
   void require_space(const DesignSpace& space, std::string_view what) const;
 
+  /// The same model, computed by one kernel whatever the arithmetic asked for; where that kernel does not cover the
+  /// network, by the portable one. @throws Error{invalid_input} naming the kernels there are
+  Model with_kernel(std::string_view kernel) const;
+  /// Name of the kernel that computes it.
+  std::string_view kernel(Arithmetic arithmetic) const;
+
   /// @param designs  [n] designs of space()
   /// @param context  [context_size()]
   /// @throws Error{mismatch} if the context has another size
-  Predictions predict(std::span<const Design> designs, std::span<const float> context = {}) const;
-  /// The same, to the bit, for designs first … first + n − 1 of the enumeration.
-  Predictions predict_range(DesignId first, std::size_t n, std::span<const float> context = {}) const;
+  Predictions predict(std::span<const Design> designs, std::span<const float> context = {},
+                      Arithmetic arithmetic = Arithmetic::exact) const;
+  /// The same for designs first … first + n − 1 of the enumeration, sharing work between neighbours; to the bit in
+  /// exact arithmetic.
+  Predictions predict_range(DesignId first, std::size_t n, std::span<const float> context = {},
+                            Arithmetic arithmetic = Arithmetic::exact) const;
 
  private:
   struct Data;
   std::shared_ptr<const Data> data_;
+  const ScorerKernel* forced_ = nullptr;
 };
 
 }  // namespace corbel

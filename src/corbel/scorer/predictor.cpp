@@ -10,14 +10,14 @@
 
 namespace corbel {
 
-Predictions Predictor::predict_range(DesignId first, std::size_t n) const {
+Predictions Predictor::predict_range(DesignId first, std::size_t n, Arithmetic arithmetic) const {
   std::vector<Design> designs;
   Design current = space().design(first);
   for (std::size_t i = 0; i < n; ++i) {
     designs.push_back(current);
     space().advance(current);
   }
-  return predict(designs);
+  return predict(designs, arithmetic);
 }
 
 ModelPredictor::ModelPredictor(Model model, std::vector<float> context) : model_(std::move(model)) {
@@ -61,12 +61,14 @@ Predictions ModelPredictor::least_feasible(Predict&& predict) const {
   return predictions;
 }
 
-Predictions ModelPredictor::predict(std::span<const Design> designs) const {
-  return least_feasible([&](const std::vector<float>& context) { return model_.predict(designs, context); });
+Predictions ModelPredictor::predict(std::span<const Design> designs, Arithmetic arithmetic) const {
+  return least_feasible(
+      [&](const std::vector<float>& context) { return model_.predict(designs, context, arithmetic); });
 }
 
-Predictions ModelPredictor::predict_range(DesignId first, std::size_t n) const {
-  return least_feasible([&](const std::vector<float>& context) { return model_.predict_range(first, n, context); });
+Predictions ModelPredictor::predict_range(DesignId first, std::size_t n, Arithmetic arithmetic) const {
+  return least_feasible(
+      [&](const std::vector<float>& context) { return model_.predict_range(first, n, context, arithmetic); });
 }
 
 }  // namespace corbel

@@ -16,9 +16,10 @@ class Predictor {
   virtual ~Predictor() = default;
   virtual const DesignSpace& space() const = 0;
   virtual const std::vector<std::string>& metrics() const = 0;  ///< the first is the objective
-  virtual Predictions predict(std::span<const Design> designs) const = 0;
-  /// The same, to the bit, for designs first … first + n − 1 of the enumeration.
-  virtual Predictions predict_range(DesignId first, std::size_t n) const;
+  /// @param arithmetic  fast: what cannot compute faster computes exactly
+  virtual Predictions predict(std::span<const Design> designs, Arithmetic arithmetic = Arithmetic::exact) const = 0;
+  /// The same for designs first … first + n − 1 of the enumeration; to the bit in exact arithmetic.
+  virtual Predictions predict_range(DesignId first, std::size_t n, Arithmetic arithmetic = Arithmetic::exact) const;
 };
 
 /// A trained model, for one workload. Where the model has learnt from several workloads and this is none of them, a
@@ -32,8 +33,8 @@ class ModelPredictor final : public Predictor {
   ModelPredictor(Model model, std::vector<float> context);
   const DesignSpace& space() const override { return model_.space(); }
   const std::vector<std::string>& metrics() const override { return model_.metrics(); }
-  Predictions predict(std::span<const Design> designs) const override;
-  Predictions predict_range(DesignId first, std::size_t n) const override;
+  Predictions predict(std::span<const Design> designs, Arithmetic arithmetic = Arithmetic::exact) const override;
+  Predictions predict_range(DesignId first, std::size_t n, Arithmetic arithmetic = Arithmetic::exact) const override;
   /// Whether the model has learnt from no row of this workload, but from those of others whose contexts it can tell
   /// from it.
   bool is_zero_shot() const { return !others_.empty(); }

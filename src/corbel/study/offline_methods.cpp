@@ -110,7 +110,7 @@ class RegressionPredictor final : public Predictor {
   const DesignSpace& space() const override { return space_; }
   const std::vector<std::string>& metrics() const override { return metrics_; }
 
-  Predictions predict(std::span<const Design> designs) const override {
+  Predictions predict(std::span<const Design> designs, Arithmetic) const override {
     Matrix rows(designs.size(), features_.columns());
     for (std::size_t i = 0; i < designs.size(); ++i) features_.write(designs[i], rows.row(i));
     Predictions predictions;

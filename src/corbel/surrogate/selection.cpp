@@ -26,7 +26,9 @@ class Borrowed final : public Predictor {
   explicit Borrowed(const Predictor& predictor) : predictor_(predictor) {}
   const DesignSpace& space() const override { return predictor_.space(); }
   const std::vector<std::string>& metrics() const override { return predictor_.metrics(); }
-  Predictions predict(std::span<const Design> designs) const override { return predictor_.predict(designs); }
+  Predictions predict(std::span<const Design> designs, Arithmetic arithmetic) const override {
+    return predictor_.predict(designs, arithmetic);
+  }
 
  private:
   const Predictor& predictor_;
