@@ -6,7 +6,6 @@
 
 #include "base/expect_error.hpp"
 #include "corbel/base/file.hpp"
-#include "corbel/scorer/dense.hpp"
 #include "scorer/scorer_testing.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -379,30 +378,6 @@ TEST(Model, PromisesNothingWhereAnLstmOverflows) {
   const Predictions predictions = model.predict(random_designs(mixed_space(), 5, 1));
   for (const double probability : predictions.feasibility) EXPECT_EQ(probability, 0);
   for (const double value : predictions.metrics) EXPECT_TRUE(std::isfinite(value));
-}
-
-TEST(Dense, MatchesAPlainLoopForEveryShapeAndKernel) {
-  Rng rng(3);
-  for (const std::size_t out : {1, 7, 8, 9, 33}) {
-    for (const std::size_t in : {1, 2, 31}) {
-      for (const std::size_t columns : {lanes, 3 * lanes}) {
-        std::vector<float> weight(out * in), bias(out), x(in * columns), y(out * columns);
-        for (auto* values : {&weight, &bias, &x}) {
-          for (float& value : *values) value = static_cast<float>(rng.normal());
-        }
-        for (const DenseKernel& kernel : dense_kernels()) {
-          Dense(weight, bias).apply(x.data(), y.data(), columns, kernel);
-          for (std::size_t o = 0; o < out; ++o) {
-            for (std::size_t c = 0; c < columns; ++c) {
-              double sum = bias[o];
-              for (std::size_t i = 0; i < in; ++i) sum += static_cast<double>(weight[o * in + i]) * x[i * columns + c];
-              ASSERT_NEAR(y[o * columns + c], sum, 2e-5) << kernel.name << " " << out << " " << in << " " << columns;
-            }
-          }
-        }
-      }
-    }
-  }
 }
 
 TEST(MetricTransform, TakesLogarithmsOfPositiveMetricsOnly) {

@@ -7,17 +7,57 @@
 #include <vector>
 
 #include "corbel/base/error.hpp"
-#include "corbel/scorer/dense.hpp"
+#include "corbel/scorer/member.hpp"
 
 namespace corbel {
+namespace {
+
+bool covers_everything(const NetworkSpec&, std::size_t) {
+  return true;
+}
+
+const LaneOperations& operations_named(std::string_view name) {
+  const auto all = lane_operations();
+  return *std::find_if(all.begin(), all.end(), [&](const LaneOperations& each) { return each.name == name; });
+}
+
+std::unique_ptr<Member> make_with(const MemberParts& parts, const LaneOperations& operations) {
+  switch (parts.spec.kind) {
+    case NetworkKind::attention:
+      return make_attention(parts, operations);
+    case NetworkKind::lstm:
+      return make_lstm(parts, operations);
+    case NetworkKind::mlp:
+      break;
+  }
+  return make_mlp(parts, operations);
+}
+
+// In the order of their speed.
+constexpr ScorerKernel all_kernels[] = {
+    {"avx512", Arithmetic::exact, covers_everything,
+     [](const MemberParts& parts) { return make_with(parts, operations_named("avx512")); }},
+    {"avx2", Arithmetic::exact, covers_everything,
+     [](const MemberParts& parts) { return make_with(parts, operations_named("avx2")); }},
+    {"portable", Arithmetic::exact, covers_everything,
+     [](const MemberParts& parts) { return make_with(parts, operations_named("portable")); }},
+};
+
+}  // namespace
 
 std::span<const ScorerKernel> scorer_kernels() {
-  static const std::vector<ScorerKernel> kernels = [] {
-    std::vector<ScorerKernel> all;
-    for (const DenseKernel& kernel : dense_kernels()) all.push_back({kernel.name, Arithmetic::exact});
-    return all;
+  static const std::vector<ScorerKernel> runnable = [] {
+    std::vector<ScorerKernel> found;
+    const auto runs = [](std::string_view name) {
+      const auto all = lane_operations();
+      return std::any_of(all.begin(), all.end(), [&](const LaneOperations& each) { return each.name == name; });
+    };
+    for (const ScorerKernel& kernel : all_kernels) {
+      if (runs(kernel.name)) found.push_back(kernel);
+    }
+    return found;
   }();
-  return kernels;
+  return runnable;
 }
 
 const ScorerKernel& scorer_kernel(std::string_view name) {
@@ -28,6 +68,14 @@ const ScorerKernel& scorer_kernel(std::string_view name) {
   }
   throw Error(ErrorCode::invalid_input, fmt::format("this machine has no scorer kernel `{}`", name),
               fmt::format("those it can run: {}", known));
+}
+
+const ScorerKernel& fastest_kernel(const NetworkSpec& spec, std::size_t parameters, Arithmetic arithmetic) {
+  const auto kernels = scorer_kernels();
+  return *std::find_if(kernels.begin(), kernels.end(), [&](const ScorerKernel& kernel) {
+    return (arithmetic == Arithmetic::fast || kernel.arithmetic == Arithmetic::exact) &&
+           kernel.covers(spec, parameters);
+  });
 }
 
 }  // namespace corbel

@@ -1,9 +1,15 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <span>
 #include <string_view>
 
 namespace corbel {
+
+class Member;
+struct MemberParts;
+struct NetworkSpec;
 
 /// How precisely a model computes.
 enum class Arithmetic {
@@ -15,12 +21,18 @@ enum class Arithmetic {
 struct ScorerKernel {
   const char* name;
   Arithmetic arithmetic;  ///< the most precise that it is good for
+  /// Whether it can compute such a network on a space of so many parameters.
+  bool (*covers)(const NetworkSpec& spec, std::size_t parameters);
+  std::unique_ptr<Member> (*make)(const MemberParts& parts);  ///< of a network that it covers
 };
 
-/// Those that this machine can run, the fastest first. The last is the portable one, which defines the result.
+/// Those that this machine can run, the fastest first. The last is the portable one, which defines the result and
+/// covers every network.
 std::span<const ScorerKernel> scorer_kernels();
 
 /// @throws Error{invalid_input} naming those there are
 const ScorerKernel& scorer_kernel(std::string_view name);
+/// The fastest that is precise enough and covers the network.
+const ScorerKernel& fastest_kernel(const NetworkSpec& spec, std::size_t parameters, Arithmetic arithmetic);
 
 }  // namespace corbel

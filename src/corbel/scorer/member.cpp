@@ -3,88 +3,71 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace corbel {
 
-Dense dense_layer(const TensorMap& tensors, const std::string& name) {
-  return Dense(tensors.find(name + ".weight")->second.values, tensors.find(name + ".bias")->second.values);
+bool DesignColumns::agree(std::size_t parameter, std::size_t first, std::size_t n) const {
+  const std::uint32_t* const index = of(parameter) + first;
+  return std::all_of(index, index + n, [&](std::uint32_t each) { return each == *index; });
 }
 
-InputTable::InputTable(const Parameter& parameter, const StoredTensor& tensor)
-    : parameter_(parameter),
-      is_table_(has_table(parameter)),
-      width_(static_cast<std::size_t>(tensor.shape.back())),
-      rows_(tensor.values) {}
-
-void InputTable::add(std::uint32_t index, const float* base, float* out) const {
-  if (is_table_) {
-    const float* row = rows_.data() + index * width_;
-    for (std::size_t w = 0; w < width_; ++w) out[w] = base[w] + row[w];
-    return;
-  }
-  float features[feature_count];
-  parameter_features(parameter_, index, features);
-  std::copy(base, base + width_, out);
-  for (std::size_t f = 0; f < feature_count; ++f) {
-    const float* row = rows_.data() + f * width_;
-    for (std::size_t w = 0; w < width_; ++w) out[w] += features[f] * row[w];
-  }
+const std::vector<float>& MemberParts::values(const std::string& name) const {
+  return tensors.find(prefix + name)->second.values;
 }
 
-Head::Head(const NetworkSpec& spec, const TensorMap& tensors, const std::string& prefix, std::size_t first)
-    : activation_(spec.activation) {
-  for (std::int64_t e = 0; e < spec.experts; ++e) {
-    const std::string name = prefix + head_prefix(spec, e);
+Dense MemberParts::dense(const std::string& name) const {
+  return Dense(values(name + ".weight"), values(name + ".bias"));
+}
+
+InputTable MemberParts::input(std::size_t p) const {
+  const Parameter& parameter = space.parameters()[p];
+  const StoredTensor& tensor = tensors.find(fmt::format("{}input.{}", prefix, p))->second;
+  if (spec.kind == NetworkKind::mlp) return InputTable(parameter, tensor);
+  const auto width = static_cast<std::size_t>(spec.embedding);
+  return InputTable(parameter, tensor, std::span(values("input.bias")).subspan(p * width, width));
+}
+
+Head::Head(const MemberParts& parts, std::size_t first, const LaneOperations& operations)
+    : operations_(operations), activation_(parts.spec.activation) {
+  for (std::int64_t e = 0; e < parts.spec.experts; ++e) {
+    const std::string name = head_prefix(parts.spec, e);
     Layers& layers = experts_.emplace_back();
-    for (std::size_t h = first; h < spec.hidden.size(); ++h) {
-      layers.push_back(dense_layer(tensors, fmt::format("{}hidden.{}", name, h)));
+    for (std::size_t h = first; h < parts.spec.hidden.size(); ++h) {
+      layers.push_back(parts.dense(fmt::format("{}hidden.{}", name, h)));
+      widest_ = std::max(widest_, layers.back().out());
     }
-    layers.push_back(dense_layer(tensors, name + "output"));
-    for (const Dense& layer : layers) widest_ = std::max({widest_, layer.in(), layer.out()});
+    layers.push_back(parts.dense(name + "output"));
   }
-  if (spec.experts > 1) vote_ = dense_layer(tensors, prefix + "vote");
+  if (parts.spec.experts > 1) vote_ = parts.dense("vote");
 }
 
 std::size_t Head::scratch_rows() const {
-  if (experts_.size() == 1) return widest_;
-  return experts_.size() + experts_.front().back().out() + 2 * widest_;
+  const std::size_t votes = experts_.size() == 1 ? 0 : experts_.size() + experts_.front().back().out();
+  return 2 * widest_ + votes;
 }
 
-void Head::run(const Layers& layers, const float* x, float* a, float* b, float* out) const {
+void Head::run(const Layers& layers, const float* x, float* scratch, float* out) const {
+  float* y = scratch;
+  float* other = scratch + widest_ * lanes;
   for (std::size_t l = 0; l + 1 < layers.size(); ++l) {
-    layers[l].apply(x, a, lanes);
-    activate(activation_, a, layers[l].out() * lanes);
-    x = a;
-    std::swap(a, b);
+    layers[l].apply(operations_, x, y);
+    operations_.activate(activation_, y, layers[l].out());
+    x = y;
+    std::swap(y, other);
   }
-  layers.back().apply(x, out, lanes);
+  layers.back().apply(operations_, x, out);
 }
 
-void Head::apply(float* x, float* y, float* out) const {
-  if (experts_.size() == 1) {
-    run(experts_.front(), x, y, x, out);
-    return;
-  }
+void Head::apply(const float* x, float* scratch, float* out) const {
+  if (experts_.size() == 1) return run(experts_.front(), x, scratch, out);
   const std::size_t size = experts_.front().back().out() * lanes;
-  float* const votes = y;
+  float* const votes = scratch + 2 * widest_ * lanes;
   float* const said = votes + experts_.size() * lanes;
-  float* const a = said + size;
-  float* const b = a + widest_ * lanes;
-  vote_.apply(x, votes, lanes);
-  for (std::size_t lane = 0; lane < lanes; ++lane) {
-    float largest = votes[lane], total = 0;
-    for (std::size_t e = 1; e < experts_.size(); ++e) largest = std::max(largest, votes[e * lanes + lane]);
-    for (std::size_t e = 0; e < experts_.size(); ++e) {
-      float& vote = votes[e * lanes + lane];
-      vote = std::exp(vote - largest);
-      total += vote;
-    }
-    for (std::size_t e = 0; e < experts_.size(); ++e) votes[e * lanes + lane] /= total;
-  }
+  vote_.apply(operations_, x, votes);
+  operations_.softmax(votes, experts_.size());
   std::fill(out, out + size, 0.0F);
   for (std::size_t e = 0; e < experts_.size(); ++e) {
-    run(experts_[e], x, a, b, said);
+    run(experts_[e], x, scratch, said);
     for (std::size_t i = 0; i < size; ++i) out[i] += votes[e * lanes + i % lanes] * said[i];
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
@@ -52,19 +53,6 @@ void require_workspace(const NetworkSpec& spec, const DesignSpace& space) {
   }
 }
 
-std::unique_ptr<Member> make_member(const DesignSpace& space, const NetworkSpec& spec, const TensorMap& tensors,
-                                    const std::string& prefix) {
-  switch (spec.kind) {
-    case NetworkKind::attention:
-      return make_attention(space, spec, tensors, prefix);
-    case NetworkKind::lstm:
-      return make_lstm(space, spec, tensors, prefix);
-    case NetworkKind::mlp:
-      break;
-  }
-  return make_mlp(space, spec, tensors, prefix);
-}
-
 std::string describe(const DesignSpace& space) {
   std::string names;
   for (const Parameter& parameter : space.parameters()) {
@@ -77,24 +65,34 @@ std::string describe(const DesignSpace& space) {
 
 }  // namespace
 
+// The members of the ensemble, as one kernel computes them.
+struct Model::Engine {
+  const ScorerKernel* kernel;
+  std::vector<std::unique_ptr<Member>> members;
+  std::size_t block = lanes;  // designs that they take at once
+};
+
 struct Model::Data {
   explicit Data(DesignSpace its_space) : space(std::move(its_space)) {}
 
   DesignSpace space;
   nlohmann::json metadata;
   NetworkSpec spec;
+  TensorMap tensors;
   std::vector<std::string> metrics;
   std::vector<MetricTransform> transforms;
   float context_scale = 1;
   std::optional<ContextRange> context_range;  // of a model of several workloads
-  std::vector<std::unique_ptr<Member>> members;
-  std::vector<std::vector<float>> gates;  // per member [gate_width × context_size]
+  std::size_t members = 1;
   std::optional<Trees> trees;
   double tree_share = 0;  // of the trees in the predicted objective
+  mutable std::once_flag engine_made[2];
+  mutable Engine engines[2];  // for exact and fast arithmetic, made when they are first needed
 
+  Engine engine(const ScorerKernel& kernel) const;
   std::vector<float> gate(std::size_t member, std::span<const float> context) const;
-  template <class NextDesign>
-  Predictions predict(std::size_t n, std::span<const float> context, NextDesign&& next) const;
+  template <class NextDesigns>
+  Predictions predict(const Engine& engine, std::size_t n, std::span<const float> context, NextDesigns&& next) const;
   /// @param tree_outputs  [lanes], of the trees if there are any
   void combine(std::span<const float> outputs, std::span<const float> tree_outputs, std::size_t first,
                std::size_t count, Predictions& predictions) const;
@@ -167,6 +165,7 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
       }
     }
     const std::int64_t members = whole_number_in(metadata, "members", 1, 64);
+    data->members = static_cast<std::size_t>(members);
     require_workspace(data->spec, data->space);
 
     const auto shapes = tensor_shapes(data->spec, data->space);
@@ -181,8 +180,6 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
                                                       joined(found->second.shape), joined(shape)));
         }
       }
-      data->members.push_back(make_member(data->space, data->spec, tensors, prefix));
-      if (data->spec.context_size > 0) data->gates.push_back(tensors.find(prefix + "gate")->second.values);
     }
     std::size_t wanted = shapes.size() * static_cast<std::size_t>(members);
     if (metadata.contains("trees")) {
@@ -196,6 +193,7 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
       throw Error(ErrorCode::corrupt, fmt::format("{} tensors, the model has {}", tensors.size(), wanted));
     }
     data->metadata = std::move(metadata);
+    data->tensors = std::move(tensors);
     Model model;
     model.data_ = std::move(data);
     return model;
@@ -235,7 +233,7 @@ void Model::require_space(const DesignSpace& space, std::string_view what) const
 
 std::vector<float> Model::Data::gate(std::size_t member, std::span<const float> context) const {
   if (context.empty()) return {};
-  const std::vector<float>& weights = gates[member];
+  const std::vector<float>& weights = tensors.find(fmt::format("{}.gate", member))->second.values;
   std::vector<float> factors(weights.size() / context.size());
   if (context_range) {
     const std::vector<float> inputs = context_range->inputs(context);
@@ -258,7 +256,7 @@ std::vector<float> Model::Data::gate(std::size_t member, std::span<const float> 
 void Model::Data::combine(std::span<const float> outputs, std::span<const float> tree_outputs, std::size_t first,
                           std::size_t count, Predictions& predictions) const {
   const auto width = static_cast<std::size_t>(spec.outputs());
-  const double share = 1.0 / static_cast<double>(members.size());
+  const double share = 1.0 / static_cast<double>(members);
   const auto bounded = [](double value) {
     return std::isnan(value) ? max_normalised : std::clamp(value, -max_normalised, max_normalised);
   };
@@ -269,20 +267,20 @@ void Model::Data::combine(std::span<const float> outputs, std::span<const float>
     const std::size_t design = first + lane;
     for (std::size_t k = 0; k < metrics.size(); ++k) {
       double mean = 0;
-      for (std::size_t m = 0; m < members.size(); ++m) mean += share * output(m, k, lane);
+      for (std::size_t m = 0; m < members; ++m) mean += share * output(m, k, lane);
       if (k == 0 && trees) mean += tree_share * (bounded(tree_outputs[lane]) - mean);
       predictions.metrics[design * metrics.size() + k] = transforms[k].restore(mean);
     }
     double feasibility = spec.feasibility ? 0 : 1;
     if (spec.feasibility) {
-      for (std::size_t m = 0; m < members.size(); ++m) {
+      for (std::size_t m = 0; m < members; ++m) {
         // Nothing known is nothing promised.
         const bool known = !std::isnan(outputs[(m * width + metrics.size()) * lanes + lane]);
         if (known) feasibility += share / (1 + std::exp(-output(m, metrics.size(), lane)));
       }
     }
     predictions.feasibility[design] = feasibility;
-    if (members.size() < 2 && !trees) continue;
+    if (members < 2 && !trees) continue;
     const double centre = predictions.metrics[design * metrics.size()];
     double squares = 0;
     const auto add = [&](double value, double weight) {
@@ -290,14 +288,24 @@ void Model::Data::combine(std::span<const float> outputs, std::span<const float>
       const double deviation = transforms[0].restore(value) / centre - 1;
       squares += weight * deviation * deviation;
     };
-    for (std::size_t m = 0; m < members.size(); ++m) add(output(m, 0, lane), (1 - tree_share) * share);
+    for (std::size_t m = 0; m < members; ++m) add(output(m, 0, lane), (1 - tree_share) * share);
     if (trees) add(bounded(tree_outputs[lane]), tree_share);
     predictions.spread[design] = std::isfinite(squares) ? std::sqrt(squares) : std::numeric_limits<double>::max();
   }
 }
 
-template <class NextDesign>
-Predictions Model::Data::predict(std::size_t n, std::span<const float> context, NextDesign&& next) const {
+Model::Engine Model::Data::engine(const ScorerKernel& kernel) const {
+  Engine made{&kernel, {}, lanes};
+  for (std::size_t m = 0; m < members; ++m) {
+    made.members.push_back(kernel.make({space, spec, tensors, fmt::format("{}.", m)}));
+    made.block = made.members.back()->block();
+  }
+  return made;
+}
+
+template <class NextDesigns>
+Predictions Model::Data::predict(const Engine& engine, std::size_t n, std::span<const float> context,
+                                 NextDesigns&& next) const {
   if (context.size() != static_cast<std::size_t>(spec.context_size)) {
     throw Error(
         ErrorCode::mismatch,
@@ -310,42 +318,68 @@ Predictions Model::Data::predict(std::size_t n, std::span<const float> context, 
   predictions.spread.resize(n, 0);
   std::vector<std::unique_ptr<Member::Workspace>> workspaces;
   std::vector<std::vector<float>> factors;
-  for (std::size_t m = 0; m < members.size(); ++m) {
-    workspaces.push_back(members[m]->workspace());
+  for (std::size_t m = 0; m < members; ++m) {
+    workspaces.push_back(engine.members[m]->workspace());
     factors.push_back(gate(m, context));
   }
-  const auto width = static_cast<std::size_t>(spec.outputs());
-  std::vector<float> outputs(members.size() * width * lanes), tree_outputs(lanes);
-  for (std::size_t first = 0; first < n; first += lanes) {
-    const std::span<const Design> block = next(first, std::min(lanes, n - first));
-    for (std::size_t m = 0; m < members.size(); ++m) {
-      members[m]->evaluate(block, factors[m], *workspaces[m], outputs.data() + m * width * lanes);
+  const std::size_t size =
+      static_cast<std::size_t>(spec.outputs()) * lanes;  // of a member's outputs for `lanes` designs
+  const std::size_t stride = std::min(engine.block, (n + lanes - 1) / lanes * lanes);
+  std::vector<std::uint32_t> indices(space.dimensions() * stride);
+  std::vector<float> outputs(stride / lanes * members * size), tree_outputs(lanes);
+  for (std::size_t first = 0; first < n; first += stride) {
+    const std::size_t count = std::min(stride, n - first);
+    const std::span<const Design> block = next(first, count);
+    for (std::size_t p = 0; p < space.dimensions(); ++p) {
+      std::uint32_t* const column = indices.data() + p * stride;
+      for (std::size_t i = 0; i < stride; ++i) column[i] = block[std::min(i, count - 1)][p];
     }
-    if (trees) trees->evaluate(block, tree_outputs.data());
-    combine(outputs, tree_outputs, first, block.size(), predictions);
+    for (std::size_t m = 0; m < members; ++m) {
+      engine.members[m]->evaluate({indices.data(), stride, count}, factors[m], *workspaces[m],
+                                  outputs.data() + m * size, members * size);
+    }
+    for (std::size_t part = 0; part < count; part += lanes) {
+      const std::size_t its_count = std::min(lanes, count - part);
+      if (trees) trees->evaluate(block.subspan(part, its_count), tree_outputs.data());
+      combine(std::span(outputs).subspan(part / lanes * members * size, members * size), tree_outputs, first + part,
+              its_count, predictions);
+    }
   }
   return predictions;
 }
 
-Model Model::with_kernel(std::string_view kernel) const {
+Model Model::with_kernel(std::string_view name) const {
+  const ScorerKernel& wanted = scorer_kernel(name);
+  const bool covers = wanted.covers(data_->spec, data_->space.dimensions());
   Model forced = *this;
-  forced.forced_ = &scorer_kernel(kernel);
+  forced.forced_ = std::make_shared<Engine>(data_->engine(covers ? wanted : scorer_kernels().back()));
   return forced;
 }
 
-std::string_view Model::kernel(Arithmetic) const {
-  return forced_ ? forced_->name : scorer_kernels().front().name;
+const Model::Engine& Model::engine(Arithmetic arithmetic) const {
+  if (forced_) return *forced_;
+  const ScorerKernel& kernel = fastest_kernel(data_->spec, data_->space.dimensions(), arithmetic);
+  const auto which = static_cast<std::size_t>(kernel.arithmetic);
+  std::call_once(data_->engine_made[which], [&] { data_->engines[which] = data_->engine(kernel); });
+  return data_->engines[which];
 }
 
-Predictions Model::predict(std::span<const Design> designs, std::span<const float> context, Arithmetic) const {
-  return data_->predict(designs.size(), context,
+std::string_view Model::kernel(Arithmetic arithmetic) const {
+  return engine(arithmetic).kernel->name;
+}
+
+Predictions Model::predict(std::span<const Design> designs, std::span<const float> context,
+                           Arithmetic arithmetic) const {
+  return data_->predict(engine(arithmetic), designs.size(), context,
                         [&](std::size_t first, std::size_t count) { return designs.subspan(first, count); });
 }
 
-Predictions Model::predict_range(DesignId first, std::size_t n, std::span<const float> context, Arithmetic) const {
-  std::vector<Design> block(std::min(n, lanes));
+Predictions Model::predict_range(DesignId first, std::size_t n, std::span<const float> context,
+                                 Arithmetic arithmetic) const {
+  const Engine& its_engine = engine(arithmetic);
+  std::vector<Design> block(std::min(n, its_engine.block));
   Design current = data_->space.design(first);
-  return data_->predict(n, context, [&](std::size_t, std::size_t count) {
+  return data_->predict(its_engine, n, context, [&](std::size_t, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       block[i] = current;
       data_->space.advance(current);

@@ -27,8 +27,8 @@ struct Predictions {
   std::vector<double> spread;       ///< [n] standard deviation of the objective over the ensemble, relative to its mean
 };
 
-/// A trained surrogate, read from a safetensors file (docs/formats/model.md): any network that `surrogate` can train,
-/// in portable C++. Immutable, thread-safe, deterministic. Needs no LibTorch.
+/// A trained surrogate, read from a safetensors file (docs/formats/model.md): any network that `surrogate` can train.
+/// Immutable, thread-safe, deterministic. Needs no LibTorch.
 class Model {
  public:
   /// @throws Error{not_found, file_access}; Error{corrupt} for a truncated, damaged or hostile file, naming what is
@@ -73,8 +73,11 @@ class Model {
 
  private:
   struct Data;
+  struct Engine;
+  const Engine& engine(Arithmetic arithmetic) const;
+
   std::shared_ptr<const Data> data_;
-  const ScorerKernel* forced_ = nullptr;
+  std::shared_ptr<const Engine> forced_;
 };
 
 }  // namespace corbel

@@ -1,0 +1,154 @@
+#include "corbel/scorer/kernels.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/expect_error.hpp"
+#include "scorer/scorer_testing.hpp"
+
+namespace corbel {
+namespace {
+
+using test::mixed_space;
+using test::random_designs;
+
+DesignSpace space_of(std::size_t parameters, std::int64_t values) {
+  std::vector<Parameter> all;
+  for (std::size_t p = 0; p < parameters; ++p) {
+    all.push_back(Parameter::integer("p" + std::to_string(p), 1, values + static_cast<std::int64_t>(p % 3)));
+  }
+  return DesignSpace(all);
+}
+
+NetworkSpec spec_of(NetworkKind kind, std::vector<std::int64_t> hidden, std::int64_t embedding = 16,
+                    std::int64_t heads = 2, std::int64_t feed_forward = 32, std::int64_t layers = 2) {
+  NetworkSpec spec;
+  spec.kind = kind;
+  spec.hidden = std::move(hidden);
+  spec.embedding = embedding;
+  spec.heads = heads;
+  spec.feed_forward = feed_forward;
+  spec.layers = layers;
+  return spec;
+}
+
+struct Case {
+  std::string name;
+  DesignSpace space;
+  NetworkSpec spec;
+};
+
+std::vector<Case> cases() {
+  using enum NetworkKind;
+  std::vector<Case> all = {
+      {"PublishedAttention", DesignSpace::edge(), spec_of(attention, {256, 256}, 64, 8, 256)},
+      {"AttentionOfOddWidths", mixed_space(), spec_of(attention, {19, 7}, 12, 3, 17)},
+      {"AttentionOfOneHead", space_of(3, 5), spec_of(attention, {1}, 24, 1, 40, 1)},
+      {"AttentionOfTwentyTokens", space_of(20, 4), spec_of(attention, {300, 16}, 32, 4, 64, 3)},
+      {"AttentionOfManyValues", space_of(4, 200), spec_of(attention, {64}, 32, 2, 32)},
+      {"AttentionWithoutLayers", mixed_space(), spec_of(attention, {32}, 32, 2, 32, 0)},
+      {"AttentionOfTablesTooLarge", space_of(5, 1000), spec_of(attention, {64}, 96, 2, 32)},
+      {"DefaultMlp", DesignSpace::edge(), spec_of(mlp, {256, 256})},
+      {"MlpOfOneLayer", mixed_space(), spec_of(mlp, {300})},
+      {"MlpOfWidthOne", space_of(3, 3), spec_of(mlp, {1, 1, 1})},
+      {"DeepMlp", space_of(12, 20), spec_of(mlp, {64, 32, 300, 48})},
+      {"Lstm", DesignSpace::edge(), spec_of(lstm, {64}, 64)},
+      {"LstmOfOddWidths", mixed_space(), spec_of(lstm, {19, 7}, 13)},
+  };
+  // Of each kind also with experts, a gate, every activation and several metrics.
+  const std::size_t plain = all.size();
+  for (std::size_t i = 0; i < plain; ++i) {
+    Case more = all[i];
+    more.name += "OfExperts";
+    more.spec.experts = 3;
+    more.spec.activation = i % 2 ? Activation::relu : Activation::silu;
+    more.spec.context_size = 2;
+    more.spec.metrics = 3;
+    more.spec.feasibility = i % 3 != 0;
+    all.push_back(std::move(more));
+  }
+  return all;
+}
+
+// Metrics as the network's outputs themselves.
+Model model_of(const Case& its, std::int64_t members = 1) {
+  const std::vector<MetricTransform> transforms(static_cast<std::size_t>(its.spec.metrics));
+  return Model::from_tensors(test::metadata_for(its.space, its.spec, members, transforms),
+                             test::random_tensors(its.space, its.spec, members, 11));
+}
+
+std::vector<float> context_of(const Case& its) {
+  return its.spec.context_size > 0 ? std::vector<float>{3, -2} : std::vector<float>{};
+}
+
+class EveryNetworkByKernel : public testing::TestWithParam<Case> {};
+
+TEST_P(EveryNetworkByKernel, AgreesWithThePortableOneInBatchesOfEverySize) {
+  const Model model = model_of(GetParam());
+  const std::vector<float> context = context_of(GetParam());
+  const Model portable = model.with_kernel("portable");
+  for (const std::size_t n : {0, 1, 31, 33, 300}) {
+    const std::vector<Design> designs = random_designs(GetParam().space, n, 21 + n);
+    const Predictions expected = portable.predict(designs, context);
+    for (const ScorerKernel& kernel : scorer_kernels()) {
+      if (kernel.arithmetic != Arithmetic::exact) continue;
+      const Predictions found = model.with_kernel(kernel.name).predict(designs, context);
+      ASSERT_EQ(found.metrics.size(), expected.metrics.size());
+      for (std::size_t i = 0; i < expected.metrics.size(); ++i) {
+        ASSERT_NEAR(found.metrics[i], expected.metrics[i], 1e-4 * (1 + std::abs(expected.metrics[i]))) << kernel.name;
+      }
+      for (std::size_t i = 0; i < n; ++i) ASSERT_NEAR(found.feasibility[i], expected.feasibility[i], 1e-4);
+    }
+  }
+}
+
+TEST_P(EveryNetworkByKernel, PredictsARangeAsTheSameDesignsOneByOne) {
+  const Model model = model_of(GetParam());
+  const std::vector<float> context = context_of(GetParam());
+  const DesignSpace& space = GetParam().space;
+  for (const ScorerKernel& kernel : scorer_kernels()) {
+    if (kernel.arithmetic != Arithmetic::exact) continue;
+    const Model its = model.with_kernel(kernel.name);
+    for (const std::size_t n : {1, 33, 400}) {
+      const DesignId first = (space.size() - std::min<DesignId>(n, space.size())) / 2;
+      std::vector<Design> designs;
+      for (std::size_t i = 0; i < n; ++i) designs.push_back(space.design((first + i) % space.size()));
+      const Predictions range = its.predict_range(first, n, context), batch = its.predict(designs, context);
+      EXPECT_EQ(range.metrics, batch.metrics) << kernel.name << " " << n;
+      EXPECT_EQ(range.feasibility, batch.feasibility) << kernel.name << " " << n;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Scorer, EveryNetworkByKernel, testing::ValuesIn(cases()),
+                         [](const auto& test) { return test.param.name; });
+
+TEST(ScorerKernels, EndWithThePortableOneThatCoversEverything) {
+  const auto kernels = scorer_kernels();
+  ASSERT_FALSE(kernels.empty());
+  EXPECT_STREQ(kernels.back().name, "portable");
+  EXPECT_EQ(kernels.back().arithmetic, Arithmetic::exact);
+  for (const Case& each : cases()) EXPECT_TRUE(kernels.back().covers(each.spec, each.space.dimensions()));
+}
+
+TEST(ScorerKernels, OfExactArithmeticAreExact) {
+  for (const Case& each : cases()) {
+    const ScorerKernel& exact = fastest_kernel(each.spec, each.space.dimensions(), Arithmetic::exact);
+    EXPECT_EQ(exact.arithmetic, Arithmetic::exact);
+    EXPECT_TRUE(fastest_kernel(each.spec, each.space.dimensions(), Arithmetic::fast)
+                    .covers(each.spec, each.space.dimensions()));
+    EXPECT_EQ(model_of(each).kernel(Arithmetic::exact), exact.name);
+  }
+}
+
+TEST(ScorerKernels, AreChosenByName) {
+  const Model model = model_of(cases().front());
+  EXPECT_EQ(model.with_kernel("portable").kernel(Arithmetic::fast), "portable");
+  expect_error([&] { model.with_kernel("abacus"); }, ErrorCode::invalid_input, "no scorer kernel `abacus`");
+}
+
+}  // namespace
+}  // namespace corbel
