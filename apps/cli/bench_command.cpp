@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "bench_scorer.hpp"
 #include "bench_search.hpp"
 #include "bench_simulator.hpp"
 #include "commands.hpp"
@@ -229,6 +230,7 @@ void add_bench_command(CLI::App& app, Common& common, int&) {
   add_common(*command, common);
   command->callback([arguments, &common] { bench(*arguments, common); });
   add_search_bench(*group, common);
+  add_scorer_bench(*group, common);
 }
 
 }  // namespace corbel::cli

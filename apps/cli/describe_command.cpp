@@ -9,7 +9,11 @@
 #include "commands.hpp"
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/parallel.hpp"
 #include "corbel/base/units.hpp"
+#include "corbel/scorer/kernels.hpp"
+#include "corbel/scorer/machine.hpp"
+#include "corbel/scorer/network_spec.hpp"
 #include "corbel/search/strategy.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/workload/network.hpp"
@@ -234,10 +238,43 @@ void describe_strategy(const std::string& name, const Common& common) {
   if (name.empty()) table.print();
 }
 
+void describe_machine(const Common& common) {
+  // Every kind of network in its default shape on the built-in space.
+  const DesignSpace space = DesignSpace::edge();
+  json sets = json::array(), kernels = json::array(), networks = json::array();
+  for (const std::string& name : instruction_sets()) sets.push_back(name);
+  Table kernel_table({"kernel", "arithmetic"}), network_table({"network", "exact", "fast"});
+  for (const ScorerKernel& kernel : scorer_kernels()) {
+    const char* arithmetic = kernel.arithmetic == Arithmetic::exact ? "single precision" : "bf16";
+    kernels.push_back({{"name", kernel.name}, {"arithmetic", arithmetic}});
+    kernel_table.row({kernel.name, arithmetic});
+  }
+  for (const auto& [name, kind] : network_kinds) {
+    NetworkSpec spec;
+    spec.kind = kind;
+    const char* exact = fastest_kernel(spec, space, Arithmetic::exact).name;
+    const char* fast = fastest_kernel(spec, space, Arithmetic::fast).name;
+    networks.push_back({{"network", name}, {"exact", exact}, {"fast", fast}});
+    network_table.row({name, exact, fast});
+  }
+  if (common.json()) {
+    return print_json(
+        {{"cores", available_cores()}, {"instruction_sets", sets}, {"kernels", kernels}, {"networks", networks}});
+  }
+  std::string listed;
+  for (const json& name : sets) listed += (listed.empty() ? "" : " ") + name.get<std::string>();
+  fmt::print("cores: {}\ninstruction sets: {}\n\n", available_cores(), listed.empty() ? "none of use" : listed);
+  kernel_table.print();
+  fmt::print("\n");
+  network_table.print();
+  fmt::print("\nThe kernel that computes each network in its default shape: `corbel bench scorer` measures them.\n");
+}
+
 }  // namespace
 
 void add_describe_command(CLI::App& app, Common& common, int&) {
-  CLI::App* describe = app.add_subcommand("describe", "Describe a workload, space, simulator or strategy");
+  CLI::App* describe =
+      app.add_subcommand("describe", "Describe a workload, space, simulator or strategy, or this machine");
   describe->require_subcommand(1);
   const auto name = std::make_shared<std::string>();
   const auto settings = std::make_shared<std::vector<std::string>>();
@@ -262,6 +299,9 @@ void add_describe_command(CLI::App& app, Common& common, int&) {
   simulator->add_option("--space", *space, "For simulator table: the space file that names its columns");
   add("strategy", "Options of a search strategy; without a name, all", "A strategy",
       [=, &common] { describe_strategy(*name, common); });
+  CLI::App* machine = describe->add_subcommand("machine", "Cores, instruction sets, and how networks are computed");
+  add_common(*machine, common);
+  machine->callback([&common] { describe_machine(common); });
 }
 
 }  // namespace corbel::cli

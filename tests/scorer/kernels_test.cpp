@@ -84,6 +84,17 @@ std::vector<float> context_of(const Case& its) {
   return its.spec.context_size > 0 ? std::vector<float>{3, -2} : std::vector<float>{};
 }
 
+// Root mean square of a difference, relative to that of what is expected, over all designs' first metric.
+double relative_error(const Predictions& found, const Predictions& expected) {
+  const std::size_t n = expected.feasibility.size(), metrics = expected.metrics.size() / n;
+  double squares = 0, differences = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    squares += std::pow(expected.metrics[i * metrics], 2);
+    differences += std::pow(found.metrics[i * metrics] - expected.metrics[i * metrics], 2);
+  }
+  return std::sqrt(differences / squares);
+}
+
 class EveryNetworkByKernel : public testing::TestWithParam<Case> {};
 
 TEST_P(EveryNetworkByKernel, AgreesWithThePortableOneInBatchesOfEverySize) {
@@ -123,6 +134,23 @@ TEST_P(EveryNetworkByKernel, PredictsARangeAsTheSameDesignsOneByOne) {
   }
 }
 
+TEST_P(EveryNetworkByKernel, ComesNearThePortableOneInFastArithmetic) {
+  const Model model = model_of(GetParam());
+  const std::vector<float> context = context_of(GetParam());
+  const Model portable = model.with_kernel("portable");
+  const DesignSpace& space = GetParam().space;
+  for (const std::size_t n : {1, 15, 17, 31, 33, 129, 400}) {
+    const std::vector<Design> designs = random_designs(space, n, 31 + n);
+    const Predictions expected = portable.predict(designs, context);
+    EXPECT_LT(relative_error(model.predict(designs, context, Arithmetic::fast), expected), 0.02) << n;
+    const DesignId first = (space.size() - std::min<DesignId>(n, space.size())) / 2;
+    EXPECT_LT(relative_error(model.predict_range(first, n, context, Arithmetic::fast),
+                             portable.predict_range(first, n, context)),
+              0.02)
+        << n;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Scorer, EveryNetworkByKernel, testing::ValuesIn(cases()),
                          [](const auto& test) { return test.param.name; });
 
@@ -131,15 +159,14 @@ TEST(ScorerKernels, EndWithThePortableOneThatCoversEverything) {
   ASSERT_FALSE(kernels.empty());
   EXPECT_STREQ(kernels.back().name, "portable");
   EXPECT_EQ(kernels.back().arithmetic, Arithmetic::exact);
-  for (const Case& each : cases()) EXPECT_TRUE(kernels.back().covers(each.spec, each.space.dimensions()));
+  for (const Case& each : cases()) EXPECT_TRUE(kernels.back().covers(each.spec, each.space));
 }
 
 TEST(ScorerKernels, OfExactArithmeticAreExact) {
   for (const Case& each : cases()) {
-    const ScorerKernel& exact = fastest_kernel(each.spec, each.space.dimensions(), Arithmetic::exact);
+    const ScorerKernel& exact = fastest_kernel(each.spec, each.space, Arithmetic::exact);
     EXPECT_EQ(exact.arithmetic, Arithmetic::exact);
-    EXPECT_TRUE(fastest_kernel(each.spec, each.space.dimensions(), Arithmetic::fast)
-                    .covers(each.spec, each.space.dimensions()));
+    EXPECT_TRUE(fastest_kernel(each.spec, each.space, Arithmetic::fast).covers(each.spec, each.space));
     EXPECT_EQ(model_of(each).kernel(Arithmetic::exact), exact.name);
   }
 }

@@ -130,7 +130,7 @@ TEST_P(EveryInstructionSet, SoftmaxSharesOneAmongTheRowsHoweverLarge) {
 TEST_P(EveryInstructionSet, LooksUpTablesOfEverySize) {
   for (const std::size_t count : {1, 2, 15, 16, 17, 300}) {
     const std::vector<float> rows = random_values(count * 3, 11);
-    const std::vector<float> table = look_up_table(rows, count, 3);
+    const auto table = look_up_table(rows, count, 3);
     Rng rng(12);
     for (const bool same : {false, true}) {
       std::uint32_t index[lanes];

@@ -92,7 +92,7 @@ class Attention : public Member {
 
  private:
   struct Scratch : Workspace {
-    std::vector<float> x, qkv, mixed, inner, logits, spare;
+    AlignedVector<float> x, qkv, mixed, inner, logits, spare;
   };
 
   // A token has few distinct values before the first layer mixes it with others, and so have its queries, keys and
@@ -105,7 +105,7 @@ class Attention : public Member {
     if (layers_.empty() || bytes > most_table_bytes) return;
     std::vector<float> x(width_ * lanes), qkv(3 * width_ * lanes);
     for (const InputTable& table : tables_) {
-      std::vector<float>& made = first_tables_.emplace_back();
+      AlignedVector<float>& made = first_tables_.emplace_back();
       if (!table.is_table()) continue;
       const std::size_t stride = table_stride(table.count());
       made.resize(3 * width_ * stride);
@@ -124,7 +124,7 @@ class Attention : public Member {
   std::size_t tokens_, width_, heads_, feed_forward_;
   std::vector<InputTable> tables_;
   std::vector<Layer> layers_;
-  std::vector<std::vector<float>> first_tables_;  // per parameter; none where it has no table or they are too large
+  std::vector<AlignedVector<float>> first_tables_;  // per parameter; none where it has no table or they are too large
   Head head_;
 };
 

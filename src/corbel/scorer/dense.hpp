@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "corbel/scorer/aligned_vector.hpp"
 #include "corbel/scorer/lane_operations.hpp"
 
 namespace corbel {
@@ -26,8 +27,8 @@ class Dense {
 
  private:
   std::size_t in_ = 0, out_ = 0;
-  std::vector<float> packed_;  // [out / dense_tile][in][dense_tile], zero-padded
-  std::vector<float> bias_;    // padded to a multiple of dense_tile
+  AlignedVector<float> packed_;  // [out / dense_tile][in][dense_tile], zero-padded
+  std::vector<float> bias_;      // padded to a multiple of dense_tile
 };
 
 }  // namespace corbel

@@ -6,9 +6,9 @@
 
 namespace corbel {
 
-std::vector<float> look_up_table(std::span<const float> rows, std::size_t count, std::size_t width) {
+AlignedVector<float> look_up_table(std::span<const float> rows, std::size_t count, std::size_t width) {
   const std::size_t stride = table_stride(count);
-  std::vector<float> table(width * stride);
+  AlignedVector<float> table(width * stride);
   for (std::size_t v = 0; v < count; ++v) {
     for (std::size_t w = 0; w < width; ++w) table[w * stride + v] = rows[v * width + w];
   }

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "corbel/scorer/aligned_vector.hpp"
 #include "corbel/scorer/lane_operations.hpp"
 #include "corbel/scorer/safetensors.hpp"
 #include "corbel/space/parameter.hpp"
@@ -33,13 +34,13 @@ class InputTable {
   Parameter parameter_;
   bool is_table_;
   std::size_t width_;
-  std::vector<float> rows_;     // [count][width] with the base, or [feature_count][width] without it
-  std::vector<float> base_;     // where there is no table
-  std::vector<float> columns_;  // [width][table_stride(count)], the same again
+  std::vector<float> rows_;       // [count][width] with the base, or [feature_count][width] without it
+  std::vector<float> base_;       // where there is no table
+  AlignedVector<float> columns_;  // [width][table_stride(count)], the same again
 };
 
 /// Rows laid out for LaneOperations::look_up.
 /// @param rows  [count][width]
-std::vector<float> look_up_table(std::span<const float> rows, std::size_t count, std::size_t width);
+AlignedVector<float> look_up_table(std::span<const float> rows, std::size_t count, std::size_t width);
 
 }  // namespace corbel

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "corbel/base/error.hpp"
+#include "corbel/scorer/amx_operations.hpp"
 #include "corbel/scorer/member.hpp"
 
 namespace corbel {
 namespace {
 
-bool covers_everything(const NetworkSpec&, std::size_t) {
+bool covers_everything(const NetworkSpec&, const DesignSpace&) {
   return true;
 }
 
@@ -35,12 +36,18 @@ std::unique_ptr<Member> make_with(const MemberParts& parts, const LaneOperations
 
 // In the order of their speed.
 constexpr ScorerKernel all_kernels[] = {
+#if defined(__x86_64__) && defined(__linux__)
+    {"amx_bf16", Arithmetic::fast, amx::covers_attention, amx::make_attention, amx::multiply_adds},
+#endif
     {"avx512", Arithmetic::exact, covers_everything,
-     [](const MemberParts& parts) { return make_with(parts, operations_named("avx512")); }},
+     [](const MemberParts& parts) { return make_with(parts, operations_named("avx512")); },
+     [](std::uint64_t rounds) { return operations_named("avx512").multiply_adds(rounds); }},
     {"avx2", Arithmetic::exact, covers_everything,
-     [](const MemberParts& parts) { return make_with(parts, operations_named("avx2")); }},
+     [](const MemberParts& parts) { return make_with(parts, operations_named("avx2")); },
+     [](std::uint64_t rounds) { return operations_named("avx2").multiply_adds(rounds); }},
     {"portable", Arithmetic::exact, covers_everything,
-     [](const MemberParts& parts) { return make_with(parts, operations_named("portable")); }},
+     [](const MemberParts& parts) { return make_with(parts, operations_named("portable")); },
+     [](std::uint64_t rounds) { return operations_named("portable").multiply_adds(rounds); }},
 };
 
 }  // namespace
@@ -50,6 +57,9 @@ std::span<const ScorerKernel> scorer_kernels() {
     std::vector<ScorerKernel> found;
     const auto runs = [](std::string_view name) {
       const auto all = lane_operations();
+#if defined(__x86_64__) && defined(__linux__)
+      if (name == "amx_bf16") return amx::available();
+#endif
       return std::any_of(all.begin(), all.end(), [&](const LaneOperations& each) { return each.name == name; });
     };
     for (const ScorerKernel& kernel : all_kernels) {
@@ -70,11 +80,10 @@ const ScorerKernel& scorer_kernel(std::string_view name) {
               fmt::format("those it can run: {}", known));
 }
 
-const ScorerKernel& fastest_kernel(const NetworkSpec& spec, std::size_t parameters, Arithmetic arithmetic) {
+const ScorerKernel& fastest_kernel(const NetworkSpec& spec, const DesignSpace& space, Arithmetic arithmetic) {
   const auto kernels = scorer_kernels();
   return *std::find_if(kernels.begin(), kernels.end(), [&](const ScorerKernel& kernel) {
-    return (arithmetic == Arithmetic::fast || kernel.arithmetic == Arithmetic::exact) &&
-           kernel.covers(spec, parameters);
+    return (arithmetic == Arithmetic::fast || kernel.arithmetic == Arithmetic::exact) && kernel.covers(spec, space);
   });
 }
 

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
 
 namespace corbel {
 
+class DesignSpace;
 class Member;
 struct MemberParts;
 struct NetworkSpec;
@@ -21,9 +22,11 @@ enum class Arithmetic {
 struct ScorerKernel {
   const char* name;
   Arithmetic arithmetic;  ///< the most precise that it is good for
-  /// Whether it can compute such a network on a space of so many parameters.
-  bool (*covers)(const NetworkSpec& spec, std::size_t parameters);
+  /// Whether it can compute such a network on a space.
+  bool (*covers)(const NetworkSpec& spec, const DesignSpace& space);
   std::unique_ptr<Member> (*make)(const MemberParts& parts);  ///< of a network that it covers
+  /// Runs its fastest multiplications and additions and nothing else, and says how many of each.
+  std::uint64_t (*multiply_adds)(std::uint64_t rounds);
 };
 
 /// Those that this machine can run, the fastest first. The last is the portable one, which defines the result and
@@ -33,6 +36,6 @@ std::span<const ScorerKernel> scorer_kernels();
 /// @throws Error{invalid_input} naming those there are
 const ScorerKernel& scorer_kernel(std::string_view name);
 /// The fastest that is precise enough and covers the network.
-const ScorerKernel& fastest_kernel(const NetworkSpec& spec, std::size_t parameters, Arithmetic arithmetic);
+const ScorerKernel& fastest_kernel(const NetworkSpec& spec, const DesignSpace& space, Arithmetic arithmetic);
 
 }  // namespace corbel

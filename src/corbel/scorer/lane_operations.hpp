@@ -51,6 +51,8 @@ struct LaneOperations {
   /// @param gates   [4 · units][lanes]: in, forget, change, out before their functions
   /// @param cell    [units][lanes], in and out; before and after may be the same
   void (*lstm_step)(const float* gates, std::size_t units, const float* cell_before, float* cell, float* hidden);
+  /// Nothing but multiplications and additions, to measure the most that a core can do; returns how many of each.
+  std::uint64_t (*multiply_adds)(std::uint64_t rounds);
 };
 
 /// Those that this machine can run, the fastest first; the portable ones are the last.

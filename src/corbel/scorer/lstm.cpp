@@ -53,9 +53,9 @@ class Lstm : public Member {
 
  private:
   struct Scratch : Workspace {
-    std::vector<float> inputs;  // [tokens + 1][token, then hidden state before it][width][lanes]
-    std::vector<float> cells;   // [tokens + 1][width][lanes]: before each token
-    std::vector<float> gates, flat, spare;
+    AlignedVector<float> inputs;  // [tokens + 1][token, then hidden state before it][width][lanes]
+    AlignedVector<float> cells;   // [tokens + 1][width][lanes]: before each token
+    AlignedVector<float> gates, flat, spare;
     std::vector<std::uint32_t> prefix;  // leading values that all designs of the last block shared
   };
 

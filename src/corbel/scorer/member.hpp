@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "corbel/scorer/aligned_vector.hpp"
 #include "corbel/scorer/dense.hpp"
 #include "corbel/scorer/input_table.hpp"
 #include "corbel/scorer/network_spec.hpp"
@@ -66,6 +67,12 @@ struct MemberParts {
 std::unique_ptr<Member> make_mlp(const MemberParts& parts, const LaneOperations& operations);
 std::unique_ptr<Member> make_attention(const MemberParts& parts, const LaneOperations& operations);
 std::unique_ptr<Member> make_lstm(const MemberParts& parts, const LaneOperations& operations);
+
+/// Networks in bf16 on AMX, where amx::available(); of shapes that they cover.
+namespace amx {
+bool covers_attention(const NetworkSpec& spec, const DesignSpace& space);
+std::unique_ptr<Member> make_attention(const MemberParts& parts);
+}  // namespace amx
 
 /// The dense layers after the input: hidden layers with activation, then the outputs. With several experts a softmax
 /// over a Dense of the same input says what share each of them has in the outputs.

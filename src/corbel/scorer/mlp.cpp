@@ -48,7 +48,7 @@ class Mlp : public Member {
  private:
   struct Scratch : Workspace {
     std::vector<float> row, sum;  // [width]
-    std::vector<float> x, y;      // [width][lanes]
+    AlignedVector<float> x, y;    // [width][lanes]
   };
 
   const LaneOperations& operations_;

@@ -326,7 +326,8 @@ Predictions Model::Data::predict(const Engine& engine, std::size_t n, std::span<
       static_cast<std::size_t>(spec.outputs()) * lanes;  // of a member's outputs for `lanes` designs
   const std::size_t stride = std::min(engine.block, (n + lanes - 1) / lanes * lanes);
   std::vector<std::uint32_t> indices(space.dimensions() * stride);
-  std::vector<float> outputs(stride / lanes * members * size), tree_outputs(lanes);
+  AlignedVector<float> outputs(stride / lanes * members * size);
+  std::vector<float> tree_outputs(lanes);
   for (std::size_t first = 0; first < n; first += stride) {
     const std::size_t count = std::min(stride, n - first);
     const std::span<const Design> block = next(first, count);
@@ -341,8 +342,8 @@ Predictions Model::Data::predict(const Engine& engine, std::size_t n, std::span<
     for (std::size_t part = 0; part < count; part += lanes) {
       const std::size_t its_count = std::min(lanes, count - part);
       if (trees) trees->evaluate(block.subspan(part, its_count), tree_outputs.data());
-      combine(std::span(outputs).subspan(part / lanes * members * size, members * size), tree_outputs, first + part,
-              its_count, predictions);
+      combine(std::span<const float>(outputs).subspan(part / lanes * members * size, members * size), tree_outputs,
+              first + part, its_count, predictions);
     }
   }
   return predictions;
@@ -350,7 +351,7 @@ Predictions Model::Data::predict(const Engine& engine, std::size_t n, std::span<
 
 Model Model::with_kernel(std::string_view name) const {
   const ScorerKernel& wanted = scorer_kernel(name);
-  const bool covers = wanted.covers(data_->spec, data_->space.dimensions());
+  const bool covers = wanted.covers(data_->spec, data_->space);
   Model forced = *this;
   forced.forced_ = std::make_shared<Engine>(data_->engine(covers ? wanted : scorer_kernels().back()));
   return forced;
@@ -358,7 +359,7 @@ Model Model::with_kernel(std::string_view name) const {
 
 const Model::Engine& Model::engine(Arithmetic arithmetic) const {
   if (forced_) return *forced_;
-  const ScorerKernel& kernel = fastest_kernel(data_->spec, data_->space.dimensions(), arithmetic);
+  const ScorerKernel& kernel = fastest_kernel(data_->spec, data_->space, arithmetic);
   const auto which = static_cast<std::size_t>(kernel.arithmetic);
   std::call_once(data_->engine_made[which], [&] { data_->engines[which] = data_->engine(kernel); });
   return data_->engines[which];

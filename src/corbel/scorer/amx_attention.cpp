@@ -1,0 +1,261 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "corbel/scorer/amx_head.hpp"
+#include "corbel/scorer/amx_operations.hpp"
+#include "corbel/scorer/member.hpp"
+
+namespace corbel::amx {
+namespace {
+
+constexpr std::size_t groups_at_once = 8;  // so that the head's weights are read once for 128 designs
+constexpr std::size_t most_table_bytes = std::size_t{4} << 20;
+
+using Values = std::vector<float>;
+
+// W x + b, in single precision.
+struct Affine {
+  Values weight, bias;  // [out, in], [out]
+
+  Affine(const MemberParts& parts, const std::string& name)
+      : weight(parts.values(name + ".weight")), bias(parts.values(name + ".bias")) {}
+  std::size_t in() const { return weight.size() / bias.size(); }
+  // Of x where the input is gain · x + shift.
+  void take_over(const Values& gain, const Values& shift) {
+    for (std::size_t o = 0; o < bias.size(); ++o) {
+      for (std::size_t i = 0; i < in(); ++i) {
+        float& each = weight[o * in() + i];
+        bias[o] += each * shift[i];
+        each *= gain[i];
+      }
+    }
+  }
+  void scale_rows(std::size_t first, std::size_t n, float factor) {
+    for (std::size_t o = first; o < first + n; ++o) {
+      bias[o] *= factor;
+      for (std::size_t i = 0; i < in(); ++i) weight[o * in() + i] *= factor;
+    }
+  }
+};
+
+Values sum(Values a, const Values& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] += b[i];
+  return a;
+}
+
+// Some heads whose queries, keys and values fill whole tiles and the first cache.
+struct Slice {
+  Weights qkv;        // rows: queries, keys, values
+  Values query_bias;  // the keys' changes no softmax, the values' is in what is added to the result
+  std::vector<AlignedVector<float>> tables;  // per parameter, of the first layer in place of the rest
+};
+
+struct Layer {
+  std::vector<Slice> slices;
+  Weights attention_out, feed_forward_in, feed_forward_out;
+  // Gain and bias of the norms, with the bias of the dense layer whose output the result is added to.
+  Values gain1, bias1, gain2, bias2;
+};
+
+// The attention network with dense layers in bf16 on tiles and everything between them in single precision. The norms'
+// gains and biases are multiplied into the dense layers behind them, and log₂(e)/√size into the queries. Before the
+// first layer mixes tokens, a token is one of its parameter's values: its queries, keys and values come from tables.
+class TileAttention : public Member {
+ public:
+  explicit TileAttention(const MemberParts& parts)
+      : tokens_(parts.space.dimensions()),
+        width_(static_cast<std::size_t>(parts.spec.embedding)),
+        size_(width_ / static_cast<std::size_t>(parts.spec.heads)),
+        slice_(std::lcm(size_, tile_outputs)),
+        head_(parts, 0) {
+    Values gain(width_, 1), shift(width_, 0);  // of the norm before
+    for (std::int64_t l = 0; l < parts.spec.layers; ++l) {
+      const auto affine = [&](const char* what) { return Affine(parts, fmt::format("layer.{}.{}", l, what)); };
+      const auto values = [&](const char* what) { return parts.values(fmt::format("layer.{}.{}", l, what)); };
+      Affine in = affine("attention.in"), out = affine("attention.out");
+      in.take_over(gain, shift);
+      in.scale_rows(0, width_, std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(size_)));
+      out.take_over(Values(width_, 1), Values(in.bias.end() - static_cast<std::ptrdiff_t>(width_), in.bias.end()));
+      if (l == 0) {
+        make_tables(parts, out.bias);
+      } else {
+        layers_.back().bias2 = sum(layers_.back().bias2, out.bias);
+      }
+      Layer& layer = layers_.emplace_back();
+      for (std::size_t first = 0; first < width_; first += slice_) {
+        layer.slices.push_back(slice_of(in, first, l == 0 ? &inputs_ : nullptr));
+      }
+      layer.attention_out = Weights(out.weight, {}, width_);
+      gain = values("norm1.weight");
+      shift = values("norm1.bias");
+      Affine feed_in = affine("feed_forward.in");
+      const Affine feed_out = affine("feed_forward.out");
+      layer.gain1 = gain;
+      layer.bias1 = sum(shift, feed_out.bias);
+      feed_in.take_over(gain, shift);
+      layer.feed_forward_in = Weights(feed_in.weight, feed_in.bias, feed_in.bias.size());
+      layer.feed_forward_out = Weights(feed_out.weight, {}, width_);
+      layer.gain2 = gain = values("norm2.weight");
+      layer.bias2 = shift = values("norm2.bias");
+    }
+    inputs_.clear();
+  }
+
+  std::size_t block() const override { return groups_at_once * tile_lanes; }
+
+  std::unique_ptr<Workspace> workspace() const override {
+    auto made = std::make_unique<Scratch>();
+    const std::size_t token = width_ * tile_lanes;
+    made->scaled.resize(tokens_ * token);
+    made->sums.resize(4 * token);
+    made->qkv.resize(tokens_ * 3 * slice_ * tile_lanes);
+    made->room.resize(2 * tokens_ * tile_lanes);
+    made->mixed.resize(tokens_ * token);
+    made->packed.resize(tokens_ * token);
+    made->inner.resize(tokens_ * layers_.front().feed_forward_in.outputs() * tile_lanes);
+    made->flat.resize(groups_at_once * tokens_ * token);
+    made->head.resize(2 * groups_at_once * head_.scratch_values());
+    return made;
+  }
+
+  void evaluate(const DesignColumns& designs, std::span<const float> gate, Workspace& workspace, float* out,
+                std::size_t distance) const override {
+    auto& scratch = static_cast<Scratch&>(workspace);
+    if (scratch.last_gain.empty()) gate_last(gate, scratch);
+    const std::size_t groups = (designs.count + tile_lanes - 1) / tile_lanes, flat = tokens_ * width_ * tile_lanes;
+    begin_tiles();
+    for (std::size_t g = 0; g < groups; ++g) encode(designs, g * tile_lanes, scratch, scratch.flat.data() + g * flat);
+    head_.apply({scratch.flat.data(), flat}, groups, scratch.head.data(), out, distance);
+    end_tiles();
+  }
+
+ private:
+  struct Scratch : Workspace {
+    AlignedVector<float> scaled;  // [tokens][width][tile_lanes]: what a dense layer's outputs are added to
+    AlignedVector<float> sums, qkv, room;
+    AlignedVector<std::uint16_t> mixed, packed, inner, flat, head;
+    Values last_gain, last_bias;  // [tokens · width] of the last norm, with the context's gate
+  };
+
+  // Rows of all values of a parameter.
+  struct Input {
+    std::size_t count;
+    Values rows;  // [count][width]
+  };
+
+  void make_tables(const MemberParts& parts, const Values& added) {
+    for (std::size_t p = 0; p < tokens_; ++p) {
+      const InputTable table = parts.input(p);
+      Input& input = inputs_.emplace_back(Input{table.count(), Values(table.count() * width_)});
+      counts_.push_back(input.count);
+      for (std::uint32_t v = 0; v < input.count; ++v) table.row(v, input.rows.data() + v * width_);
+      Values with_bias = input.rows;
+      for (std::size_t i = 0; i < with_bias.size(); ++i) with_bias[i] += added[i % width_];
+      tables_.push_back(look_up_table(with_bias, input.count, width_));
+    }
+  }
+
+  // Of the heads with features from `first` on; with tables where the inputs are known.
+  Slice slice_of(const Affine& in, std::size_t first, const std::vector<Input>* inputs) const {
+    Slice slice;
+    Values weight, bias;
+    for (std::size_t kind = 0; kind < 3; ++kind) {
+      for (std::size_t o = kind * width_ + first; o < kind * width_ + first + slice_; ++o) {
+        const auto row = in.weight.begin() + static_cast<std::ptrdiff_t>(o * width_);
+        weight.insert(weight.end(), row, row + static_cast<std::ptrdiff_t>(width_));
+        bias.push_back(kind == 0 ? in.bias[o] : 0.0F);
+      }
+    }
+    if (!inputs) {
+      slice.qkv = Weights(weight, {}, 3 * slice_, tile_outputs);
+      slice.query_bias = std::move(bias);
+      return slice;
+    }
+    for (const Input& input : *inputs) {
+      Values rows(input.count * bias.size());
+      for (std::size_t v = 0; v < input.count; ++v) {
+        for (std::size_t o = 0; o < bias.size(); ++o) {
+          float total = bias[o];
+          for (std::size_t i = 0; i < width_; ++i) total += weight[o * width_ + i] * input.rows[v * width_ + i];
+          rows[v * bias.size() + o] = total;
+        }
+      }
+      slice.tables.push_back(look_up_table(rows, input.count, bias.size()));
+    }
+    return slice;
+  }
+
+  void gate_last(std::span<const float> gate, Scratch& scratch) const {
+    for (std::size_t i = 0; i < tokens_ * width_; ++i) {
+      const float factor = gate.empty() ? 1.0F : gate[i];
+      scratch.last_gain.push_back(layers_.back().gain2[i % width_] * factor);
+      scratch.last_bias.push_back(layers_.back().bias2[i % width_] * factor);
+    }
+  }
+
+  // The tokens of tile_lanes designs from `first` on through all layers, to the head's input.
+  void encode(const DesignColumns& designs, std::size_t first, Scratch& scratch, std::uint16_t* flat) const {
+    const std::size_t token = width_ * tile_lanes, rows = 3 * slice_ * tile_lanes;
+    for (std::size_t p = 0; p < tokens_; ++p) {
+      look_up(tables_[p].data(), counts_[p], width_, designs.of(p) + first, scratch.scaled.data() + p * token);
+    }
+    const Columns<std::uint16_t> mixed{scratch.mixed.data(), token}, packed{scratch.packed.data(), token};
+    const Columns<float> scaled{scratch.scaled.data(), token};
+    for (const Layer& layer : layers_) {
+      const bool is_last = &layer == &layers_.back();
+      for (std::size_t s = 0; s < layer.slices.size(); ++s) {
+        const Slice& slice = layer.slices[s];
+        for (std::size_t p = 0; p < slice.tables.size(); ++p) {
+          look_up(slice.tables[p].data(), counts_[p], 3 * slice_, designs.of(p) + first, scratch.qkv.data() + p * rows);
+        }
+        if (slice.tables.empty()) {
+          multiply(slice.qkv, {packed.first, token}, tokens_, {scratch.qkv.data(), rows});
+        }
+        attend(scratch.qkv.data(), tokens_, slice_ / size_, size_,
+               slice.query_bias.empty() ? nullptr : slice.query_bias.data(), scratch.room.data(),
+               {mixed.first + s * slice_ * tile_lanes, token});
+      }
+      multiply_and_norm(layer.attention_out, {mixed.first, token}, {scaled.first, token},
+                        {{layer.gain1.data(), 0}, {layer.bias1.data(), 0}, scaled, packed}, tokens_,
+                        scratch.sums.data());
+      const Norm last = {
+          {scratch.last_gain.data(), width_}, {scratch.last_bias.data(), width_}, {nullptr, 0}, {flat, token}};
+      const Norm next = {{layer.gain2.data(), 0}, {layer.bias2.data(), 0}, scaled, packed};
+      feed_forward(layer.feed_forward_in, layer.feed_forward_out, {packed.first, token}, {scaled.first, token},
+                   is_last ? last : next, tokens_, scratch.sums.data(), scratch.inner.data());
+    }
+  }
+
+  std::size_t tokens_, width_, size_, slice_;  // of a token, a head, and a slice
+  std::vector<std::size_t> counts_;
+  std::vector<AlignedVector<float>>
+      tables_;                 // per parameter: its token, with what is added to the first layer's result
+  std::vector<Input> inputs_;  // while it is made
+  std::vector<Layer> layers_;
+  TileHead head_;
+};
+
+}  // namespace
+
+bool covers_attention(const NetworkSpec& spec, const DesignSpace& space) {
+  if (spec.kind != NetworkKind::attention || spec.layers == 0 || spec.experts > 1) return false;
+  const std::int64_t whole = tile_inputs;
+  if (spec.embedding % whole != 0 || spec.feed_forward % whole != 0 || spec.embedding / spec.heads % 2 != 0)
+    return false;
+  std::size_t bytes = 0;
+  for (const Parameter& parameter : space.parameters()) {
+    if (!has_table(parameter)) return false;
+    bytes += table_stride(parameter.count()) * 4 * static_cast<std::size_t>(spec.embedding) * sizeof(float);
+  }
+  return bytes <= most_table_bytes;
+}
+
+std::unique_ptr<Member> make_attention(const MemberParts& parts) {
+  return std::make_unique<TileAttention>(parts);
+}
+
+}  // namespace corbel::amx

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "corbel/scorer/aligned_vector.hpp"
+#include "corbel/scorer/network_spec.hpp"
+
+namespace corbel::amx {
+
+/// What a tile of AMX holds: 16 rows of 64 bytes. Designs lie side by side in
+/// rows of 16, as in the registers of AVX-512.
+inline constexpr std::size_t tile_lanes = 16;
+inline constexpr std::size_t tile_floats = 256;
+/// Features that one tile of weights reads; activations in bf16 are stored by
+/// pairs of features, [feature / 2][design][2].
+inline constexpr std::size_t tile_inputs = 32;
+inline constexpr std::size_t tile_outputs = 16;
+
+/// Whether the processor has AMX for bf16 and the AVX-512 that goes with it,
+/// and the system lets this process use it.
+bool available();
+
+/// Between these the calling thread may use tiles.
+void begin_tiles();
+void end_tiles();
+
+/// A dense layer in bf16, packed for tiles; inputs are padded to tile_inputs. Sums are in single precision.
+struct Weights {
+  std::size_t output_tiles = 0, input_tiles = 0;
+  AlignedVector<std::uint16_t> tiles;  ///< [output_tiles][input_tiles][16 outputs][32 inputs]
+  AlignedVector<float> bias;           ///< [outputs]
+
+  Weights() = default;
+  /// @param weight  [out, in], row-major
+  /// @param bias    [out], or empty where something else is added
+  /// @param whole   outputs are padded to a multiple: of tile_inputs where they are another layer's inputs
+  Weights(std::span<const float> weight, std::span<const float> bias, std::size_t out, std::size_t whole = tile_inputs);
+  std::size_t outputs() const { return output_tiles * tile_outputs; }
+};
+
+/// Activations of some groups of tile_lanes designs: [features][tile_lanes] floats, or the same in bf16 by pairs, at
+/// every multiple of `distance`.
+template <class Value>
+struct Columns {
+  Value* first;
+  std::size_t distance;
+  Value* of(std::size_t group) const { return first + group * distance; }
+};
+
+/// y = W x for `groups` groups; the caller adds the bias.
+void multiply(const Weights& weights, Columns<const std::uint16_t> x, std::size_t groups, Columns<float> y);
+/// y = activation(W x + bias) in bf16.
+void multiply(const Weights& weights, Columns<const std::uint16_t> x, Activation activation, std::size_t groups,
+              Columns<std::uint16_t> y);
+
+/// A LayerNorm of each group's rows: to `scaled` with gain and bias; to `packed` in bf16 before them, or with them
+/// where there is no `scaled`.
+struct Norm {
+  Columns<const float> gain, bias;  ///< [rows]
+  Columns<float> scaled;            ///< [rows][tile_lanes], or null
+  Columns<std::uint16_t> packed;
+};
+/// norm(W x + added).
+/// @param added  [outputs][tile_lanes]; may be norm.scaled
+/// @param room   [4 · outputs][tile_lanes], scratch
+void multiply_and_norm(const Weights& weights, Columns<const std::uint16_t> x, Columns<const float> added,
+                       const Norm& norm, std::size_t groups, float* room);
+/// norm(W₂ relu(W₁ x + bias) + added); norm.packed may be x.
+/// @param room   [4 · outputs of W₂][tile_lanes], scratch
+/// @param inner  [outputs of W₁][tile_lanes] per group, scratch
+void feed_forward(const Weights& in, const Weights& out, Columns<const std::uint16_t> x, Columns<const float> added,
+                  const Norm& norm, std::size_t groups, float* room, std::uint16_t* inner);
+
+/// out[row][lane] = table[row · table_stride(count) + index[lane]].
+void look_up(const float* table, std::size_t count, std::size_t rows, const std::uint32_t* index, float* out);
+
+/// What each token takes from all others in some heads, in bf16.
+/// @param qkv         [tokens][3 · heads · size][tile_lanes]; products of queries and keys are logarithms to base 2
+/// @param query_bias  [heads · size], added to the queries in place unless null
+/// @param room        [2 · tokens][tile_lanes], scratch
+/// @param out         [heads · size][tile_lanes] by pairs for each token; size is even
+void attend(float* qkv, std::size_t tokens, std::size_t heads, std::size_t size, const float* query_bias, float* room,
+            Columns<std::uint16_t> out);
+
+/// Nothing but products of tiles, to measure the most that a core can do; returns how many multiplications and
+/// additions.
+std::uint64_t multiply_adds(std::uint64_t rounds);
+
+}  // namespace corbel::amx
