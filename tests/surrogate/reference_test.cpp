@@ -4,6 +4,7 @@
 #include "base/expect_error.hpp"
 #include "corbel/scorer/model.hpp"
 #include "corbel/surrogate/learner.hpp"
+#include "corbel/surrogate/plain_network.hpp"
 #include "scorer/scorer_testing.hpp"
 
 namespace corbel {
@@ -143,7 +144,7 @@ void expect_near(const Predictions& found, const torch::Tensor& outputs) {
   }
 }
 
-TEST(Reference, ScorerAgreesWithLibTorchsModules) {
+TEST(Reference, ScorerAndPlainNetworkAgreeWithLibTorchsModules) {
   torch::NoGradGuard no_gradient;
   for (const auto& [name, kind] : network_kinds) {
     for (const std::int64_t experts : {1, 3}) {
@@ -153,7 +154,11 @@ TEST(Reference, ScorerAgreesWithLibTorchsModules) {
       const TensorMap tensors = random_tensors(space, spec, 1, 11);
       const std::vector<Design> designs = random_designs(space, 50, 12);
       const Model model = Model::from_tensors(metadata_for(space, spec, 1, {{}, {}}), tensors);
-      expect_near(model.predict(designs), reference(space, tensors, spec, designs));
+      const torch::Tensor expected = reference(space, tensors, spec, designs);
+      expect_near(model.predict(designs), expected);
+      const PlainNetwork plain(space, spec, tensors, "0.");
+      const torch::Tensor found = torch::tensor(plain.outputs(designs)).view_as(expected);
+      EXPECT_LT((found - expected).abs().max().item<double>(), 1e-4 * expected.std().item<double>());
     }
   }
 }
