@@ -128,5 +128,53 @@ TEST(BenchSearch, MeasuresWhatIsChosenAndRefusesWhatItDoesNotKnow) {
   EXPECT_EQ(corbel({"bench", "search", "--observations", "-1"}).exit_code, 2);
 }
 
+TEST(BenchScorer, MeasuresEveryKernelAndChecksItsResults) {
+  const Finished run = corbel({"bench", "scorer", "--network", "mlp", "attention", "--threads", "2", "--seconds",
+                               "0.05", "--format", "json", "--quiet"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.err, "");
+  const json results = json::parse(run.out).at("results");
+  std::set<std::string> portable;
+  for (const json& row : results) {
+    const double rate = row.at("designs_per_second");
+    EXPECT_GT(rate, 0) << row;
+    EXPECT_GE(rate, row.at("designs_per_second_min"));
+    EXPECT_LE(rate, row.at("designs_per_second_max"));
+    EXPECT_NEAR(row.at("ratio").get<double>() * row.at("libtorch_designs_per_second").get<double>(), rate, 1e-6 * rate);
+    EXPECT_GT(row.at("share_of_peak"), 0);
+    EXPECT_GE(row.at("max_error"), row.at("rms_error"));
+    EXPECT_GT(row.at("spearman"), 0.999) << row;
+    const std::string mode = row.at("mode");
+    EXPECT_TRUE(mode == "enumeration" || mode == "batch") << mode;
+    if (row.at("kernel") != "portable") continue;
+    EXPECT_EQ(row.at("max_error"), 0);
+    portable.insert(row.at("network").get<std::string>() + " " + mode);
+  }
+  EXPECT_EQ(portable.size(), 4u) << "both networks in both modes";
+}
+
+TEST(BenchScorer, RefusesWhatItDoesNotKnow) {
+  EXPECT_EQ(corbel({"bench", "scorer", "--network", "mpl"}).exit_code, 2);
+  const Finished kernel = corbel({"bench", "scorer", "--kernel", "abacus"});
+  EXPECT_EQ(kernel.exit_code, 1);
+  EXPECT_NE(kernel.err.find("portable"), std::string::npos) << kernel.err;
+}
+
+TEST(DescribeMachine, NamesAKernelForEveryNetwork) {
+  const Finished run = corbel({"describe", "machine", "--format", "json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const json machine = json::parse(run.out);
+  EXPECT_GE(machine.at("cores"), 1);
+  std::map<std::string, std::string> arithmetic;
+  for (const json& kernel : machine.at("kernels")) arithmetic[kernel.at("name")] = kernel.at("arithmetic");
+  EXPECT_TRUE(arithmetic.contains("portable"));
+  ASSERT_EQ(machine.at("networks").size(), 3u);
+  for (const json& network : machine.at("networks")) {
+    EXPECT_EQ(arithmetic.at(network.at("exact")), "single precision") << network;
+    EXPECT_TRUE(arithmetic.contains(network.at("fast"))) << network;
+  }
+  EXPECT_NE(corbel({"describe", "machine"}).out.find("portable"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace corbel::test

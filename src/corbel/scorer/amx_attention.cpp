@@ -103,6 +103,7 @@ class TileAttention : public Member {
       layer.bias2 = shift = values("norm2.bias");
     }
     inputs_.clear();
+    prefix_ = prefix_to_share();
   }
 
   std::size_t block() const override { return groups_at_once * tile_lanes; }
@@ -119,6 +120,10 @@ class TileAttention : public Member {
     made->inner.resize(tokens_ * layers_.front().feed_forward_in.outputs() * tile_lanes);
     made->flat.resize(groups_at_once * tokens_ * token);
     made->head.resize(2 * groups_at_once * head_.scratch_values());
+    for (const Slice& slice : layers_.front().slices) {
+      if (prefix_ > 0) made->shared.emplace_back(shared_floats(first_of(slice), prefix_));
+    }
+    made->others.resize(most_others * 3 * slice_ * tile_lanes);
     return made;
   }
 
@@ -138,6 +143,9 @@ class TileAttention : public Member {
     AlignedVector<float> scaled;  // [tokens][width][tile_lanes]: what a dense layer's outputs are added to
     AlignedVector<float> sums, qkv, room;
     AlignedVector<std::uint16_t> mixed, packed, inner, flat, head;
+    std::vector<std::uint32_t> prefix;         // values that `shared` is of
+    std::vector<AlignedVector<float>> shared;  // per slice of the first layer: share_prefix()
+    AlignedVector<float> others;
     Values last_gain, last_bias;  // [tokens · width] of the last norm, with the context's gate
   };
 
@@ -197,6 +205,60 @@ class TileAttention : public Member {
     }
   }
 
+  FirstTables first_of(const Slice& slice) const { return {slice.tables, counts_, slice_ / size_, size_}; }
+
+  // How many leading parameters stay the same long enough in the enumeration for work to be shared; 0: none.
+  std::size_t prefix_to_share() const {
+    constexpr std::uint64_t long_enough = 4 * tile_lanes;
+    std::uint64_t designs = 1;
+    for (std::size_t p = tokens_; p-- > 0;) {
+      if (counts_[p] > padded_values || tokens_ - p > most_others) return 0;
+      designs *= counts_[p];
+      if (designs >= long_enough) return p <= most_prefix && logits_are_bounded() ? p : 0;
+    }
+    return 0;
+  }
+
+  bool logits_are_bounded() const {
+    constexpr float most = 60;  // 2^60 · tokens is far from the end of the numbers
+    for (const Slice& slice : layers_.front().slices) {
+      for (std::size_t head = 0; head < slice_ / size_; ++head) {
+        float largest[2] = {};  // squares of the norms of queries and keys
+        for (std::size_t p = 0; p < tokens_; ++p) {
+          for (std::size_t v = 0; v < counts_[p]; ++v) {
+            for (std::size_t kind = 0; kind < 2; ++kind) {
+              float squares = 0;
+              for (std::size_t w = 0; w < size_; ++w) {
+                const std::size_t row = kind * slice_ + head * size_ + w;
+                squares += std::pow(slice.tables[p][row * table_stride(counts_[p]) + v], 2.0F);
+              }
+              largest[kind] = std::max(largest[kind], squares);
+            }
+          }
+        }
+        if (!(largest[0] * largest[1] < most * most)) return false;
+      }
+    }
+    return true;
+  }
+
+  // Whether these designs share their leading values, and what follows from those is there.
+  bool share(const DesignColumns& designs, std::size_t first, Scratch& scratch) const {
+    if (prefix_ == 0) return false;
+    std::uint32_t values[most_prefix];
+    for (std::size_t p = prefix_; p-- > 0;) {
+      if (!designs.agree(p, first, tile_lanes)) return false;
+      values[p] = designs.of(p)[first];
+    }
+    if (scratch.prefix.empty() || !std::equal(scratch.prefix.begin(), scratch.prefix.end(), values)) {
+      scratch.prefix.assign(values, values + prefix_);
+      for (std::size_t s = 0; s < layers_.front().slices.size(); ++s) {
+        share_prefix(first_of(layers_.front().slices[s]), prefix_, values, scratch.shared[s].data());
+      }
+    }
+    return true;
+  }
+
   // The tokens of tile_lanes designs from `first` on through all layers, to the head's input.
   void encode(const DesignColumns& designs, std::size_t first, Scratch& scratch, std::uint16_t* flat) const {
     const std::size_t token = width_ * tile_lanes, rows = 3 * slice_ * tile_lanes;
@@ -205,10 +267,17 @@ class TileAttention : public Member {
     }
     const Columns<std::uint16_t> mixed{scratch.mixed.data(), token}, packed{scratch.packed.data(), token};
     const Columns<float> scaled{scratch.scaled.data(), token};
+    const bool is_shared = share(designs, first, scratch);
     for (const Layer& layer : layers_) {
       const bool is_last = &layer == &layers_.back();
       for (std::size_t s = 0; s < layer.slices.size(); ++s) {
         const Slice& slice = layer.slices[s];
+        const Columns<std::uint16_t> its_mixed{mixed.first + s * slice_ * tile_lanes, token};
+        if (is_shared && &layer == &layers_.front()) {
+          attend_shared(first_of(slice), prefix_, scratch.shared[s].data(), {designs.of(0) + first, designs.stride},
+                        scratch.others.data(), its_mixed);
+          continue;
+        }
         for (std::size_t p = 0; p < slice.tables.size(); ++p) {
           look_up(slice.tables[p].data(), counts_[p], 3 * slice_, designs.of(p) + first, scratch.qkv.data() + p * rows);
         }
@@ -216,8 +285,7 @@ class TileAttention : public Member {
           multiply(slice.qkv, {packed.first, token}, tokens_, {scratch.qkv.data(), rows});
         }
         attend(scratch.qkv.data(), tokens_, slice_ / size_, size_,
-               slice.query_bias.empty() ? nullptr : slice.query_bias.data(), scratch.room.data(),
-               {mixed.first + s * slice_ * tile_lanes, token});
+               slice.query_bias.empty() ? nullptr : slice.query_bias.data(), scratch.room.data(), its_mixed);
       }
       multiply_and_norm(layer.attention_out, {mixed.first, token}, {scaled.first, token},
                         {{layer.gain1.data(), 0}, {layer.bias1.data(), 0}, scaled, packed}, tokens_,
@@ -231,6 +299,7 @@ class TileAttention : public Member {
   }
 
   std::size_t tokens_, width_, size_, slice_;  // of a token, a head, and a slice
+  std::size_t prefix_ = 0;                     // leading parameters whose part in the first layer is shared
   std::vector<std::size_t> counts_;
   std::vector<AlignedVector<float>>
       tables_;                 // per parameter: its token, with what is added to the first layer's result

@@ -473,7 +473,7 @@ inline void attend_as(const float* qkv, std::size_t tokens, std::size_t heads, s
       _mm512_storeu_ps(at, share);
       total = _mm512_add_ps(total, share);
     }
-    factor[q] = _mm512_div_ps(_mm512_set1_ps(1), total);
+    factor[q] = _mm512_rcp14_ps(total);
   }
   for (std::size_t first = 0; first < size; first += Part) {
     __m512 sum[Queries][Part];
@@ -588,6 +588,137 @@ void attend(float* qkv, std::size_t tokens, std::size_t heads, std::size_t size,
       for (; token < tokens; ++token) attend_as<usual_size, 1>(qkv, tokens, heads, size, head, token, room, out);
     }
     for (; token < tokens; ++token) attend_as<2, 1>(qkv, tokens, heads, size, head, token, room, out);
+  }
+}
+
+std::size_t shared_floats(const FirstTables& first, std::size_t prefix) {
+  const std::size_t others = first.tokens() - prefix;
+  return (3 * first.rows() + (1 + others) * (first.heads + first.rows()) + prefix * first.heads * others) * tile_lanes;
+}
+
+namespace {
+
+// How share_prefix() lays out what it computes, in rows of tile_lanes.
+struct Shared {
+  const float* prefix_rows;  // [3 · rows]: queries, keys, values, with the tokens of the prefix as lanes
+  const float* totals;       // [1 + others][heads]: of the prefix as lanes, then of the values of each other token
+  const float* sums;         // [1 + others][rows]
+  const float* shares;       // [prefix][heads][others]: by the value of the other
+
+  Shared(const FirstTables& first, std::size_t prefix, const float* all) {
+    const std::size_t others = first.tokens() - prefix;
+    prefix_rows = all;
+    totals = prefix_rows + 3 * first.rows() * tile_lanes;
+    sums = totals + (1 + others) * first.heads * tile_lanes;
+    shares = sums + (1 + others) * first.rows() * tile_lanes;
+  }
+};
+
+}  // namespace
+
+void share_prefix(const FirstTables& first, std::size_t prefix, const std::uint32_t* index, float* shared) {
+  const std::size_t rows = first.rows(), others = first.tokens() - prefix;
+  const Shared its(first, prefix, shared);
+  for (std::size_t r = 0; r < 3 * rows; ++r) {
+    for (std::size_t p = 0; p < tile_lanes; ++p) {
+      shared[r * tile_lanes + p] = p < prefix ? first.tables[p][r * table_stride(first.counts[p]) + index[p]] : 0.0F;
+    }
+  }
+  float* const totals = const_cast<float*>(its.totals);
+  float* const sums = const_cast<float*>(its.sums);
+  float* const shares = const_cast<float*>(its.shares);
+  for (std::size_t of = 0; of <= others; ++of) {
+    const float* const queries = of == 0 ? shared : first.tables[prefix + of - 1].data();
+    for (std::size_t head = 0; head < first.heads; ++head) {
+      __m512 share[most_prefix];
+      __m512 total = _mm512_setzero_ps();
+      for (std::size_t p = 0; p < prefix; ++p) {
+        __m512 logit = _mm512_setzero_ps();
+        for (std::size_t r = head * first.size; r < (head + 1) * first.size; ++r) {
+          logit = _mm512_fmadd_ps(_mm512_load_ps(queries + r * tile_lanes),
+                                  _mm512_set1_ps(shared[(rows + r) * tile_lanes + p]), logit);
+        }
+        share[p] = power_of_two(logit);
+        total = _mm512_add_ps(total, share[p]);
+      }
+      _mm512_store_ps(totals + (of * first.heads + head) * tile_lanes, total);
+      for (std::size_t r = head * first.size; r < (head + 1) * first.size; ++r) {
+        __m512 sum = _mm512_setzero_ps();
+        for (std::size_t p = 0; p < prefix; ++p) {
+          sum = _mm512_fmadd_ps(share[p], _mm512_set1_ps(shared[(2 * rows + r) * tile_lanes + p]), sum);
+        }
+        _mm512_store_ps(sums + (of * rows + r) * tile_lanes, sum);
+      }
+    }
+  }
+  for (std::size_t p = 0; p < prefix; ++p) {
+    for (std::size_t head = 0; head < first.heads; ++head) {
+      for (std::size_t other = 0; other < others; ++other) {
+        const float* const keys = first.tables[prefix + other].data() + rows * tile_lanes;
+        __m512 logit = _mm512_setzero_ps();
+        for (std::size_t r = head * first.size; r < (head + 1) * first.size; ++r) {
+          logit =
+              _mm512_fmadd_ps(_mm512_set1_ps(shared[r * tile_lanes + p]), _mm512_load_ps(keys + r * tile_lanes), logit);
+        }
+        _mm512_store_ps(shares + ((p * first.heads + head) * others + other) * tile_lanes, power_of_two(logit));
+      }
+    }
+  }
+}
+
+void attend_shared(const FirstTables& first, std::size_t prefix, const float* shared,
+                   Columns<const std::uint32_t> index, float* room, Columns<std::uint16_t> out) {
+  const std::size_t rows = first.rows(), others = first.tokens() - prefix;
+  const Shared its(first, prefix, shared);
+  __m512i chosen[most_others];
+  for (std::size_t other = 0; other < others; ++other) {
+    chosen[other] = _mm512_loadu_si512(index.of(prefix + other));
+    const float* const table = first.tables[prefix + other].data();
+    for (std::size_t r = 0; r < 3 * rows; ++r) {
+      _mm512_store_ps(room + (other * 3 * rows + r) * tile_lanes,
+                      _mm512_permutexvar_ps(chosen[other], _mm512_load_ps(table + r * tile_lanes)));
+    }
+  }
+  const float* const values = room + 2 * rows * tile_lanes;
+  const std::size_t distance = 3 * rows * tile_lanes;  // between the others
+  for (std::size_t token = 0; token < first.tokens(); ++token) {
+    const bool is_known = token < prefix;
+    const std::size_t self = is_known ? 0 : token - prefix;
+    const auto begun = [&](const float* table) __attribute__((always_inline)) {
+      if (is_known) return _mm512_set1_ps(table[token]);
+      return _mm512_permutexvar_ps(chosen[self], _mm512_load_ps(table));
+    };
+    const std::size_t of = is_known ? 0 : 1 + self;
+    for (std::size_t head = 0; head < first.heads; ++head) {
+      __m512 share[most_others];
+      __m512 total = begun(its.totals + (of * first.heads + head) * tile_lanes);
+      for (std::size_t other = 0; other < others; ++other) {
+        if (is_known) {
+          const float* const by_value = its.shares + ((token * first.heads + head) * others + other) * tile_lanes;
+          share[other] = _mm512_permutexvar_ps(chosen[other], _mm512_load_ps(by_value));
+        } else {
+          __m512 logit = _mm512_setzero_ps();
+          for (std::size_t r = head * first.size; r < (head + 1) * first.size; ++r) {
+            logit = _mm512_fmadd_ps(_mm512_load_ps(room + self * distance + r * tile_lanes),
+                                    _mm512_load_ps(room + other * distance + (rows + r) * tile_lanes), logit);
+          }
+          share[other] = power_of_two(logit);
+        }
+        total = _mm512_add_ps(total, share[other]);
+      }
+      const __m512 factor = _mm512_rcp14_ps(total);
+      for (std::size_t r = head * first.size; r < (head + 1) * first.size; r += 2) {
+        const float* const sums = its.sums + (of * rows + r) * tile_lanes;
+        __m512 even = begun(sums), odd = begun(sums + tile_lanes);
+        for (std::size_t other = 0; other < others; ++other) {
+          const float* const value = values + other * distance + r * tile_lanes;
+          even = _mm512_fmadd_ps(share[other], _mm512_load_ps(value), even);
+          odd = _mm512_fmadd_ps(share[other], _mm512_load_ps(value + tile_lanes), odd);
+        }
+        _mm512_store_si512(out.of(token) + r * tile_lanes,
+                           packed_pair(_mm512_mul_ps(even, factor), _mm512_mul_ps(odd, factor)));
+      }
+    }
   }
 }
 

@@ -85,6 +85,29 @@ void look_up(const float* table, std::size_t count, std::size_t rows, const std:
 void attend(float* qkv, std::size_t tokens, std::size_t heads, std::size_t size, const float* query_bias, float* room,
             Columns<std::uint16_t> out);
 
+/// Queries, keys and values of some heads before tokens are mixed, by the values of the parameters.
+struct FirstTables {
+  std::span<const AlignedVector<float>> tables;  ///< per parameter [3 · heads · size][table_stride(count)]
+  std::span<const std::size_t> counts;
+  std::size_t heads, size;
+
+  std::size_t rows() const { return heads * size; }
+  std::size_t tokens() const { return tables.size(); }
+};
+/// Among designs that share the values of the first `prefix` parameters, attention in the first layer is a sum over
+/// these, computed once, and over the few others. No logit may exceed 60: no largest one is subtracted.
+inline constexpr std::size_t most_prefix = tile_lanes, most_others = 4;
+/// Floats for what is computed once.
+std::size_t shared_floats(const FirstTables& first, std::size_t prefix);
+/// @param index   [prefix] the values shared
+/// @param shared  [shared_floats()]
+void share_prefix(const FirstTables& first, std::size_t prefix, const std::uint32_t* index, float* shared);
+/// What each token takes from all others, as attend(), for tile_lanes designs.
+/// @param index  [tokens][distance]; from `prefix` on each parameter has padded_values at most
+/// @param room   [most_others · 3 · rows()][tile_lanes], scratch
+void attend_shared(const FirstTables& first, std::size_t prefix, const float* shared,
+                   Columns<const std::uint32_t> index, float* room, Columns<std::uint16_t> out);
+
 /// Nothing but products of tiles, to measure the most that a core can do; returns how many multiplications and
 /// additions.
 std::uint64_t multiply_adds(std::uint64_t rounds);
