@@ -571,6 +571,49 @@ void look_up(const float* table, std::size_t count, std::size_t rows, const std:
   }
 }
 
+namespace {
+
+inline __m512 looked_up(const LookUp& from, std::size_t row) {
+  const __m512i chosen = _mm512_loadu_si512(from.index);
+  if (from.count > padded_values) {
+    return _mm512_i32gather_ps(chosen, from.table + row * from.count, sizeof(float));
+  }
+  return _mm512_permutexvar_ps(chosen, _mm512_load_ps(from.table + row * padded_values));
+}
+
+template <Activation activation>
+void sum_rows_as(const float* base, std::span<const LookUp> added, std::size_t rows, const float* gate,
+                 std::uint16_t* out) {
+  for (std::size_t r = 0; r < rows; r += 2) {
+    __m512 even = _mm512_set1_ps(base[r]), odd = _mm512_set1_ps(base[r + 1]);
+    for (const LookUp& each : added) {
+      even = _mm512_add_ps(even, looked_up(each, r));
+      odd = _mm512_add_ps(odd, looked_up(each, r + 1));
+    }
+    if (gate) {
+      even = _mm512_mul_ps(even, _mm512_set1_ps(gate[r]));
+      odd = _mm512_mul_ps(odd, _mm512_set1_ps(gate[r + 1]));
+    }
+    __m512i pair = packed_pair(activated<activation>(even), activated<activation>(odd));
+    if constexpr (activation == Activation::relu) pair = _mm512_max_epi16(pair, _mm512_setzero_si512());
+    _mm512_store_si512(out + r * tile_lanes, pair);
+  }
+}
+
+}  // namespace
+
+void sum_rows(const float* base, std::span<const LookUp> added, std::size_t rows, const float* gate,
+              Activation activation, std::uint16_t* out) {
+  switch (activation) {
+    case Activation::leaky_relu:
+      return sum_rows_as<Activation::leaky_relu>(base, added, rows, gate, out);
+    case Activation::relu:
+      return sum_rows_as<Activation::relu>(base, added, rows, gate, out);
+    case Activation::silu:
+      return sum_rows_as<Activation::silu>(base, added, rows, gate, out);
+  }
+}
+
 void attend(float* qkv, std::size_t tokens, std::size_t heads, std::size_t size, const float* query_bias, float* room,
             Columns<std::uint16_t> out) {
   const std::size_t width = heads * size;

@@ -77,6 +77,18 @@ void feed_forward(const Weights& in, const Weights& out, Columns<const std::uint
 /// out[row][lane] = table[row · table_stride(count) + index[lane]].
 void look_up(const float* table, std::size_t count, std::size_t rows, const std::uint32_t* index, float* out);
 
+/// A table of look_up() and the values of tile_lanes designs.
+struct LookUp {
+  const float* table;
+  std::size_t count;
+  const std::uint32_t* index;
+};
+/// The first layer of an MLP in bf16: activation(gate · (base + what is looked up)).
+/// @param base  [rows], rows is even
+/// @param gate  [rows], or null
+void sum_rows(const float* base, std::span<const LookUp> added, std::size_t rows, const float* gate,
+              Activation activation, std::uint16_t* out);
+
 /// What each token takes from all others in some heads, in bf16.
 /// @param qkv         [tokens][3 · heads · size][tile_lanes]; products of queries and keys are logarithms to base 2
 /// @param query_bias  [heads · size], added to the queries in place unless null

@@ -34,10 +34,20 @@ std::unique_ptr<Member> make_with(const MemberParts& parts, const LaneOperations
   return make_mlp(parts, operations);
 }
 
+#if defined(__x86_64__) && defined(__linux__)
+bool covered_by_amx(const NetworkSpec& spec, const DesignSpace& space) {
+  return amx::covers_attention(spec, space) || amx::covers_mlp(spec, space);
+}
+
+std::unique_ptr<Member> make_on_amx(const MemberParts& parts) {
+  return parts.spec.kind == NetworkKind::mlp ? amx::make_mlp(parts) : amx::make_attention(parts);
+}
+#endif
+
 // In the order of their speed.
 constexpr ScorerKernel all_kernels[] = {
 #if defined(__x86_64__) && defined(__linux__)
-    {"amx_bf16", Arithmetic::fast, amx::covers_attention, amx::make_attention, amx::multiply_adds},
+    {"amx_bf16", Arithmetic::fast, covered_by_amx, make_on_amx, amx::multiply_adds},
 #endif
     {"avx512", Arithmetic::exact, covers_everything,
      [](const MemberParts& parts) { return make_with(parts, operations_named("avx512")); },

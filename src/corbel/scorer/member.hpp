@@ -72,6 +72,8 @@ std::unique_ptr<Member> make_lstm(const MemberParts& parts, const LaneOperations
 namespace amx {
 bool covers_attention(const NetworkSpec& spec, const DesignSpace& space);
 std::unique_ptr<Member> make_attention(const MemberParts& parts);
+bool covers_mlp(const NetworkSpec& spec, const DesignSpace& space);
+std::unique_ptr<Member> make_mlp(const MemberParts& parts);
 }  // namespace amx
 
 /// The dense layers after the input: hidden layers with activation, then the outputs. With several experts a softmax
