@@ -126,6 +126,45 @@ TEST(ConstraintCoverage, IsNeverWrongOnRandomExpressions) {
   EXPECT_GT(exact[Coverage::all], 0.7 * found[Coverage::all]);
 }
 
+TEST(ConstraintCoverage, TakesMetricsInRanges) {
+  Rng rng(9);
+  std::map<Coverage, int> found;
+  for (const char* text :
+       {"share <= 2", "share * pes < 6", "share >= signed", "share * share <= 1", "3 < pes - share",
+        "share / pes >= 0.5", "min(share, 1) * tiny > 0.5", "share == 2", "share != pes", "pes <= share * zero"}) {
+    const BoundConstraint constraint = bound(text);
+    for (int round = 0; round < 300; ++round) {
+      const DesignBox box = random_box(rng);
+      const double low = rng.uniform() * 4 - 1, high = rng.chance(0.3) ? low : low + rng.uniform() * 3;
+      const MetricRange range{low, high};
+      const Coverage said = constraint.coverage(box, std::span(&range, 1));
+      ++found[said];
+      for_each(box, [&](const Design& design) {
+        const double most = constraint.most_margin(design, std::span(&range, 1));
+        for (const double part : {0.0, 0.3, 0.5, 1.0}) {
+          const double metric = std::min(high, low + part * (high - low));
+          const bool met = constraint.satisfied(design, std::span(&metric, 1));
+          if (said != Coverage::some) {
+            ASSERT_EQ(met, said == Coverage::all) << text << " " << metric;
+          }
+          const double margin = constraint.margin(design, std::span(&metric, 1));
+          if (!std::isnan(margin)) {
+            ASSERT_LE(margin, most) << text << " " << metric;
+          }
+        }
+      });
+    }
+  }
+  EXPECT_GT(found[Coverage::none], 300);
+  EXPECT_GT(found[Coverage::all], 300);
+  // And no wider than that: of a product with a parameter that is known, under a limit that is.
+  const Design design = space().parse("signed=3 tiny=1 zero=2 flow=os sparse=true pes=8");
+  const MetricRange range{0.5, 2};
+  EXPECT_EQ(bound("share * pes <= 5").most_margin(design, std::span(&range, 1)), 0.2);
+  EXPECT_EQ(bound("share * pes <= 2").most_margin(design, std::span(&range, 1)), -1);
+  EXPECT_EQ(bound("20 <= pes * share").most_margin(design, std::span(&range, 1)), -0.2);
+}
+
 TEST(ConstraintCoverage, IsExactWhereParametersPullInOneDirection) {
   Rng rng(8);
   for (const char* text : {"pes * tiny <= 3.5", "pes * zero + pes * 2 >= 7", "signed * pes < -1",

@@ -383,8 +383,8 @@ bool BoundConstraint::satisfied(const Design& design, std::span<const double> me
   return holds(data_->comparison, left(design, metrics), right(design, metrics));
 }
 
-Coverage BoundConstraint::coverage(const DesignBox& box) const {
-  const Interval l = data_->left.bounds(box), r = data_->right.bounds(box);
+Coverage BoundConstraint::coverage(const DesignBox& box, std::span<const MetricRange> metrics) const {
+  const Interval l = data_->left.bounds(box, metrics), r = data_->right.bounds(box, metrics);
   bool none = false, all = false;
   switch (data_->comparison) {
     case Comparison::less_equal:
@@ -429,6 +429,29 @@ double BoundConstraint::margin(const Design& design, std::span<const double> met
   // The sign must tell the truth also at a strict limit, and where the division is without meaning.
   if (met) return margin >= 0 ? margin : 0;
   return margin < 0 ? margin : -std::numeric_limits<double>::epsilon();
+}
+
+double BoundConstraint::most_margin(const Design& design, std::span<const MetricRange> metrics) const {
+  const DesignBox box{design, design};
+  const Interval l = data_->left.bounds(box, metrics), r = data_->right.bounds(box, metrics);
+  switch (data_->comparison) {
+    case Comparison::equal:
+      return l.high < r.low || r.high < l.low ? -1 : 0;
+    case Comparison::not_equal:
+      return l.low == r.high && l.high == r.low ? -1 : 0;
+    default:
+      break;
+  }
+  const bool upper = data_->comparison == Comparison::less_equal || data_->comparison == Comparison::less;
+  const double most = upper ? r.high - l.low : l.high - r.low;
+  const Interval& limit = data_->limit_is_left ? l : r;
+  if (limit.low == limit.high) {
+    const double margin = most / (limit.low != 0 ? std::abs(limit.low) : 1);
+    return std::isnan(margin) ? std::numeric_limits<double>::infinity() : margin;
+  }
+  // Relative to what is not known: far inside, or as little outside as can be.
+  if (!(most < 0)) return std::numeric_limits<double>::infinity();
+  return most / std::max({std::abs(limit.low), std::abs(limit.high), 1.0});
 }
 
 }  // namespace corbel

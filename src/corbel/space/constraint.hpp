@@ -36,6 +36,11 @@ class Constraint {
 /// What is known of the designs of a box: none of them meets a condition, all do, or some may.
 enum class Coverage : std::uint8_t { none, some, all };
 
+/// Between which values a metric lies, bounds included; NaN and beyond, if they are the infinities.
+struct MetricRange {
+  double low, high;
+};
+
 /// A constraint with its names resolved against a space and a list of metrics: ready to evaluate.
 class BoundConstraint {
  public:
@@ -55,10 +60,13 @@ class BoundConstraint {
   /// @param metrics  values in the order given to the constructor (may be empty if needs_only_parameters())
   double margin(const Design& design, std::span<const double> metrics) const;
   bool satisfied(const Design& design, std::span<const double> metrics) const;
-  /// Which designs of a box satisfy it, whatever their metrics, without looking at each. Never wrong, but `some` where
+  /// At most what margin() may give for a design whose metrics lie in these ranges, where it is a number.
+  double most_margin(const Design& design, std::span<const MetricRange> metrics) const;
+  /// Which designs of a box satisfy it, whatever their metrics in these ranges, or whatever their metrics at all if
+  /// there are none, without looking at each. Never wrong, but `some` where
   /// bounds of the two sides cannot tell: exact for expressions that read every parameter once or always in the same
   /// direction, and closer the smaller the box.
-  Coverage coverage(const DesignBox& box) const;
+  Coverage coverage(const DesignBox& box, std::span<const MetricRange> metrics = {}) const;
   /// The left side's value and the right side's, for tables ("28.4 of 29").
   double left(const Design& design, std::span<const double> metrics) const;
   double right(const Design& design, std::span<const double> metrics) const;

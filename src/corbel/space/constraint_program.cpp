@@ -24,6 +24,11 @@ bool has_zero(const Interval& a) {
   return a.low <= 0 && a.high >= 0;
 }
 
+Interval in_range(const MetricRange& range) {
+  const bool unknown = !(range.low <= range.high) || (range.low == -infinity && range.high == infinity);
+  return unknown ? Interval{-infinity, infinity, true} : Interval{range.low, range.high, false};
+}
+
 /// The interval that these values span, or everything where one of them is no number.
 Interval hull(std::initializer_list<double> corners, bool nan) {
   Interval all{infinity, -infinity, nan};
@@ -113,7 +118,7 @@ double ConstraintProgram::run(const Design& design, std::span<const double> metr
   return stack[0];
 }
 
-Interval ConstraintProgram::bounds(const DesignBox& box) const {
+Interval ConstraintProgram::bounds(const DesignBox& box, std::span<const MetricRange> metrics) const {
   std::array<Interval, max_constraint_stack> stack;
   Interval* top = stack.data();  // one past the last
   for (const Instruction& in : instructions) {
@@ -122,7 +127,7 @@ Interval ConstraintProgram::bounds(const DesignBox& box) const {
         *top++ = hull({in.value}, false);
         break;
       case Code::metric:
-        *top++ = {-infinity, infinity, true};
+        *top++ = metrics.empty() ? Interval{-infinity, infinity, true} : in_range(metrics[in.index]);
         break;
       case Code::lookup:
         *top++ = {tables[in.offset + box.first[in.index]], tables[in.offset + box.last[in.index]], false};

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "corbel/space/constraint.hpp"
 #include "corbel/space/design_space.hpp"
 
 namespace corbel {
@@ -47,10 +48,10 @@ struct ConstraintProgram {
   std::vector<double> tables;  ///< values of the ordinal parameters it reads, ascending
 
   double run(const Design& design, std::span<const double> metrics) const;
-  /// What run() may give for the designs of a box, whatever the metrics. As tight as can be where every parameter is
-  /// read once or always in the same direction. Sound to the last bit: rounding to nearest keeps the order of results,
-  /// so that the bounds are computed as the values are.
-  Interval bounds(const DesignBox& box) const;
+  /// What run() may give for the designs of a box with metrics in these ranges, or whatever the metrics if there are
+  /// none. As tight as can be where every parameter is read once or always in the same direction. Sound to the last
+  /// bit: rounding to nearest keeps the order of results, so that the bounds are computed as the values are.
+  Interval bounds(const DesignBox& box, std::span<const MetricRange> metrics = {}) const;
 };
 
 }  // namespace corbel
