@@ -15,7 +15,6 @@
 #include "corbel/scorer/context_range.hpp"
 #include "corbel/scorer/member.hpp"
 #include "corbel/scorer/network_spec.hpp"
-#include "corbel/scorer/transform.hpp"
 #include "corbel/scorer/trees.hpp"
 
 namespace corbel {
@@ -23,8 +22,6 @@ namespace {
 
 constexpr const char* metadata_key = "corbel";
 constexpr int max_metadata_depth = 32;
-// Beyond this many deviations from the mean a prediction says nothing; keeps arithmetic on it finite.
-constexpr double max_normalised = 1e6;
 
 std::string joined(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -80,22 +77,26 @@ struct Model::Data {
   NetworkSpec spec;
   TensorMap tensors;
   std::vector<std::string> metrics;
-  std::vector<MetricTransform> transforms;
+  Ensemble ensemble;
   float context_scale = 1;
   std::optional<ContextRange> context_range;  // of a model of several workloads
-  std::size_t members = 1;
   std::optional<Trees> trees;
-  double tree_share = 0;  // of the trees in the predicted objective
   mutable std::once_flag engine_made[2];
   mutable Engine engines[2];  // for exact and fast arithmetic, made when they are first needed
 
   Engine engine(const ScorerKernel& kernel) const;
   std::vector<float> gate(std::size_t member, std::span<const float> context) const;
-  template <class NextDesigns>
-  Predictions predict(const Engine& engine, std::size_t n, std::span<const float> context, NextDesigns&& next) const;
-  /// @param tree_outputs  [lanes], of the trees if there are any
-  void combine(std::span<const float> outputs, std::span<const float> tree_outputs, std::size_t first,
-               std::size_t count, Predictions& predictions) const;
+  /// @param tree_outputs  [n] of the trees, if there are any
+  template <class Result, class NextDesigns>
+  void run(const Engine& engine, std::size_t n, std::span<const float> context, const std::vector<float>& tree_outputs,
+           NextDesigns&& next, Result& result) const;
+  template <class Result>
+  void run(const Engine& engine, std::span<const Design> designs, std::span<const float> context, Result& result) const;
+  template <class Result>
+  void run_range(const Engine& engine, DesignId first, std::size_t n, std::span<const float> context,
+                 Result& result) const;
+  Predictions room_for_predictions(std::size_t n) const;
+  Outputs room_for_outputs(std::size_t n) const;
 };
 
 Model Model::load(const std::filesystem::path& file) {
@@ -148,12 +149,12 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
     data->spec = network_spec_from_json(metadata.at("network"));
     data->metrics = metadata.at("metrics").get<std::vector<std::string>>();
     for (const nlohmann::json& transform : metadata.at("transforms")) {
-      data->transforms.push_back(metric_transform_from_json(transform));
+      data->ensemble.transforms.push_back(metric_transform_from_json(transform));
     }
     const auto outputs = static_cast<std::size_t>(data->spec.metrics);
-    if (data->metrics.size() != outputs || data->transforms.size() != outputs) {
+    if (data->metrics.size() != outputs || data->ensemble.transforms.size() != outputs) {
       throw Error(ErrorCode::corrupt, fmt::format("{} metrics and {} normalisations for {} outputs",
-                                                  data->metrics.size(), data->transforms.size(), outputs));
+                                                  data->metrics.size(), data->ensemble.transforms.size(), outputs));
     }
     data->context_scale = metadata.at("context_scale").get<float>();
     if (!std::isfinite(data->context_scale)) throw Error(ErrorCode::corrupt, "the context's scale is not finite");
@@ -165,7 +166,8 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
       }
     }
     const std::int64_t members = whole_number_in(metadata, "members", 1, 64);
-    data->members = static_cast<std::size_t>(members);
+    data->ensemble.members = static_cast<std::size_t>(members);
+    data->ensemble.has_feasibility = data->spec.feasibility;
     require_workspace(data->spec, data->space);
 
     const auto shapes = tensor_shapes(data->spec, data->space);
@@ -183,9 +185,11 @@ Model Model::from_tensors(nlohmann::json metadata, TensorMap tensors, std::strin
     }
     std::size_t wanted = shapes.size() * static_cast<std::size_t>(members);
     if (metadata.contains("trees")) {
-      data->tree_share = metadata.at("trees").at("share").get<double>();
-      if (!(data->tree_share >= 0 && data->tree_share <= 1))
-        throw Error(ErrorCode::corrupt, fmt::format("the share of the trees is {}, not from 0 to 1", data->tree_share));
+      data->ensemble.tree_share = metadata.at("trees").at("share").get<double>();
+      const double share = data->ensemble.tree_share;
+      if (!(share >= 0 && share <= 1))
+        throw Error(ErrorCode::corrupt, fmt::format("the share of the trees is {}, not from 0 to 1", share));
+      data->ensemble.has_trees = true;
       data->trees.emplace(data->space, tensors);
       wanted += 2;
     }
@@ -213,7 +217,10 @@ const std::vector<std::string>& Model::metrics() const {
   return data_->metrics;
 }
 Direction Model::direction() const {
-  return data_->transforms.front().direction();
+  return data_->ensemble.transforms.front().direction();
+}
+const std::vector<MetricTransform>& Model::transforms() const {
+  return data_->ensemble.transforms;
 }
 const nlohmann::json& Model::metadata() const {
   return data_->metadata;
@@ -253,81 +260,51 @@ std::vector<float> Model::Data::gate(std::size_t member, std::span<const float> 
   return factors;
 }
 
-void Model::Data::combine(std::span<const float> outputs, std::span<const float> tree_outputs, std::size_t first,
-                          std::size_t count, Predictions& predictions) const {
-  const auto width = static_cast<std::size_t>(spec.outputs());
-  const double share = 1.0 / static_cast<double>(members);
-  const auto bounded = [](double value) {
-    return std::isnan(value) ? max_normalised : std::clamp(value, -max_normalised, max_normalised);
-  };
-  const auto output = [&](std::size_t member, std::size_t row, std::size_t lane) {
-    return bounded(outputs[(member * width + row) * lanes + lane]);
-  };
-  for (std::size_t lane = 0; lane < count; ++lane) {
-    const std::size_t design = first + lane;
-    for (std::size_t k = 0; k < metrics.size(); ++k) {
-      double mean = 0;
-      for (std::size_t m = 0; m < members; ++m) mean += share * output(m, k, lane);
-      if (k == 0 && trees) mean += tree_share * (bounded(tree_outputs[lane]) - mean);
-      predictions.metrics[design * metrics.size() + k] = transforms[k].restore(mean);
-    }
-    double feasibility = spec.feasibility ? 0 : 1;
-    if (spec.feasibility) {
-      for (std::size_t m = 0; m < members; ++m) {
-        // Nothing known is nothing promised.
-        const bool known = !std::isnan(outputs[(m * width + metrics.size()) * lanes + lane]);
-        if (known) feasibility += share / (1 + std::exp(-output(m, metrics.size(), lane)));
-      }
-    }
-    predictions.feasibility[design] = feasibility;
-    if (members < 2 && !trees) continue;
-    const double centre = predictions.metrics[design * metrics.size()];
-    double squares = 0;
-    const auto add = [&](double value, double weight) {
-      // Relative first: the values themselves may be too large to square.
-      const double deviation = transforms[0].restore(value) / centre - 1;
-      squares += weight * deviation * deviation;
-    };
-    for (std::size_t m = 0; m < members; ++m) add(output(m, 0, lane), (1 - tree_share) * share);
-    if (trees) add(bounded(tree_outputs[lane]), tree_share);
-    predictions.spread[design] = std::isfinite(squares) ? std::sqrt(squares) : std::numeric_limits<double>::max();
-  }
+Predictions Model::Data::room_for_predictions(std::size_t n) const {
+  Predictions predictions;
+  predictions.metrics.resize(n * metrics.size());
+  predictions.feasibility.resize(n);
+  predictions.spread.resize(n, 0);
+  return predictions;
+}
+
+Outputs Model::Data::room_for_outputs(std::size_t n) const {
+  Outputs outputs;
+  outputs.designs = n;
+  outputs.metrics.resize(n * metrics.size());
+  if (ensemble.has_feasibility) outputs.logits.emplace_back(n * ensemble.members);
+  return outputs;
 }
 
 Model::Engine Model::Data::engine(const ScorerKernel& kernel) const {
   Engine made{&kernel, {}, lanes};
-  for (std::size_t m = 0; m < members; ++m) {
+  for (std::size_t m = 0; m < ensemble.members; ++m) {
     made.members.push_back(kernel.make({space, spec, tensors, fmt::format("{}.", m)}));
     made.block = made.members.back()->block();
   }
   return made;
 }
 
-template <class NextDesigns>
-Predictions Model::Data::predict(const Engine& engine, std::size_t n, std::span<const float> context,
-                                 NextDesigns&& next) const {
+template <class Result, class NextDesigns>
+void Model::Data::run(const Engine& engine, std::size_t n, std::span<const float> context,
+                      const std::vector<float>& tree_outputs, NextDesigns&& next, Result& result) const {
   if (context.size() != static_cast<std::size_t>(spec.context_size)) {
     throw Error(
         ErrorCode::mismatch,
         fmt::format("the model wants a context of {} numbers, {} were given", spec.context_size, context.size()),
         "give the workload's context vector, or train again for this workload");
   }
-  Predictions predictions;
-  predictions.metrics.resize(n * metrics.size());
-  predictions.feasibility.resize(n);
-  predictions.spread.resize(n, 0);
   std::vector<std::unique_ptr<Member::Workspace>> workspaces;
   std::vector<std::vector<float>> factors;
-  for (std::size_t m = 0; m < members; ++m) {
+  for (std::size_t m = 0; m < ensemble.members; ++m) {
     workspaces.push_back(engine.members[m]->workspace());
     factors.push_back(gate(m, context));
   }
-  const std::size_t size =
-      static_cast<std::size_t>(spec.outputs()) * lanes;  // of a member's outputs for `lanes` designs
+  const std::size_t members = ensemble.members;
+  const std::size_t size = ensemble.width() * lanes;  // of a member's outputs for `lanes` designs
   const std::size_t stride = std::min(engine.block, (n + lanes - 1) / lanes * lanes);
   std::vector<std::uint32_t> indices(space.dimensions() * stride);
   AlignedVector<float> outputs(stride / lanes * members * size);
-  std::vector<float> tree_outputs(lanes);
   for (std::size_t first = 0; first < n; first += stride) {
     const std::size_t count = std::min(stride, n - first);
     const std::span<const Design> block = next(first, count);
@@ -335,18 +312,42 @@ Predictions Model::Data::predict(const Engine& engine, std::size_t n, std::span<
       std::uint32_t* const column = indices.data() + p * stride;
       for (std::size_t i = 0; i < stride; ++i) column[i] = block[std::min(i, count - 1)][p];
     }
-    for (std::size_t m = 0; m < members; ++m) {
+    for (std::size_t m = 0; m < ensemble.members; ++m) {
       engine.members[m]->evaluate({indices.data(), stride, count}, factors[m], *workspaces[m],
                                   outputs.data() + m * size, members * size);
     }
     for (std::size_t part = 0; part < count; part += lanes) {
-      const std::size_t its_count = std::min(lanes, count - part);
-      if (trees) trees->evaluate(block.subspan(part, its_count), tree_outputs.data());
-      combine(std::span<const float>(outputs).subspan(part / lanes * members * size, members * size), tree_outputs,
-              first + part, its_count, predictions);
+      ensemble.combine(outputs.data() + part / lanes * members * size, lanes,
+                       trees ? tree_outputs.data() + first + part : nullptr, first + part,
+                       std::min(lanes, count - part), result);
     }
   }
-  return predictions;
+}
+
+template <class Result>
+void Model::Data::run(const Engine& engine, std::span<const Design> designs, std::span<const float> context,
+                      Result& result) const {
+  std::vector<float> tree_outputs(trees ? designs.size() : 0);
+  if (trees) trees->evaluate(designs, tree_outputs.data());
+  const auto next = [&](std::size_t first, std::size_t count) { return designs.subspan(first, count); };
+  run(engine, designs.size(), context, tree_outputs, next, result);
+}
+
+template <class Result>
+void Model::Data::run_range(const Engine& engine, DesignId first, std::size_t n, std::span<const float> context,
+                            Result& result) const {
+  std::vector<float> tree_outputs(trees ? n : 0);
+  if (trees) trees->evaluate_range(first, n, tree_outputs.data());
+  std::vector<Design> block(std::min(n, engine.block));
+  Design current = space.design(first);
+  const auto next = [&](std::size_t, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      block[i] = current;
+      space.advance(current);
+    }
+    return std::span<const Design>(block).first(count);
+  };
+  run(engine, n, context, tree_outputs, next, result);
 }
 
 Model Model::with_kernel(std::string_view name) const {
@@ -358,7 +359,7 @@ Model Model::with_kernel(std::string_view name) const {
 }
 
 const Model::Engine& Model::engine(Arithmetic arithmetic) const {
-  if (forced_) return *forced_;
+  if (forced_ && (arithmetic == Arithmetic::fast || forced_->kernel->arithmetic == Arithmetic::exact)) return *forced_;
   const ScorerKernel& kernel = fastest_kernel(data_->spec, data_->space, arithmetic);
   const auto which = static_cast<std::size_t>(kernel.arithmetic);
   std::call_once(data_->engine_made[which], [&] { data_->engines[which] = data_->engine(kernel); });
@@ -371,22 +372,29 @@ std::string_view Model::kernel(Arithmetic arithmetic) const {
 
 Predictions Model::predict(std::span<const Design> designs, std::span<const float> context,
                            Arithmetic arithmetic) const {
-  return data_->predict(engine(arithmetic), designs.size(), context,
-                        [&](std::size_t first, std::size_t count) { return designs.subspan(first, count); });
+  Predictions predictions = data_->room_for_predictions(designs.size());
+  data_->run(engine(arithmetic), designs, context, predictions);
+  return predictions;
 }
 
 Predictions Model::predict_range(DesignId first, std::size_t n, std::span<const float> context,
                                  Arithmetic arithmetic) const {
-  const Engine& its_engine = engine(arithmetic);
-  std::vector<Design> block(std::min(n, its_engine.block));
-  Design current = data_->space.design(first);
-  return data_->predict(its_engine, n, context, [&](std::size_t, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      block[i] = current;
-      data_->space.advance(current);
-    }
-    return std::span<const Design>(block).first(count);
-  });
+  Predictions predictions = data_->room_for_predictions(n);
+  data_->run_range(engine(arithmetic), first, n, context, predictions);
+  return predictions;
+}
+
+Outputs Model::outputs(std::span<const Design> designs, std::span<const float> context, Arithmetic arithmetic) const {
+  Outputs outputs = data_->room_for_outputs(designs.size());
+  data_->run(engine(arithmetic), designs, context, outputs);
+  return outputs;
+}
+
+Outputs Model::outputs_range(DesignId first, std::size_t n, std::span<const float> context,
+                             Arithmetic arithmetic) const {
+  Outputs outputs = data_->room_for_outputs(n);
+  data_->run_range(engine(arithmetic), first, n, context, outputs);
+  return outputs;
 }
 
 }  // namespace corbel

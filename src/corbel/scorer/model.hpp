@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "corbel/scorer/ensemble.hpp"
 #include "corbel/scorer/kernels.hpp"
 #include "corbel/scorer/safetensors.hpp"
 #include "corbel/search/direction.hpp"
@@ -17,15 +18,6 @@ namespace corbel {
 
 /// Version of the model file's layout (docs/formats/model.md).
 inline constexpr int model_version = 1;
-
-/// What a model says of some designs.
-struct Predictions {
-  /// [n × metrics] in each metric's own unit; the mean of the ensemble, taken on the normalised scale, so that it is
-  /// the geometric mean for metrics learnt by their logarithm. Always finite.
-  std::vector<double> metrics;
-  std::vector<double> feasibility;  ///< [n] probability that it compiles and simulates
-  std::vector<double> spread;       ///< [n] standard deviation of the objective over the ensemble, relative to its mean
-};
 
 /// A trained surrogate, read from a safetensors file (docs/formats/model.md): any network that `surrogate` can train.
 /// Immutable, thread-safe, deterministic. Needs no LibTorch.
@@ -48,6 +40,8 @@ class Model {
   const DesignSpace& space() const;
   const std::vector<std::string>& metrics() const;  ///< those it predicts; the first is the objective
   Direction direction() const;                      ///< of the objective
+  /// How each metric's unit and the scale of its output are converted.
+  const std::vector<MetricTransform>& transforms() const;
   /// The whole metadata: network, options, dataset fingerprint, normalisation, code version, history, selection.
   const nlohmann::json& metadata() const;
   /// Length of the context vector it wants; 0 if it was trained for one workload only.
@@ -55,8 +49,9 @@ class Model {
   /// @throws Error{mismatch} naming both sides, if the space differs
   void require_space(const DesignSpace& space, std::string_view what) const;
 
-  /// The same model, computed by one kernel whatever the arithmetic asked for; where that kernel does not cover the
-  /// network, by the portable one. @throws Error{invalid_input} naming the kernels there are
+  /// The same model, computed by one kernel whatever the arithmetic asked for, but for a fast one, which leaves exact
+  /// arithmetic to the others; where that kernel does not cover the network, by the portable one.
+  /// @throws Error{invalid_input} naming the kernels there are
   Model with_kernel(std::string_view kernel) const;
   /// Name of the kernel that computes it.
   std::string_view kernel(Arithmetic arithmetic) const;
@@ -70,6 +65,9 @@ class Model {
   /// exact arithmetic.
   Predictions predict_range(DesignId first, std::size_t n, std::span<const float> context = {},
                             Arithmetic arithmetic = Arithmetic::exact) const;
+  /// The same before it is put into units.
+  Outputs outputs(std::span<const Design> designs, std::span<const float> context, Arithmetic arithmetic) const;
+  Outputs outputs_range(DesignId first, std::size_t n, std::span<const float> context, Arithmetic arithmetic) const;
 
  private:
   struct Data;

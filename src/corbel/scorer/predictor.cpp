@@ -71,4 +71,23 @@ Predictions ModelPredictor::predict_range(DesignId first, std::size_t n, Arithme
       [&](const std::vector<float>& context) { return model_.predict_range(first, n, context, arithmetic); });
 }
 
+template <class Ask>
+Outputs ModelPredictor::least_feasible_outputs(Ask&& ask) const {
+  Outputs outputs = ask(context_);
+  if (others_.empty() || outputs.logits.empty()) return outputs;
+  outputs.logits.clear();
+  for (const std::vector<float>& other : others_) outputs.logits.push_back(std::move(ask(other).logits.front()));
+  return outputs;
+}
+
+Outputs ModelPredictor::outputs(std::span<const Design> designs, Arithmetic arithmetic) const {
+  return least_feasible_outputs(
+      [&](const std::vector<float>& context) { return model_.outputs(designs, context, arithmetic); });
+}
+
+Outputs ModelPredictor::outputs_range(DesignId first, std::size_t n, Arithmetic arithmetic) const {
+  return least_feasible_outputs(
+      [&](const std::vector<float>& context) { return model_.outputs_range(first, n, context, arithmetic); });
+}
+
 }  // namespace corbel

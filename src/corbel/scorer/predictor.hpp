@@ -9,6 +9,8 @@
 
 namespace corbel {
 
+class ModelPredictor;
+
 /// Whatever predicts the metrics of designs: a trained model, or regressors that stand in its place. Immutable,
 /// thread-safe, deterministic.
 class Predictor {
@@ -20,6 +22,8 @@ class Predictor {
   virtual Predictions predict(std::span<const Design> designs, Arithmetic arithmetic = Arithmetic::exact) const = 0;
   /// The same for designs first … first + n − 1 of the enumeration; to the bit in exact arithmetic.
   virtual Predictions predict_range(DesignId first, std::size_t n, Arithmetic arithmetic = Arithmetic::exact) const;
+  /// The trained model that it is; null: it is none.
+  virtual const ModelPredictor* as_model() const { return nullptr; }
 };
 
 /// A trained model, for one workload. Where the model has learnt from several workloads and this is none of them, a
@@ -35,6 +39,11 @@ class ModelPredictor final : public Predictor {
   const std::vector<std::string>& metrics() const override { return model_.metrics(); }
   Predictions predict(std::span<const Design> designs, Arithmetic arithmetic = Arithmetic::exact) const override;
   Predictions predict_range(DesignId first, std::size_t n, Arithmetic arithmetic = Arithmetic::exact) const override;
+  const ModelPredictor* as_model() const override { return this; }
+  /// What it predicts, before it is put into units.
+  Outputs outputs(std::span<const Design> designs, Arithmetic arithmetic) const;
+  Outputs outputs_range(DesignId first, std::size_t n, Arithmetic arithmetic) const;
+  const Model& model() const { return model_; }
   /// Whether the model has learnt from no row of this workload, but from those of others whose contexts it can tell
   /// from it.
   bool is_zero_shot() const { return !others_.empty(); }
@@ -42,6 +51,8 @@ class ModelPredictor final : public Predictor {
  private:
   template <class Predict>
   Predictions least_feasible(Predict&& predict) const;
+  template <class Ask>
+  Outputs least_feasible_outputs(Ask&& ask) const;
 
   Model model_;
   std::vector<float> context_;
