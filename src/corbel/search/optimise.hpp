@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@ class TopDesigns {
   /// False if a design with this score could not enter: a cheap test before offer().
   bool would_enter(const Score& score) const;
   std::vector<Evaluation> sorted() const;
+  /// The score that a design must reach to enter; nothing while any design would.
+  std::optional<Score> bar() const;
 
  private:
   struct Entry {

@@ -20,6 +20,7 @@
 #include "corbel/base/units.hpp"
 #include "corbel/search/optimise.hpp"
 #include "corbel/search/scan_state.hpp"
+#include "corbel/search/screening.hpp"
 #include "corbel/search/space_walk.hpp"
 
 namespace corbel {
@@ -39,10 +40,15 @@ constexpr std::uint64_t shortest_range = 64;
 constexpr double seconds_between_merges = 0.1;
 constexpr double seconds_between_states = 1;
 
+// Few calls score what passes a screen, but not so few that the bar lags behind.
+constexpr std::size_t passed_batch = 512;
+
 /// Designs begin … end − 1, which one thread scans in one go.
 struct Stretch {
   std::uint64_t index = 0;
   DesignId begin = 0, end = 0;
+  double tolerance = 0;  ///< of the screen, if there is one
+  std::uint64_t scored = 0, failed = 0, in_boxes = 0;
 };
 
 /// Divides the enumeration into stretches, the same ones wherever it starts.
@@ -76,7 +82,7 @@ class Stretches {
       run_.count -= taken;
       position_ += taken;
     }
-    return Stretch{index_++, begin, position_};
+    return Stretch{.index = index_++, .begin = begin, .end = position_};
   }
 
   std::uint64_t index() const { return index_; }
@@ -101,31 +107,35 @@ bool belongs_to(const Stretch& stretch, const ScanShard& shard) {
 struct Findings {
   explicit Findings(std::size_t keep) : top(keep) {}
   TopDesigns top;
-  std::uint64_t scored = 0, failed = 0, in_boxes = 0;
   double best = std::numeric_limits<double>::infinity();
+  std::uint64_t rescored = 0;
+  double error = 0;  ///< of the screen, the largest that was seen
 };
 
 /// Scores stretches for one thread.
 class StretchScanner {
  public:
-  StretchScanner(const Objective& objective, const SearchDomain& domain, Monitor& monitor)
+  /// @param bar  of the screen: what is worse is not among the best of the whole space
+  StretchScanner(const Objective& objective, const SearchDomain& domain, const std::optional<Score>& bar,
+                 Monitor& monitor)
       : objective_(objective),
+        screen_(objective.screen()),
         domain_(domain),
+        bar_(bar),
         monitor_(monitor),
         // What the objective likes, but never so few that a call costs more than what it does.
-        block_(std::max<std::size_t>(256, objective.preferred_batch())) {}
+        block_(screen_ != nullptr ? stretch_designs : std::max<std::size_t>(256, objective.preferred_batch())) {}
 
-  /// Counts are added when the stretch is done; the best of one that is broken off may stay.
-  void scan(const Stretch& stretch, Findings& findings) {
+  /// Counts are the stretch's; the best of one that is broken off may stay. What passed a screen is pending().
+  void scan(Stretch& stretch, Findings& findings) {
     ranges_.clear();
     ids_.clear();
-    scored_ = failed_ = 0;
-    std::uint64_t in_boxes = 0;
+    stretch_ = &stretch;
     SpaceWalk walk(domain_, stretch.begin, stretch.end, smallest_box);
     while (const std::optional<SpaceRun> run = walk.next()) {
       switch (run->admitted) {
         case Coverage::none:
-          in_boxes += run->count;
+          stretch.in_boxes += run->count;
           break;
         case Coverage::all:
           admit(run->first, run->count);
@@ -142,15 +152,27 @@ class StretchScanner {
       }
       for (std::uint64_t done = 0; done < count; done += block_) {
         monitor_.check();
-        scores_.assign(static_cast<std::size_t>(std::min<std::uint64_t>(block_, count - done)), Score{});
-        objective_.score_range(first + done, scores_);
-        for (std::size_t i = 0; i < scores_.size(); ++i) note(first + done + i, scores_[i], findings);
+        score_range(first + done, static_cast<std::size_t>(std::min<std::uint64_t>(block_, count - done)), findings);
       }
     }
     score_collected(findings);
-    findings.scored += scored_;
-    findings.failed += failed_;
-    findings.in_boxes += in_boxes;
+    if (passed_.size() >= passed_batch) score_passed(findings);
+  }
+
+  /// Whether designs of stretches that were scanned wait to be scored.
+  bool pending() const { return !passed_.empty(); }
+  void score_passed(Findings& findings) {
+    for (std::size_t first = 0; first < passed_.size(); first += passed_batch) {
+      monitor_.check();
+      const std::size_t n = std::min(passed_batch, passed_.size() - first);
+      if (designs_.size() < n) designs_.resize(n);
+      for (std::size_t i = 0; i < n; ++i) domain_.space.design(passed_[first + i], designs_[i]);
+      scores_.assign(n, Score{});
+      findings.error = std::max(findings.error, screen_->rescore(std::span(designs_).first(n), scores_));
+      findings.rescored += n;
+      for (std::size_t i = 0; i < n; ++i) note(passed_[first + i], scores_[i], findings);
+    }
+    passed_.clear();
   }
 
  private:
@@ -177,37 +199,76 @@ class StretchScanner {
     if (ids_.size() == block_) score_collected(findings);
   }
 
+  /// What a design must reach to be scored; nothing: any is.
+  std::optional<Score> bar(const Findings& findings) const {
+    const std::optional<Score> own = findings.top.bar();
+    if (!own || !bar_) return own ? own : bar_;
+    return better(*own, *bar_) ? own : bar_;
+  }
+
+  void score_range(DesignId first, std::size_t n, Findings& findings) {
+    stretch_->scored += n;
+    if (screen_ == nullptr) {
+      scores_.assign(n, Score{});
+      objective_.score_range(first, scores_);
+      for (std::size_t i = 0; i < n; ++i) count(first + i, scores_[i], findings);
+      return;
+    }
+    if (const std::optional<Score> least = bar(findings)) {
+      screen_->pass_range(first, n, *least, stretch_->tolerance, passed_);
+      return;
+    }
+    for (std::size_t i = 0; i < n; ++i) passed_.push_back(first + i);
+    score_passed(findings);
+  }
+
   void score_collected(Findings& findings) {
     if (ids_.empty()) return;
     monitor_.check();
-    scores_.assign(ids_.size(), Score{});
-    objective_.score(std::span(designs_).first(ids_.size()), scores_);
-    for (std::size_t i = 0; i < ids_.size(); ++i) note(ids_[i], scores_[i], findings);
+    stretch_->scored += ids_.size();
+    const std::span<const Design> designs = std::span(designs_).first(ids_.size());
+    if (screen_ == nullptr) {
+      scores_.assign(ids_.size(), Score{});
+      objective_.score(designs, scores_);
+      for (std::size_t i = 0; i < ids_.size(); ++i) count(ids_[i], scores_[i], findings);
+    } else if (const std::optional<Score> least = bar(findings)) {
+      screen_->pass(designs, ids_, *least, stretch_->tolerance, passed_);
+    } else {
+      passed_.insert(passed_.end(), ids_.begin(), ids_.end());
+      ids_.clear();
+      score_passed(findings);
+    }
     ids_.clear();
   }
 
-  void note(DesignId id, const Score& score, Findings& findings) {
-    ++scored_;
+  void count(DesignId id, const Score& score, Findings& findings) {
     if (score.failed()) {
-      ++failed_;
-      return;
+      ++stretch_->failed;
+    } else {
+      note(id, score, findings);
     }
-    if (!findings.top.would_enter(score)) return;
+  }
+
+  void note(DesignId id, const Score& score, Findings& findings) {
+    if (score.failed() || !findings.top.would_enter(score)) return;
     domain_.space.design(id, design_);
     findings.top.offer(design_, id, score);
     if (score.feasible() && score.objective < findings.best) findings.best = score.objective;
   }
 
   const Objective& objective_;
+  const Screen* screen_;
   const SearchDomain& domain_;
+  const std::optional<Score>& bar_;
   Monitor& monitor_;
   std::size_t block_;
+  Stretch* stretch_ = nullptr;                              // the one that is scanned
   std::vector<std::pair<DesignId, std::uint64_t>> ranges_;  // admitted designs: the first, how many
   std::vector<DesignId> ids_;                               // collected from short ranges
   std::vector<Design> designs_;                             // theirs, and spare ones
+  std::vector<DesignId> passed_;                            // the screen
   std::vector<Score> scores_;
   Design design_;
-  std::uint64_t scored_ = 0, failed_ = 0;  // of this stretch
 };
 
 std::string state_key(const DesignSpace& space, const ScanOptions& options) {
@@ -226,14 +287,19 @@ class Scan {
         key_(state_key(domain.space, options)),
         known_(options.keep) {
     if (!options.state.empty()) resume();
-    stretches_.emplace(domain, state_.next_stretch, state_.next_design);
     earlier_seconds_ = state_.result.seconds;
+    stretches_.emplace(domain, state_.next_stretch, state_.next_design);
   }
 
   ScanResult run() {
     if (state_.complete) return state_.result;
     const std::size_t threads = options_.threads == 0 ? available_cores() : options_.threads;
     try {
+      if (objective_.screen() != nullptr) calibrate_screen();
+      if (state_.covered > 0) {
+        monitor_.message(fmt::format("the scan goes on: {} of {} designs are done", count_text(state_.covered),
+                                     count_text(total())));
+      }
       parallel_for(threads, threads, 1, [&](std::size_t, std::size_t) { work(); });
     } catch (...) {
       write_state();
@@ -262,10 +328,37 @@ class Scan {
     }
     for (const Evaluation& each : state_.result.best) offer(each);
     handed_out_ = state_.covered;
-    if (!state_.complete && state_.covered > 0) {
-      monitor_.message(
-          fmt::format("the scan goes on: {} of {} designs are done", count_text(state_.covered), count_text(total())));
+  }
+
+  void calibrate_screen() {
+    const Calibration found = calibrate(*objective_.screen(), domain_, options_.keep, monitor_);
+    state_.result.rescored += found.scored;
+    state_.result.ranked_by = objective_.screen()->name();
+    if (options_.keep > 0 && found.best.size() == options_.keep) bar_ = found.best.back().score;
+    // Those of a shard are its own, and it is not known yet where a design belongs.
+    if (options_.shard.count == 1) {
+      for (const Evaluation& each : found.best) offer(each);
     }
+    if (state_.covered == 0) {
+      state_.result.tolerance = found.tolerance;
+    } else if (found.tolerance > state_.result.tolerance.value_or(std::numeric_limits<double>::infinity())) {
+      start_anew(found.tolerance);
+    } else {
+      state_.result.tolerance = state_.result.tolerance.value_or(found.tolerance);
+    }
+  }
+
+  /// What a screen with a narrower tolerance has refused may be among the best.
+  void start_anew(double tolerance) {
+    monitor_.message("the fast arithmetic is further off than was measured before: the scan starts anew");
+    ScanResult& result = state_.result;
+    result.tolerance = tolerance;
+    result.scored = result.failed = result.pruned = result.in_boxes = 0;
+    state_.finished.clear();
+    state_.covered = handed_out_ = 0;
+    state_.next_stretch = state_.next_design = 0;
+    open_.clear();
+    stretches_.emplace(domain_, 0, 0);
   }
 
   void offer(const Evaluation& each) {
@@ -275,26 +368,33 @@ class Scan {
 
   /// What one thread does.
   void work() {
-    StretchScanner scanner(objective_, domain_, monitor_);
+    StretchScanner scanner(objective_, domain_, bar_, monitor_);
     Findings findings(0);
     std::vector<Stretch> done;
     Stopwatch merged;
     merge(findings, done);
     try {
-      while (const std::optional<Stretch> stretch = next()) {
-        scanner.scan(*stretch, findings);
-        done.push_back(*stretch);
-        if (merged.seconds() < seconds_between_merges) continue;
+      for (;;) {
+        std::optional<Stretch> stretch = next();
+        // What passed a screen may still show that it needs a wider tolerance, and all stretches anew.
+        if (!stretch && done.empty()) break;
+        if (stretch) {
+          scanner.scan(*stretch, findings);
+          done.push_back(*stretch);
+          if (merged.seconds() < seconds_between_merges) continue;
+        }
+        if (scanner.pending()) scanner.score_passed(findings);
         merge(findings, done);
         merged = {};
         write_state_if_due();
       }
+      merge(findings, done);
     } catch (...) {
       stop_ = true;
+      if (scanner.pending()) done.clear();
       merge(findings, done);
       throw;
     }
-    merge(findings, done);
   }
 
   /// The next stretch of the shard that is not done.
@@ -302,11 +402,12 @@ class Scan {
     const std::lock_guard lock(mutex_);
     while (!stop_) {
       monitor_.check();
-      const std::optional<Stretch> stretch = stretches_->next();
+      std::optional<Stretch> stretch = stretches_->next();
       if (!stretch) return std::nullopt;
       if (!belongs_to(*stretch, options_.shard) || state_.finished.contains(stretch->index)) continue;
       open_.emplace(stretch->index, stretch->begin);
       handed_out_ += stretch->end - stretch->begin;
+      stretch->tolerance = state_.result.tolerance.value_or(0);
       return stretch;
     }
     return std::nullopt;
@@ -318,10 +419,13 @@ class Scan {
     known_.top.merge(findings.top);
     known_.best = std::min(known_.best, findings.best);
     ScanResult& result = state_.result;
-    result.scored += findings.scored;
-    result.failed += findings.failed;
-    result.in_boxes += findings.in_boxes;
+    result.rescored += findings.rescored;
+    if (result.tolerance && findings.error > *result.tolerance) start_anew(tolerance_for(findings.error));
     for (const Stretch& stretch : done) {
+      if (stretch.tolerance < result.tolerance.value_or(0)) continue;
+      result.scored += stretch.scored;
+      result.failed += stretch.failed;
+      result.in_boxes += stretch.in_boxes;
       state_.covered += stretch.end - stretch.begin;
       state_.finished.insert(stretch.index);
       open_.erase(stretch.index);
@@ -343,8 +447,7 @@ class Scan {
 
   /// Designs of the shard, as far as that is known.
   std::uint64_t total() const {
-    const DesignId position = stretches_ ? stretches_->position() : state_.next_design;
-    return handed_out_ + (domain_.space.size() - position) / options_.shard.count;
+    return handed_out_ + (domain_.space.size() - stretches_->position()) / options_.shard.count;
   }
 
   void write_state_if_due() {
@@ -382,6 +485,7 @@ class Scan {
   const std::string key_;
   const Stopwatch time_;
   double earlier_seconds_ = 0;
+  std::optional<Score> bar_;  // that designs have reached before the scan begins
   std::atomic<bool> stop_ = false;
 
   std::mutex mutex_;  // of all below
@@ -425,6 +529,9 @@ ScanResult merge_scans(const DesignSpace& space, std::span<const ScanResult> sha
     all.pruned += shard.pruned;
     all.in_boxes += shard.in_boxes;
     all.seconds += shard.seconds;
+    all.rescored += shard.rescored;
+    if (shard.tolerance) all.tolerance = std::max(all.tolerance.value_or(0), *shard.tolerance);
+    if (all.ranked_by.empty()) all.ranked_by = shard.ranked_by;
     for (const Evaluation& each : shard.best) top.offer(each.design, space.id(each.design), each.score);
   }
   if (all.scored + all.pruned != space.size()) {

@@ -32,6 +32,10 @@ void write_scan_state(const std::filesystem::path& file, const std::string& key,
       {"scored", result.scored},    {"failed", result.failed},
       {"pruned", result.pruned},    {"in_boxes", result.in_boxes},
       {"seconds", result.seconds},  {"best", best_to_json(space, result.best)}};
+  if (result.tolerance) {
+    content["screen"] = {
+        {"name", result.ranked_by}, {"tolerance", number_to_json(*result.tolerance)}, {"rescored", result.rescored}};
+  }
   content["checksum"] = fingerprint(content.dump());
   write_file(file, content.dump() + "\n");
 }
@@ -61,6 +65,12 @@ ScanStateFile read_scan_state(const std::filesystem::path& file, const std::stri
     found.result.in_boxes = whole_from_json(content.at("in_boxes"));
     found.result.seconds = content.at("seconds").get<double>();
     for (const json& each : content.at("best")) found.result.best.push_back(evaluation_from_json(space, each));
+    if (content.contains("screen")) {
+      const json& screen = content.at("screen");
+      found.result.ranked_by = screen.at("name").get<std::string>();
+      found.result.tolerance = number_from_json(screen.at("tolerance"));
+      found.result.rescored = whole_from_json(screen.at("rescored"));
+    }
     if (found.next_design > space.size()) return ScanStateFile::damaged;
     state = std::move(found);
     return ScanStateFile::usable;

@@ -37,6 +37,11 @@ void TopDesigns::offer(const Design& design, DesignId id, const Score& score) {
   ids_.insert(id);
 }
 
+std::optional<Score> TopDesigns::bar() const {
+  if (heap_.empty() || heap_.size() < capacity_) return std::nullopt;
+  return heap_.front().score;
+}
+
 void TopDesigns::merge(const TopDesigns& other) {
   for (const Entry& entry : other.heap_) offer(entry.design, entry.id, entry.score);
 }
