@@ -23,7 +23,7 @@ const std::array<MetricInfo, metric_count> metric_table = {{
     {"latency_ms", "time of one inference, with the host's part", true},
     {"energy_mj", "energy of one inference, accelerator and DRAM", true},
     {"power_w", "energy over latency", true},
-    {"area_mm2", "silicon, with the DRAM interface", false},
+    {"area_mm2", "silicon, with the DRAM interface", false, true},
     {"utilisation", "multiply-accumulates over the peak, while the accelerator runs", true},
     {"dram_mb", "megabytes moved between DRAM and chip in one inference", true},
     {"resident_weight_share", "share of the weight bytes that stay on chip between inferences", true},

@@ -34,6 +34,9 @@ struct MetricInfo {
   std::string name;     ///< with its unit: "latency_ms"
   std::string help;     ///< one line
   bool needs_workload;  ///< false for what the hardware alone decides: area
+  /// Of what the hardware alone decides: never falls where a hardware value rises, as computed, to the last bit. Its
+  /// bounds for a box of designs are then those of two corners.
+  bool grows = false;
 };
 
 /// What a simulator needs to know of the hardware: values in the order of `Simulator::hardware_parameters()`.

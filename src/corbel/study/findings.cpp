@@ -387,12 +387,15 @@ json blocked_section(const SurrogateObjective& objective, double min_feasibility
 json search_section(const std::string& method, const SurrogateFindings& found, const SurrogateObjective& objective,
                     double min_feasibility) {
   const SearchResult& result = found.result;
-  const bool is_scan = found.pruned.has_value();
+  const bool is_scan = found.pruned.has_value(), is_screened = found.tolerance.has_value();
   json history = json::array();
   for (const auto& [scored, best] : result.history) history.push_back({scored, value_of(objective.direction(), best)});
   return {{"method", method},
           {"scored", result.scored},
           {"pruned", is_scan ? json(*found.pruned) : json(nullptr)},
+          {"rescored", is_screened ? json(found.rescored) : json(nullptr)},
+          {"ranked_by", is_screened ? json(found.ranked_by) : json(nullptr)},
+          {"tolerance", is_screened ? number_or_null(*found.tolerance) : json(nullptr)},
           {"exhaustive", result.exhaustive},
           {"shards", is_scan ? json(found.shards) : json(nullptr)},
           {"seconds", found.seconds},

@@ -78,6 +78,21 @@ SurrogateObjective::SurrogateObjective(std::shared_ptr<const Predictor> predicto
                                    [&](std::size_t metric) { return metric_bases_[metric] == MetricBasis::formula; });
     if (exact && !used.empty()) formula_limits_.push_back(constraints_.size() - 1);
   }
+  find_bounded_limits();
+}
+
+void SurrogateObjective::find_bounded_limits() {
+  const std::vector<Parameter>& parameters = space().parameters();
+  if (!std::all_of(parameters.begin(), parameters.end(), [](const Parameter& each) { return each.is_ordered(); })) {
+    return;
+  }
+  for (const std::size_t c : formula_limits_) {
+    const auto& used = constraints_[c].metrics_used();
+    const bool bounded = std::all_of(used.begin(), used.end(), [&](std::size_t metric) {
+      return simulator_->metrics()[formula_from_[metric]].grows;
+    });
+    if (bounded) bounded_limits_.push_back(c);
+  }
 }
 
 void SurrogateObjective::compute_formulas(const Design& design, std::span<double> metrics) const {
@@ -99,6 +114,23 @@ bool SurrogateObjective::meets_formulas(const Design& design) const {
   compute_formulas(design, metrics);
   return std::all_of(formula_limits_.begin(), formula_limits_.end(),
                      [&](std::size_t c) { return constraints_[c].satisfied(design, metrics); });
+}
+
+Coverage SurrogateObjective::formula_coverage(const DesignBox& box) const {
+  if (formula_limits_.empty()) return Coverage::all;
+  if (bounded_limits_.empty()) return Coverage::some;
+  std::vector<double> least(metric_names_.size()), most(metric_names_.size());
+  compute_formulas(box.first, least);
+  compute_formulas(box.last, most);
+  std::vector<MetricRange> ranges;
+  for (std::size_t m = 0; m < least.size(); ++m) ranges.push_back({least[m], most[m]});
+  Coverage all = bounded_limits_.size() == formula_limits_.size() ? Coverage::all : Coverage::some;
+  for (const std::size_t c : bounded_limits_) {
+    const Coverage one = constraints_[c].coverage(box, ranges);
+    if (one == Coverage::none) return Coverage::none;
+    if (one == Coverage::some) all = Coverage::some;
+  }
+  return all;
 }
 
 void SurrogateObjective::assess(std::span<const Design> designs, const Predictions& predictions,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "corbel/base/error.hpp"
@@ -43,6 +44,9 @@ SurrogateFindings whole(ScanResult scanned, std::uint64_t shards) {
   findings.result.exhaustive = scanned.failed == 0;
   findings.pruned = scanned.pruned;
   findings.shards = shards;
+  findings.ranked_by = std::move(scanned.ranked_by);
+  findings.rescored = scanned.rescored;
+  findings.tolerance = scanned.tolerance;
   findings.seconds = scanned.seconds;
   return findings;
 }
@@ -67,9 +71,12 @@ SearchDomain SurrogateSearch::domain() const {
   exact.admits = [domain, this](const Design& design) {
     return (!domain.admits || domain.admits(design)) && objective_.meets_formulas(design);
   };
-  exact.admits_box = [domain](const DesignBox& box) {
-    const bool none = domain.admits_box && domain.admits_box(box) == Coverage::none;
-    return none ? Coverage::none : Coverage::some;
+  exact.admits_box = [domain, this](const DesignBox& box) {
+    const Coverage others = !domain.admits       ? Coverage::all
+                            : !domain.admits_box ? Coverage::some
+                                                 : domain.admits_box(box);
+    if (others == Coverage::none) return Coverage::none;
+    return std::min(others, objective_.formula_coverage(box));
   };
   return exact;
 }

@@ -21,7 +21,12 @@ struct SurrogateFindings {
   SearchResult result;
   std::optional<std::uint64_t> pruned;  ///< of a scan: designs that limits, or the log, left out unscored
   std::uint64_t shards = 1;             ///< of a scan
-  double seconds = 0;                   ///< of searching; of a scan, of all shards and over interruptions
+  /// Of a scan in fast arithmetic: its kernel, the designs that were scored again in single precision, and how far off
+  /// it was taken to be; see ScanResult.
+  std::string ranked_by{};
+  std::uint64_t rescored = 0;
+  std::optional<double> tolerance{};
+  double seconds = 0;  ///< of searching; of a scan, of all shards and over interruptions
 };
 
 /// Searches a surrogate as a study asks: with a strategy, or by a scan that resumes, alone or in shards that other
