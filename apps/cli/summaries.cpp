@@ -141,6 +141,10 @@ void search_lines(const json& results) {
              people(search.at("scored")),
              pruned.is_number() ? fmt::format(", {} left out unscored,", people(pruned)) : "",
              people(search.at("seconds"), 3));
+  if (const json rescored = search.value("rescored", json(nullptr)); rescored.is_number()) {
+    fmt::print("           ranked in {} arithmetic; {} of them scored again in single precision, which decides\n",
+               search.at("ranked_by").get<std::string>(), people(rescored));
+  }
   if (search.at("exhaustive").get<bool>() && search.at("scored") > 0) {
     fmt::print("           {}\n",
                results.at("proposals").empty()
@@ -472,6 +476,8 @@ void print_shard(const ScanShard& shard, const ShardOutcome& outcome, const Comm
                          {"count", shard.count},
                          {"scored", scanned.scored},
                          {"pruned", scanned.pruned},
+                         {"rescored", scanned.tolerance ? json(scanned.rescored) : json(nullptr)},
+                         {"ranked_by", scanned.tolerance ? json(scanned.ranked_by) : json(nullptr)},
                          {"seconds", scanned.seconds},
                          {"missing", outcome.missing}}}});
   }

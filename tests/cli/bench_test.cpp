@@ -94,6 +94,17 @@ TEST(BenchSearch, MeasuresEveryStrategyAgainstRandom) {
     EXPECT_GT(of.at({"firefly", batch}).at("ratio_to_random"), 1.5);
   }
 
+  const json& parts = all.at("parts");
+  ASSERT_EQ(parts.size(), 6u);
+  EXPECT_EQ(parts[0].at("part"), "walk");
+  EXPECT_EQ(parts[0].at("ratio_to_walk"), 1);
+  for (const json& row : parts) {
+    EXPECT_GT(row.at("ns_per_design"), 0);
+    EXPECT_DOUBLE_EQ(row.at("ratio_to_walk").get<double>(),
+                     row.at("ns_per_design").get<double>() / parts[0].at("ns_per_design").get<double>());
+  }
+  // What designs share along the enumeration is computed once.
+  EXPECT_LT(parts[2].at("ns_per_design"), parts[3].at("ns_per_design"));
   const json& scan = all.at("scan");
   ASSERT_EQ(scan.size(), 5u);
   EXPECT_TRUE(scan[0].at("limit").is_null());

@@ -353,6 +353,13 @@ std::string exhaustive_text(const ReportView& view) {
   if (pruned && *pruned > 0) {
     text += fmt::format("; {} others are in the log or break a limit that is known exactly", count_text(*pruned));
   }
+  if (const auto rescored = number_of(member(search, "rescored"))) {
+    text += fmt::format(
+        ". It ranked them in {} arithmetic, and scored {} again in single precision: all that could be among the best "
+        "by "
+        "the errors that were measured. All values here are in single precision",
+        html_escape(text_of(member(search, "ranked_by"))), count_text(*rescored));
+  }
   const bool found = !items_of(member(view.results, "proposals")).empty();
   return "<p class=\"soft\">" + text +
          (found
@@ -413,6 +420,7 @@ std::string facts_strip(const ReportView& view) {
                                                       ? "designs scored: all that were admitted"
                                                       : "designs scored");
   count(member(view.results, "search", "pruned"), "designs left out unscored: logged, or over an exact limit");
+  count(member(view.results, "search", "rescored"), "of these scored again in single precision");
   count(member(view.results, "rounds", "queries"), "simulations of the rounds");
   count(member(view.results, "online", "queries"), "queries of the simulator");
   if (text_of(member(view.results, "pareto", "basis")) == "simulated") {
