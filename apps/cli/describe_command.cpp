@@ -16,6 +16,7 @@
 #include "corbel/scorer/network_spec.hpp"
 #include "corbel/search/strategy.hpp"
 #include "corbel/simulator/simulator.hpp"
+#include "corbel/study/study_file.hpp"
 #include "corbel/workload/network.hpp"
 #include "network_options.hpp"
 #include "simulator_option.hpp"
@@ -116,6 +117,31 @@ void describe_space(const std::string& name, const Common& common) {
   fmt::print("\n{} designs\n", count(static_cast<double>(space.size())));
 }
 
+/// Of a kind of simulator, before there is one with its settings.
+void describe_kind(const SimulatorInfo& info, const Common& common) {
+  const SimulatorDescription description = info.describe();
+  if (common.json()) {
+    json result = {{"id", info.id},
+                   {"summary", info.summary},
+                   {"settings", json::array()},
+                   {"reasons", json::array()},
+                   {"documentation", description.documentation}};
+    for (const auto& [name, help] : description.settings)
+      result["settings"].push_back({{"name", name}, {"help", help}});
+    for (const auto& [name, help] : description.reasons) result["reasons"].push_back({{"name", name}, {"help", help}});
+    return print_json(result);
+  }
+  fmt::print("{}: {}\n\n", info.id, info.summary);
+  Table settings({"setting", "meaning"});
+  for (const auto& [name, help] : description.settings) settings.row({name, help});
+  settings.print();
+  fmt::print("\n");
+  Table reasons({"reason", "meaning"});
+  for (const auto& [name, help] : description.reasons) reasons.row({name, help});
+  reasons.print();
+  fmt::print("\nin full: {}; of a study's own: corbel describe simulator --study FILE\n", description.documentation);
+}
+
 json simulator_json(const Simulator& simulator) {
   const SimulatorDescription description = simulator.description();
   json result = {{"name", simulator.name()},       {"fingerprint", simulator.fingerprint()},
@@ -177,7 +203,7 @@ void print_simulator(const Simulator& simulator) {
     for (const auto& [name, text] : lines) table.row({name, text});
     table.print();
   };
-  print_lines("reason to be infeasible", "meaning", description.reasons);
+  print_lines("reason", "meaning", description.reasons);
   print_lines("quantity", "equation", description.equations);
   if (!description.technology.empty()) {
     fmt::print("\n");
@@ -189,7 +215,19 @@ void print_simulator(const Simulator& simulator) {
 }
 
 void describe_simulator(const std::string& name, const std::vector<std::string>& settings, const std::string& space,
-                        const Common& common) {
+                        const std::string& study, const Common& common) {
+  if (!study.empty()) {
+    const StudyFile file = load_simulator_study(study);
+    if (!name.empty() && name != file.simulator->name()) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("the simulator of {} is {}, not {}", study, file.simulator->name(), name),
+                  "leave out the name, or --study");
+    }
+    return common.json() ? print_json(simulator_json(*file.simulator)) : print_simulator(*file.simulator);
+  }
+  for (const SimulatorInfo& info : simulators()) {
+    if (info.id == name && info.describe != nullptr && settings.empty()) return describe_kind(info, common);
+  }
   if (name.empty()) {
     Table table({"simulator", "is", "source"});
     json list = json::array();
@@ -200,7 +238,7 @@ void describe_simulator(const std::string& name, const std::vector<std::string>&
     if (common.json()) return print_json({{"simulators", list}});
     return table.print();
   }
-  const std::unique_ptr<Simulator> simulator = make_named_simulator(name, settings, space);
+  const auto simulator = make_named_simulator(name, settings, space);
   if (common.json()) return print_json(simulator_json(*simulator));
   print_simulator(*simulator);
 }
@@ -280,6 +318,7 @@ void add_describe_command(CLI::App& app, Common& common, int&) {
   const auto settings = std::make_shared<std::vector<std::string>>();
   const auto options = std::make_shared<NetworkOptions>();
   const auto space = std::make_shared<std::string>("edge");
+  const auto study = std::make_shared<std::string>();
   const auto add = [&](const char* what, const char* help, const char* of, std::function<void()> action) {
     CLI::App* command = describe->add_subcommand(what, help);
     command->add_option("NAME", *name, of);
@@ -293,10 +332,12 @@ void add_describe_command(CLI::App& app, Common& common, int&) {
   add_network_options(*workload, *options);
   add("space", "Parameters and values of a design space", "edge, or a space file",
       [=, &common] { describe_space(*name, common); });
-  CLI::App* simulator = add("simulator", "Template, parameters, metrics, settings, equations; without a name, all",
-                            "A simulator", [=, &common] { describe_simulator(*name, *settings, *space, common); });
+  CLI::App* simulator =
+      add("simulator", "Template, parameters, metrics, settings, equations; without a name, all", "A simulator",
+          [=, &common] { describe_simulator(*name, *settings, *space, *study, common); });
   simulator->add_option("--set", *settings, "A setting, such as clock_mhz=1066");
   simulator->add_option("--space", *space, "For simulator table: the space file that names its columns");
+  simulator->add_option("--study", *study, "The simulator of this study file");
   add("strategy", "Options of a search strategy; without a name, all", "A strategy",
       [=, &common] { describe_strategy(*name, common); });
   CLI::App* machine = describe->add_subcommand("machine", "Cores, instruction sets, and how networks are computed");

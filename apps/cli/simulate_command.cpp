@@ -15,6 +15,7 @@
 #include "corbel/base/units.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/simulator/suite.hpp"
+#include "corbel/study/study_file.hpp"
 #include "corbel/workload/network.hpp"
 #include "network_options.hpp"
 #include "simulator_option.hpp"
@@ -29,7 +30,7 @@ using nlohmann::json;
 using NamedValues = std::vector<std::pair<std::string, std::string>>;
 
 struct SimulateArguments {
-  std::string design, simulator = "edge", space = "edge", combine = "geometric_mean";
+  std::string design, study, simulator = "edge", space = "edge", combine = "geometric_mean";
   std::vector<std::string> workloads, settings;
   std::vector<double> weights;
   NetworkOptions network;
@@ -163,8 +164,9 @@ void simulate_suite(const SimulateArguments& arguments, const Simulator& simulat
                     const WorkloadSuite& suite, const Common& common) {
   const auto metrics = simulator.metrics();
   std::vector<Outcome> outcomes;
+  const TerminalMonitor monitor(common.quiet);
   for (const WorkloadSuite::Member& member : suite.members()) {
-    outcomes.push_back(simulator.simulate(std::span(&hardware, 1), &member.network).front());
+    outcomes.push_back(simulator.simulate_until_stopped(std::span(&hardware, 1), &member.network, monitor).front());
   }
   const Outcome combined = suite.combine(metrics, outcomes);
   const bool wants_layers = arguments.layers || arguments.mappings;
@@ -212,14 +214,23 @@ void simulate_suite(const SimulateArguments& arguments, const Simulator& simulat
 }
 
 void simulate(const SimulateArguments& arguments, const Common& common) {
-  const std::unique_ptr<Simulator> simulator =
-      make_named_simulator(arguments.simulator, arguments.settings, arguments.space);
-  const Hardware hardware = parse_hardware(*simulator, read_design(arguments.design), "--design");
-  if (simulator->needs_workload() && arguments.workloads.empty()) {
+  std::shared_ptr<const Simulator> simulator;
+  NamedValues design = read_design(arguments.design);
+  WorkloadSuite suite;
+  if (arguments.study.empty()) {
+    simulator = make_named_simulator(arguments.simulator, arguments.settings, arguments.space);
+  } else {
+    const StudyFile study = load_simulator_study(arguments.study);
+    simulator = study.simulator;
+    design.insert(design.end(), study.fixed.begin(), study.fixed.end());
+    suite = study.workloads;
+  }
+  const Hardware hardware = parse_hardware(*simulator, design, "--design");
+  if (!arguments.workloads.empty()) suite = load_workloads(arguments);
+  if (simulator->needs_workload() && suite.is_empty()) {
     throw Error(ErrorCode::usage, fmt::format("simulator {} needs a workload", simulator->name()),
                 "give --workload, such as mobilenet_v2");
   }
-  const WorkloadSuite suite = load_workloads(arguments);
   if (suite.has_several()) {
     if (!simulator->needs_workload()) {
       throw Error(ErrorCode::usage,
@@ -230,7 +241,10 @@ void simulate(const SimulateArguments& arguments, const Common& common) {
   }
   Network network;
   if (!suite.is_empty()) network = suite.members().front().network;
-  const Outcome outcome = simulator->simulate(std::span(&hardware, 1), &network).front();
+  const TerminalMonitor monitor(common.quiet);
+  const Outcome outcome =
+      simulator->simulate_until_stopped(std::span(&hardware, 1), suite.is_empty() ? nullptr : &network, monitor)
+          .front();
   const bool complete = outcome.state == OutcomeState::complete;
   std::vector<LayerCost> layers;
   const bool wants_layers = arguments.layers || arguments.mappings;
@@ -277,9 +291,13 @@ void add_simulate_command(CLI::App& app, Common& common, int&) {
       ->check(CLI::IsMember(std::vector<std::string>(combine_rule_names.begin(), combine_rule_names.end())))
       ->capture_default_str();
   add_network_options(*command, arguments->network);
-  command->add_option("--simulator", arguments->simulator, "Which simulator")->capture_default_str();
-  command->add_option("--set", arguments->settings, "A setting of the simulator, such as clock_mhz=1066");
-  command->add_option("--space", arguments->space, "For simulator table: the space file that names its columns");
+  CLI::Option* study =
+      command->add_option("--study", arguments->study, "Simulator, fixed values and workloads of this study file");
+  command->add_option("--simulator", arguments->simulator, "Which simulator")->capture_default_str()->excludes(study);
+  command->add_option("--set", arguments->settings, "A setting of the simulator, such as clock_mhz=1066")
+      ->excludes(study);
+  command->add_option("--space", arguments->space, "For simulator table: the space file that names its columns")
+      ->excludes(study);
   command->add_flag("--layers", arguments->layers, "Where time and energy go, and where weights live");
   command->add_flag("--mappings", arguments->mappings, "How each layer is divided and ordered");
   add_common(*command, common);

@@ -5,6 +5,7 @@
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/simulator/simulator.hpp"
+#include "corbel/study/study_file.hpp"
 
 namespace corbel::cli {
 
@@ -21,6 +22,14 @@ std::unique_ptr<Simulator> make_named_simulator(const std::string& name, const s
   }
   return make_simulator(Config::parse(text + "}", "simulator"),
                         DesignSpace::from_config(Config::parse(space, "--space")));
+}
+
+StudyFile load_simulator_study(const std::string& file) {
+  StudyFile study = StudyFile::load(file);
+  if (!study.simulator) {
+    throw Error(ErrorCode::usage, fmt::format("--study: {} has no simulator", file), "add `simulator:` to it");
+  }
+  return study;
 }
 
 }  // namespace corbel::cli

@@ -21,12 +21,17 @@ void add_start_commands(CLI::App& app, Common& common, int&) {
     std::string file = "study.yaml";
     std::string log;
     std::string objective;
+    std::string simulator = "edge";
     bool force = false;
   };
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("init", "Write a commented study file to start from");
   command->add_option("STUDY", arguments->file, "The file to write")->capture_default_str();
   command->add_option("--from-log", arguments->log, "Around this simulation log (CSV, CSV.gz): its columns, its space");
+  command->add_option("--simulator", arguments->simulator, "Around this simulator; process: a program of your own")
+      ->check(CLI::IsMember({"edge", "process"}))
+      ->capture_default_str()
+      ->excludes("--from-log");
   command->add_option("--objective", arguments->objective,
                       "With --from-log: the metric to minimise, or maximise:METRIC");
   command->add_flag("--force", arguments->force, "Overwrite the file");
@@ -39,7 +44,7 @@ void add_start_commands(CLI::App& app, Common& common, int&) {
     }
     std::string text;
     if (arguments->log.empty()) {
-      text = study_template();
+      text = arguments->simulator == "process" ? process_study_template() : study_template();
     } else {
       TerminalMonitor monitor(common.quiet);
       ImportSpec spec;

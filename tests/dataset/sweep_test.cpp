@@ -5,7 +5,10 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <set>
+#include <thread>
 
 #include "dataset_testing.hpp"
 
@@ -407,6 +410,85 @@ TEST(SimulateDesigns, AnswersInOrderAndSimulatesOnce) {
   EXPECT_EQ(bench.store.finished(bench.group).size(), 3U);
   EXPECT_TRUE(bench.simulate(simulator, {}).empty());
   EXPECT_ERROR(bench.simulate(simulator, std::vector<Design>{{10, 0, 0}}), ErrorCode::invalid_input, "outside");
+}
+
+TEST(Sweep, AbandonedDesignsAreNotTriedAgain) {
+  const TemporaryFolder folder;
+  Bench bench(folder / "trials.db");
+  const FakeSimulator giving_up([](double width, double depth, Outcome& outcome) {
+    if (width == 3) outcome = {OutcomeState::abandoned, "too_slow", "stopped after 1 h", {}};
+    if (width == 4 && depth == 1) outcome = {OutcomeState::failed, "crash", "signal 8", {}};
+  });
+  RecordingMonitor monitor;
+  const SweepResult result = bench.run(giving_up, options_of(600), monitor);
+  EXPECT_TRUE(result.exhausted);
+  EXPECT_EQ(result.rows, 600U - 60 - 3);
+  EXPECT_EQ(result.abandoned, 60U);
+  EXPECT_EQ(result.failed, 3U);
+  ASSERT_FALSE(monitor.messages.empty());
+  EXPECT_NE(
+      monitor.messages.back().find("63 designs failed (3 crash, 60 too_slow); 3 are tried again next time, 60 are "
+                                   "not; the last: "),
+      std::string::npos)
+      << monitor.messages.back();
+
+  const FakeSimulator mended;
+  EXPECT_EQ(bench.run(mended, options_of(600)).simulated, 3U);
+  const std::vector<Design> asked = {{2, 0, 0}};
+  EXPECT_EQ(bench.simulate(mended, asked).front().state, TrialState::abandoned);
+  EXPECT_EQ(mended.calls(), 3U);
+}
+
+/// Waits, in every call, until so many calls are there at once.
+class GatheringSimulator final : public FakeSimulator {
+ public:
+  explicit GatheringSimulator(std::size_t jobs) : jobs_(jobs) {}
+  std::size_t jobs() const override { return jobs_; }
+  std::vector<Outcome> simulate(std::span<const Hardware> hardware, const Network* network) const override {
+    std::unique_lock lock(mutex_);
+    most_ = std::max(most_, ++here_);
+    gathered_.notify_all();
+    gathered_.wait_for(lock, std::chrono::seconds(10), [&] { return most_ >= jobs_; });
+    --here_;
+    return FakeSimulator::simulate(hardware, network);
+  }
+  std::size_t most() const { return most_; }
+
+ private:
+  std::size_t jobs_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable gathered_;
+  mutable std::size_t here_ = 0, most_ = 0;
+};
+
+TEST(Sweep, RunsAsManySideBySideAsTheSimulatorAsks) {
+  const TemporaryFolder folder;
+  Bench bench(folder / "trials.db");
+  const GatheringSimulator simulator(5);
+  EXPECT_EQ(bench.run(simulator, options_of(40, 1)).rows, 40U);
+  EXPECT_EQ(simulator.most(), 5U);
+}
+
+TEST(Sweep, StoresWhatIsThereWhileOthersStillRun) {
+  const TemporaryFolder folder;
+  Bench bench(folder / "trials.db");
+  const auto start = std::chrono::steady_clock::now();
+  const auto wait_until = [&](std::chrono::milliseconds most, const std::function<bool()>& holds) {
+    while (!holds() && std::chrono::steady_clock::now() < start + most) std::this_thread::yield();
+    return holds();
+  };
+  std::atomic<int> calls = 0;
+  std::atomic<bool> was_stored = false;
+  const FakeSimulator simulator([&](double, double, Outcome&) {
+    const int call = ++calls;
+    if (call == 1) wait_until(std::chrono::milliseconds(1100), [] { return false; });
+    if (call != 2) return;
+    was_stored = wait_until(std::chrono::seconds(20), [&] {
+      return !Store(bench.store.path(), Store::Mode::read_only).finished(bench.group).empty();
+    });
+  });
+  EXPECT_EQ(bench.run(simulator, options_of(16, 2)).rows, 16U);
+  EXPECT_TRUE(was_stored);
 }
 
 TEST(SimulateDesigns, TriesFailedOnesAgainAndStopsWhenAsked) {

@@ -12,28 +12,12 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/hash.hpp"
+#include "corbel/base/internal/descriptor.hpp"
 
 namespace corbel {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  int get() const { return value_; }
-  bool valid() const { return value_ >= 0; }
-  int close() { return ::close(release()); }
-  int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
 
 std::string reason(int error) {
   return std::generic_category().message(error);

@@ -18,6 +18,10 @@ std::string_view to_string(TrialState state);
 constexpr bool is_finished(TrialState state) {
   return state == TrialState::complete || state == TrialState::infeasible;
 }
+/// Finished, or given up: not to be simulated again.
+constexpr bool is_settled(TrialState state) {
+  return is_finished(state) || state == TrialState::abandoned;
+}
 
 /// What a group of trials has in common: one design space, one simulator with its settings, one workload. With the
 /// design id this is a trial's key, so rows of different simulators never mix silently.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -46,7 +47,9 @@ class Runner {
         simulator_(&simulator),
         binding_(&binding),
         network_(network),
-        threads_(threads == 0 ? available_cores() : threads) {
+        threads_(simulator.jobs() > 0 ? simulator.jobs()
+                 : threads > 0        ? threads
+                                      : available_cores()) {
     if (simulator.needs_workload() && network == nullptr) {
       throw Error(ErrorCode::invalid_input, "simulator `" + simulator.name() + "` needs a workload",
                   "name a network to simulate");
@@ -69,37 +72,55 @@ class Runner {
   const DesignSpace& space() const { return description_.space; }
   std::size_t threads() const { return threads_; }
 
-  /// Stops between simulations once the monitor asks to.
+  /// Stops between simulations once the monitor asks to, and those that can be stopped.
+  /// @param store  called about once a second and at the end with the trials since the last call, from any thread but
+  ///               never from two at once
   /// @param report  called after each few designs, from any thread, with how many of the batch are done
   BatchResult run(std::span<const DesignId> designs, const Monitor& monitor,
+                  const std::function<void(std::span<const Trial>)>& store,
                   const std::function<void(std::size_t)>& report) const {
     BatchResult result;
-    std::vector<Trial> trials(designs.size());
+    std::vector<Trial> trials(designs.size()), unstored;
     std::vector<char> simulated(designs.size(), 0);
     std::mutex mutex;
+    Clock::time_point stored = Clock::now();
     std::atomic<std::size_t> done = 0;
     std::atomic<bool> broken = false;
+    const auto keep_error = [&] {
+      const std::lock_guard lock(mutex);
+      if (!result.error) result.error = std::current_exception();
+      broken = true;
+    };
     const std::size_t chunk = std::clamp<std::size_t>(designs.size() / (threads_ * 8), 1, 64);
     parallel_for(designs.size(), threads_, chunk, [&](std::size_t begin, std::size_t end) {
       if (broken || monitor.stop_requested()) return;
       try {
-        const std::vector<Outcome> outcomes = simulate(designs.subspan(begin, end - begin));
+        const std::vector<Outcome> outcomes = simulate(designs.subspan(begin, end - begin), monitor);
+        const std::lock_guard lock(mutex);
         for (std::size_t i = begin; i < end; ++i) {
           const Outcome& outcome = outcomes[i - begin];
           trials[i] = trial(designs[i], outcome);
+          unstored.push_back(trials[i]);
           simulated[i] = 1;
-          if (trials[i].state == TrialState::failed) {
-            const std::lock_guard lock(mutex);
-            result.last_failure = outcome.detail.empty() ? trials[i].reason : outcome.detail;
-          }
+          if (is_finished(trials[i].state)) continue;
+          result.last_failure = trials[i].reason;
+          if (!outcome.detail.empty()) result.last_failure += ": " + outcome.detail;
+        }
+        if (seconds_since(stored) >= 1) {
+          store(unstored);
+          unstored.clear();
+          stored = Clock::now();
         }
         report(done += end - begin);
+      } catch (const Error& error) {
+        // The caller says how far it came.
+        if (error.code() == ErrorCode::interrupted && monitor.stop_requested()) return;
+        keep_error();
       } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!result.error) result.error = std::current_exception();
-        broken = true;
+        keep_error();
       }
     });
+    store(unstored);
     for (std::size_t i = 0; i < trials.size(); ++i) {
       if (simulated[i] != 0) result.trials.push_back(std::move(trials[i]));
     }
@@ -107,7 +128,7 @@ class Runner {
   }
 
  private:
-  std::vector<Outcome> simulate(std::span<const DesignId> designs) const {
+  std::vector<Outcome> simulate(std::span<const DesignId> designs, const Monitor& monitor) const {
     std::vector<Hardware> hardware;
     hardware.reserve(designs.size());
     Design design;
@@ -115,7 +136,7 @@ class Runner {
       space().design(id, design);
       hardware.push_back(binding_->hardware(design));
     }
-    std::vector<Outcome> outcomes = simulator_->simulate(hardware, network_);
+    std::vector<Outcome> outcomes = simulator_->simulate_until_stopped(hardware, network_, monitor);
     if (outcomes.size() != designs.size()) {
       throw Error(ErrorCode::tool_failure,
                   "simulator `" + simulator_->name() + "` gave " + std::to_string(outcomes.size()) + " results for " +
@@ -149,8 +170,11 @@ class Runner {
       case OutcomeState::infeasible:
         trial.state = TrialState::infeasible;
         break;
+      case OutcomeState::abandoned:
+        trial.state = TrialState::abandoned;
+        [[fallthrough]];
       case OutcomeState::failed:
-        if (trial.reason.empty()) trial.reason = "failed";
+        if (trial.reason.empty()) trial.reason = to_string(outcome.state);
         break;
     }
     if (none) trial.metrics.assign(width, std::numeric_limits<double>::quiet_NaN());
@@ -164,10 +188,11 @@ class Runner {
   std::size_t threads_;
 };
 
-/// How many designs to simulate before they are stored: as many as take about a second.
+/// How many designs to simulate before it is seen what is missing: as many as take about a second, and so many that
+/// waiting for the slowest of them leaves few threads idle.
 class BatchSize {
  public:
-  BatchSize(std::size_t threads, std::size_t most) : least_(std::min(threads, most)), most_(most), size_(least_) {}
+  BatchSize(std::size_t threads, std::size_t most) : least_(std::min(8 * threads, most)), most_(most), size_(least_) {}
   std::size_t next() const { return size_; }
   void took(std::size_t designs, double seconds) {
     const double fitting = static_cast<double>(designs) / std::max(seconds, 1e-6);
@@ -217,14 +242,11 @@ class Sweep {
     }
     monitor_.progress("sweep", std::min(result_.rows, options_.designs), options_.designs, note_);
     if (result_.exhausted) {
-      if (result_.rows == 0 && result_.failed > 0) give_up();
+      if (result_.rows == 0 && result_.failed + result_.abandoned > 0) give_up();
       monitor_.message("every admitted design has been tried: " + count_text(result_.rows) + " rows where " + wanted_ +
                        " were asked for");
     }
-    if (result_.failed > 0) {
-      monitor_.message(count_text(result_.failed) + (networks_.size() > 1 ? " simulations" : " designs") +
-                       " failed and are tried again next time; the last: " + last_failure_);
-    }
+    tell_failures();
     result_.seconds = seconds_since(start);
     return result_;
   }
@@ -255,8 +277,35 @@ class Sweep {
 
   const DesignSpace& space() const { return networks_.front().runner.space(); }
 
+  void tell_failures() const {
+    const std::uint64_t all = result_.failed + result_.abandoned;
+    if (all == 0) return;
+    std::string text = count_text(all) + what() + " failed (";
+    std::string_view separator = "";
+    for (const auto& [reason, count] : reasons_) {
+      text += std::string(separator) + count_text(count) + " " + reason;
+      separator = ", ";
+    }
+    text += ")";
+    if (result_.abandoned == 0) text += " and are tried again next time";
+    if (result_.failed == 0) text += " and are not tried again";
+    if (result_.failed > 0 && result_.abandoned > 0) {
+      text += "; " + count_text(result_.failed) + " are tried again next time, " + count_text(result_.abandoned) +
+              " are not";
+    }
+    monitor_.message(text + "; the last: " + last_failure_);
+  }
+  const char* what() const { return networks_.size() > 1 ? " simulations" : " designs"; }
+
   void read_finished() {
-    for (PerNetwork& network : networks_) network.known = store_.finished(network.group);
+    abandoned_.clear();
+    for (PerNetwork& network : networks_) {
+      network.known = store_.finished(network.group);
+      for (const Trial& trial : store_.unfinished(network.group)) {
+        if (trial.state == TrialState::abandoned) abandoned_.push_back(trial.design);
+      }
+    }
+    std::ranges::sort(abandoned_);
     done_ = networks_.front().known;
     for (std::size_t k = 1; k < networks_.size(); ++k) {
       std::vector<DesignId> both;
@@ -296,7 +345,7 @@ class Sweep {
   std::vector<DesignId> next_batch(std::uint64_t size) {
     std::vector<DesignId> batch;
     const auto take = [&](DesignId id) {
-      if (std::ranges::binary_search(done_, id)) return;
+      if (std::ranges::binary_search(done_, id) || std::ranges::binary_search(abandoned_, id)) return;
       if (options_.admits) {
         space().design(id, design_);
         if (!options_.admits(design_)) return;
@@ -327,13 +376,13 @@ class Sweep {
           missing.push_back(batch[i]);
         }
       }
-      const BatchResult done = network.runner.run(missing, monitor_, [&](std::size_t n) {
+      const auto store = [&](std::span<const Trial> trials) { store_.record(network.group, trials); };
+      const BatchResult done = network.runner.run(missing, monitor_, store, [&](std::size_t n) {
         const std::size_t designs = (k * batch.size() + batch.size() - missing.size() + n) / networks_.size();
         // The end is told once, by run().
         if (result_.rows + designs >= options_.designs) return;
         monitor_.progress("sweep", result_.rows + designs, options_.designs, note_);
       });
-      store_.record(network.group, done.trials);
       count(network, done, batch, finished_on);
       error = done.error;
       whole = done.trials.size() == missing.size();
@@ -351,7 +400,8 @@ class Sweep {
     if (finished_ == 0) return;
     note_ = format_for_people(100 * static_cast<double>(feasible_) / static_cast<double>(finished_), 2);
     note_ += networks_.size() > 1 ? " % of the simulations feasible" : " % feasible";
-    if (result_.failed > 0) note_ += ", " + count_text(result_.failed) + " failed";
+    const std::uint64_t failures = result_.failed + result_.abandoned;
+    if (failures > 0) note_ += ", " + count_text(failures) + " failed";
   }
 
   void count(PerNetwork& network, const BatchResult& done, const std::vector<DesignId>& batch,
@@ -362,10 +412,12 @@ class Sweep {
       while (batch[at] != trial.design) ++at;
       finished_on[at] += is_finished(trial.state) ? 1 : 0;
       network.finished += is_finished(trial.state) ? 1 : 0;
-      network.failed += trial.state == TrialState::failed ? 1 : 0;
+      network.failed += is_finished(trial.state) ? 0 : 1;
+      if (!is_finished(trial.state)) ++reasons_[trial.reason];
       finished_ += is_finished(trial.state) ? 1 : 0;
       feasible_ += trial.state == TrialState::complete ? 1 : 0;
       result_.failed += trial.state == TrialState::failed ? 1 : 0;
+      result_.abandoned += trial.state == TrialState::abandoned ? 1 : 0;
     }
     result_.simulated += done.trials.size();
     if (done.last_failure.empty()) return;
@@ -378,9 +430,8 @@ class Sweep {
   }
   [[noreturn]] void give_up() const {
     throw Error(ErrorCode::tool_failure,
-                "simulator `" + simulator_.name() + "` failed on " + count_text(result_.failed) + " of " +
-                    count_text(result_.simulated) + (networks_.size() > 1 ? " simulations" : " designs") +
-                    "; the last: " + last_failure_,
+                "simulator `" + simulator_.name() + "` failed on " + count_text(result_.failed + result_.abandoned) +
+                    " of " + count_text(result_.simulated) + what() + "; the last: " + last_failure_,
                 "try one design with `corbel simulate`; rows stored so far are kept");
   }
 
@@ -393,11 +444,13 @@ class Sweep {
   const std::string wanted_ = count_text(options_.designs);
   SweepResult result_;
   std::vector<DesignId> done_;            // finished on every network, ascending
+  std::vector<DesignId> abandoned_;       // on any network, ascending
   std::vector<DesignId> begun_;           // ascending
   std::vector<DesignId> begun_in_order_;  // as they are to be simulated
   std::size_t next_begun_ = 0;
   std::uint64_t position_ = 0, feasible_ = 0, finished_ = 0;
   std::string note_, last_failure_;
+  std::map<std::string, std::uint64_t> reasons_;  // of failures, and how often
   Design design_;
 };
 
@@ -447,7 +500,7 @@ std::vector<Trial> simulate_designs(Store& store, Store::GroupId group, const Si
 
   std::unordered_map<DesignId, Trial> results;
   for (Trial& trial : store.find(group, ids)) {
-    if (is_finished(trial.state)) results.insert_or_assign(trial.design, std::move(trial));
+    if (is_settled(trial.state)) results.insert_or_assign(trial.design, std::move(trial));
   }
   std::vector<DesignId> missing;
   for (const DesignId id : ids) {
@@ -460,10 +513,10 @@ std::vector<Trial> simulate_designs(Store& store, Store::GroupId group, const Si
   for (std::size_t first = 0; first < missing.size();) {
     const Clock::time_point start = Clock::now();
     const auto batch = std::span(missing).subspan(first, std::min(batch_size.next(), missing.size() - first));
-    BatchResult done = runner.run(batch, monitor, [&](std::size_t n) {
+    const auto keep = [&](std::span<const Trial> trials) { store.record(group, trials); };
+    BatchResult done = runner.run(batch, monitor, keep, [&](std::size_t n) {
       monitor.progress("simulate", first + n, missing.size(), network == nullptr ? "" : network->name);
     });
-    store.record(group, done.trials);
     if (done.error) std::rethrow_exception(done.error);
     first += done.trials.size();
     if (done.trials.size() < batch.size()) {

@@ -24,7 +24,8 @@ struct SweepOptions {
   std::uint64_t designs = 8000;  ///< rows wanted in all, complete and infeasible
   std::uint64_t seed = 1;
   std::size_t threads = 0;  ///< 0: all cores
-  /// Most designs per transaction; fewer where simulating them takes over a second, since that is what a kill loses.
+  /// Most designs between two looks at what other processes stored. Trials are stored once a second, so a kill loses
+  /// those of the last second and the runs in flight.
   std::size_t batch = 512;
   std::function<bool(const Design&)> admits;  ///< only these; empty: all
 };
@@ -33,6 +34,7 @@ struct SweepResult {
   std::uint64_t rows = 0;       ///< designs that are finished now, in every group
   std::uint64_t simulated = 0;  ///< simulations by this call, failed ones included
   std::uint64_t failed = 0;     ///< by this call: recorded as failed, no rows
+  std::uint64_t abandoned = 0;  ///< by this call: the same, and not to be tried again
   bool exhausted = false;       ///< every admitted design has been tried
   double seconds = 0;
 };
@@ -47,7 +49,7 @@ struct SweepTarget {
 /// finished in every group. Designs that some of the groups already hold come first, and only what is missing of them
 /// is simulated; then the sequence depends on the space and the seed alone. So the same call after Ctrl-C or a kill
 /// goes on where it stopped and ends with the same rows; designs that are already finished are not simulated again,
-/// failed ones are, once per call.
+/// failed ones are, once per call; abandoned ones are not.
 /// Several processes may fill one group: each sees what the others stored at its next batch. Stops early, saying so to
 /// the monitor, when the space is exhausted.
 /// @param targets  at least one, of one space
@@ -60,7 +62,7 @@ SweepResult sweep(Store& store, std::span<const SweepTarget> targets, const Simu
 SweepResult sweep(Store& store, Store::GroupId group, const Simulator& simulator, const HardwareBinding& binding,
                   const Network* network, const SweepOptions& options, Monitor& monitor);
 
-/// Simulates these designs (those already finished are not simulated again) and records them.
+/// Simulates these designs (those already finished or abandoned are not simulated again) and records them.
 /// @return [n] trials in the order asked
 /// @throws Error{mismatch}, Error{interrupted} as sweep
 std::vector<Trial> simulate_designs(Store& store, Store::GroupId group, const Simulator& simulator,

@@ -8,6 +8,7 @@
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/simulator/edge.hpp"
+#include "corbel/simulator/process.hpp"
 #include "corbel/simulator/table.hpp"
 
 namespace corbel {
@@ -45,10 +46,12 @@ std::unique_ptr<Simulator> make_table(const Config& settings, const DesignSpace&
   return make_table_simulator(std::filesystem::path(settings.file()).parent_path() / file.text(), space);
 }
 
-constexpr std::array<SimulatorInfo, 2> simulator_table = {{
+constexpr std::array<SimulatorInfo, 3> simulator_table = {{
     {"edge", "analytical model of an Edge-TPU-like accelerator: a grid of PEs with cores of int8 MAC lanes",
-     "template: arXiv 2102.10423, arXiv 2110.11346; constants: docs/simulator.md", make_edge},
-    {"table", "answers from the recorded rows of a CSV file", "the file's", make_table},
+     "template: arXiv 2102.10423, arXiv 2110.11346; constants: docs/simulator.md", make_edge, nullptr},
+    {"table", "answers from the recorded rows of a CSV file", "the file's", make_table, nullptr},
+    {"process", "any program: design and workload in, metrics out, its failures told apart by rules", "the program's",
+     make_process_simulator, describe_process_simulators},
 }};
 
 }  // namespace
@@ -61,12 +64,19 @@ std::string_view to_string(OutcomeState state) {
       return "infeasible";
     case OutcomeState::failed:
       return "failed";
+    case OutcomeState::abandoned:
+      return "abandoned";
   }
   return "unknown";
 }
 
 std::vector<LayerCost> Simulator::layer_costs(const Hardware&, const Network&) const {
   return {};
+}
+
+std::vector<Outcome> Simulator::simulate_until_stopped(std::span<const Hardware> hardware, const Network* network,
+                                                       const Monitor&) const {
+  return simulate(hardware, network);
 }
 
 std::uint64_t Simulator::layer_mappings(std::span<const Hardware>, const Network&) const {

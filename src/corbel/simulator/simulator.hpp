@@ -14,11 +14,16 @@
 namespace corbel {
 
 class Config;
+class Monitor;
 
 /// What a simulation came to. Infeasible is data, not an error; failed is a third thing (a crash, unreadable output):
-/// retryable, never learnt from.
-enum class OutcomeState : std::uint8_t { complete, infeasible, failed };
+/// retryable, never learnt from. Abandoned is failed, and not to be tried again.
+enum class OutcomeState : std::uint8_t { complete, infeasible, failed, abandoned };
 std::string_view to_string(OutcomeState state);
+/// Whether nothing became known of the design: failed or abandoned.
+constexpr bool has_failed(OutcomeState state) {
+  return state == OutcomeState::failed || state == OutcomeState::abandoned;
+}
 
 struct Outcome {
   OutcomeState state = OutcomeState::failed;
@@ -89,6 +94,13 @@ class Simulator {
   /// [n] outcomes, in order. @throws Error{invalid_input} for values the simulator cannot understand at all
   /// @param network  ignored, and may be null, unless needs_workload()
   virtual std::vector<Outcome> simulate(std::span<const Hardware> hardware, const Network* network) const = 0;
+  /// The same, of a simulator whose runs may take long: they end, and nothing is returned, once the monitor asks to
+  /// stop.
+  /// @throws Error{interrupted} then
+  virtual std::vector<Outcome> simulate_until_stopped(std::span<const Hardware> hardware, const Network* network,
+                                                      const Monitor& monitor) const;
+  /// Calls to simulate() that are made side by side; 0: as many as there are threads.
+  virtual std::size_t jobs() const { return 0; }
   /// The metrics that need no workload, in the order of metrics(), NaN for the others: for pruning.
   virtual std::vector<double> static_metrics(const Hardware& hardware) const = 0;
   /// Per layer, and what lies outside layers as rows of their own ("host"), so that the times add up to the latency;
@@ -124,6 +136,8 @@ struct SimulatorInfo {
   std::string_view id, summary, source;
   /// @param settings  the map under `simulator:`, or a null config for none; unknown keys are errors
   std::unique_ptr<Simulator> (*make)(const Config& settings, const DesignSpace& space);
+  /// What can be told of it before there is one; null where its name alone makes one.
+  SimulatorDescription (*describe)() = nullptr;
 };
 std::span<const SimulatorInfo> simulators();
 /// A simulator from a study's `simulator:` node: a name, or a map with `name` and its settings. Relative paths are

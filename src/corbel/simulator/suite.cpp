@@ -172,6 +172,7 @@ Outcome WorkloadSuite::combine(std::span<const MetricInfo> of_simulator, std::sp
     }
   };
   take(OutcomeState::infeasible);
+  take(OutcomeState::abandoned);
   take(OutcomeState::failed);
 
   const auto value_of = [&](std::size_t network, std::size_t metric) {

@@ -61,7 +61,8 @@ class WorkloadSuite {
 
   /// One design's outcomes on the members, in their order, as one; its metrics as metrics() says. Infeasible if any is,
   /// with the first such one's reason, its network named in the detail: that is settled whatever became of the others.
-  /// Else failed if any is: to be tried again. Metrics of the networks that are complete are kept in any case.
+  /// Else abandoned if any is. Else failed if any is: to be tried again. Metrics of the networks that are complete are
+  /// kept in any case.
   /// @param outcomes  [members], each with the simulator's metrics or none
   Outcome combine(std::span<const MetricInfo> of_simulator, std::span<const Outcome> outcomes) const;
   /// [n] outcomes of hardware on all members, combined. Thread-safe if the simulator is.

@@ -110,7 +110,7 @@ class LogMaker {
       for (; at < end; ++at) designs.push_back(space.design(order.at(at)));
       std::vector<Outcome> outcomes = question_.objective->outcomes(designs);
       for (std::size_t i = 0; i < designs.size(); ++i) {
-        if (outcomes[i].state == OutcomeState::failed) continue;
+        if (has_failed(outcomes[i].state)) continue;
         found.emplace_back(space.id(designs[i]), std::move(outcomes[i]));
       }
     }

@@ -46,7 +46,7 @@ double Question::violation(const Design& design, OutcomeState state, std::span<c
 }
 
 Score Question::score(const Design& design, const Outcome& outcome) const {
-  if (outcome.state == OutcomeState::failed) return Score::failure();
+  if (has_failed(outcome.state)) return Score::failure();
   std::vector<double> metrics = outcome.metrics;
   metrics.resize(metrics_.size(), std::numeric_limits<double>::quiet_NaN());
   Score score;

@@ -228,7 +228,7 @@ json rounds_section(const StudyFile& study, const RoundRecord& record, std::size
       const Outcome& outcome = outcomes[r][i];
       ++queried;
       predicted_within += chosen.within ? 1 : 0;
-      failed += outcome.state == OutcomeState::failed ? 1 : 0;
+      failed += has_failed(outcome.state) ? 1 : 0;
       const Score score = question.score(space.design(chosen.id), outcome);
       double truth = nan_value;
       if (outcome.state == OutcomeState::complete) {

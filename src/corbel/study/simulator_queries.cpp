@@ -95,7 +95,7 @@ struct SimulatorQueries::Data {
     for (std::size_t i = 0; i < designs.size(); ++i) {
       counts.feasible += outcomes[i].state == OutcomeState::complete ? 1 : 0;
       counts.within_limits += simulation.question().score(designs[i], outcomes[i]).feasible() ? 1 : 0;
-      if (outcomes[i].state != OutcomeState::failed) continue;
+      if (!has_failed(outcomes[i].state)) continue;
       ++counts.failed;
       last_failure = outcomes[i].reason;
     }

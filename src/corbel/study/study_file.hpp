@@ -107,6 +107,8 @@ inline constexpr std::array<std::string_view, 10> study_outputs = {
 
 /// A commented study file to start from, around the built-in simulator.
 std::string study_template();
+/// The same around a program of the user's.
+std::string process_study_template();
 /// The same around a log, with the columns that plan_import found.
 /// @param objective  as of Goal::parse, or "" for the first metric
 /// @throws Error{invalid_input} if the log has no metric, or not this one

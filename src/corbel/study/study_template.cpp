@@ -73,6 +73,48 @@ output: out                     # folder of the trials, the model and the report
                      common_part);
 }
 
+std::string process_study_template() {
+  return fmt::format(R"(# A Corbel study around a program of yours: corbel run FILE
+name: My accelerator
+
+space:
+  parameters:
+    num_pes:  {{values: [64, 128, 256, 512]}}
+    l2_bytes: {{values: [64 KiB, 256 KiB, 1 MiB], unit: bytes}}
+    dataflow: {{values: [ws, os, rs]}}
+
+workload: mobilenet_v2          # of the zoo, or a workload file; remove it where the program runs a fixed one
+
+simulator:                      # corbel describe simulator process; docs/process.md
+  name: process
+  command: [./my_simulator]     # arguments may hold "{{num_pes}}", "{{workload.file}}", "{{study_dir}}", …
+  stdin: json                   # {{"design": {{…}}, "workload": {{…}}}}; or none, with arguments or templates
+  metrics: [latency_ms, area_mm2]   # keys of the JSON it prints; or each from a pattern or a column of a CSV:
+  # metrics:
+  #   latency_cycles: {{column: Cycles, file: report.csv, take: sum}}
+  #   energy_mj: {{pattern: 'Energy: ([0-9.]+) uJ', unit: uJ}}
+  # infeasible_if: {{pattern: 'does not fit in (\w+)', reason: "{{1}}_overflow"}}
+  # failed_if: {{pattern: '^ERROR'}}
+  limits: {{time: 600 s}}         # also memory: 8 GiB
+  # retries: {{times: 2, wait: 5 s}}
+  # jobs: 4                     # programs at once; all cores if not given
+  # version_command: [./my_simulator, --version]
+
+objective: latency_ms
+constraints:
+  - area_mm2 <= 29
+
+sweep:
+  designs: 400                  # drawn at random and simulated, to learn from
+{}
+validate:
+  designs: 16                   # best proposals to simulate
+
+output: out                     # folder of the trials, the model and the report, beside this file
+)",
+                     common_part);
+}
+
 std::string study_template(const std::filesystem::path& log, const ImportPlan& plan, const std::string& objective) {
   std::vector<std::string> metrics;
   std::string columns;

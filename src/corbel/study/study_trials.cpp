@@ -11,6 +11,7 @@ namespace {
 Outcome outcome_of(Trial trial) {
   const OutcomeState state = trial.state == TrialState::complete     ? OutcomeState::complete
                              : trial.state == TrialState::infeasible ? OutcomeState::infeasible
+                             : trial.state == TrialState::abandoned  ? OutcomeState::abandoned
                                                                      : OutcomeState::failed;
   return {state, std::move(trial.reason), "", std::move(trial.metrics)};
 }
@@ -68,7 +69,7 @@ std::vector<StudyTrials::Standing> StudyTrials::standing(Store& store, std::span
     for (Trial& trial : store.find(target.group, ids)) known.emplace(trial.design, std::move(trial));
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto found = known.find(ids[i]);
-      if (found != known.end() && is_finished(found->second.state)) continue;
+      if (found != known.end() && is_settled(found->second.state)) continue;
       standing[i].finished = false;
       if (found == known.end() || found->second.state != TrialState::failed) continue;
       if (found->second.attempt < standing[i].failures) continue;
