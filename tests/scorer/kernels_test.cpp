@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/expect_error.hpp"
+#include "corbel/regression/cross_validation.hpp"
 #include "scorer/scorer_testing.hpp"
 
 namespace corbel {
@@ -153,6 +154,46 @@ TEST_P(EveryNetworkByKernel, ComesNearThePortableOneInFastArithmetic) {
 
 INSTANTIATE_TEST_SUITE_P(Scorer, EveryNetworkByKernel, testing::ValuesIn(cases()),
                          [](const auto& test) { return test.param.name; });
+
+// Weights as before training: each layer's outputs as large as its inputs, norms without effect.
+Model untrained(NetworkKind kind) {
+  NetworkSpec spec;
+  spec.kind = kind;
+  const DesignSpace space = DesignSpace::edge();
+  TensorMap tensors = test::random_tensors(space, spec, 1, 17);
+  for (auto& [name, tensor] : tensors) {
+    const bool is_norm = name.find("norm") != std::string::npos, is_bias = name.ends_with(".bias");
+    for (float& value : tensor.values) {
+      if (is_norm) value = is_bias ? 0.0F : 1.0F;
+      if (!is_norm && is_bias && name.find("input") == std::string::npos) value *= 0.1F;
+    }
+  }
+  return Model::from_tensors(test::metadata_for(space, spec, 1, std::vector<MetricTransform>(1)), std::move(tensors));
+}
+
+TEST(FastArithmetic, RanksRandomDesignsAndNeighboursAsExactArithmeticDoes) {
+  for (const NetworkKind kind : {NetworkKind::mlp, NetworkKind::attention}) {
+    const Model model = untrained(kind);
+    if (model.kernel(Arithmetic::fast) == model.kernel(Arithmetic::exact)) {
+      GTEST_SKIP() << "this machine has no kernel that is faster than exact ones";
+    }
+    const std::vector<Design> designs = random_designs(model.space(), 4096, 18);
+    const Predictions exact = model.predict(designs), fast = model.predict(designs, {}, Arithmetic::fast);
+    double mean = 0, variance = 0, squares = 0;
+    for (const double value : exact.metrics) mean += value / 4096;
+    for (std::size_t i = 0; i < 4096; ++i) {
+      variance += std::pow(exact.metrics[i] - mean, 2);
+      squares += std::pow(fast.metrics[i] - exact.metrics[i], 2);
+    }
+    EXPECT_LT(std::sqrt(squares / variance), 0.015);
+    EXPECT_GT(squares, 0) << "bf16 is not exact";
+    EXPECT_GT(rank_correlation(fast.metrics, exact.metrics), 0.9995);
+    const DesignId first = model.space().size() / 3;
+    EXPECT_GT(rank_correlation(model.predict_range(first, 4096, {}, Arithmetic::fast).metrics,
+                               model.predict_range(first, 4096).metrics),
+              0.999);
+  }
+}
 
 TEST(ScorerKernels, EndWithThePortableOneThatCoversEverything) {
   const auto kernels = scorer_kernels();

@@ -13,8 +13,6 @@ namespace corbel::amx {
 namespace {
 
 constexpr std::size_t groups_at_once = 8;  // so that the head's weights are read once for 128 designs
-constexpr std::size_t most_table_bytes = std::size_t{4} << 20;
-
 using Values = std::vector<float>;
 
 // W x + b, in single precision.
@@ -112,7 +110,6 @@ class TileAttention : public Member {
     auto made = std::make_unique<Scratch>();
     const std::size_t token = width_ * tile_lanes;
     made->scaled.resize(tokens_ * token);
-    made->sums.resize(4 * token);
     made->qkv.resize(tokens_ * 3 * slice_ * tile_lanes);
     made->room.resize(2 * tokens_ * tile_lanes);
     made->mixed.resize(tokens_ * token);
@@ -141,7 +138,7 @@ class TileAttention : public Member {
  private:
   struct Scratch : Workspace {
     AlignedVector<float> scaled;  // [tokens][width][tile_lanes]: what a dense layer's outputs are added to
-    AlignedVector<float> sums, qkv, room;
+    AlignedVector<float> qkv, room;
     AlignedVector<std::uint16_t> mixed, packed, inner, flat, head;
     std::vector<std::uint32_t> prefix;         // values that `shared` is of
     std::vector<AlignedVector<float>> shared;  // per slice of the first layer: share_prefix()
@@ -287,14 +284,12 @@ class TileAttention : public Member {
         attend(scratch.qkv.data(), tokens_, slice_ / size_, size_,
                slice.query_bias.empty() ? nullptr : slice.query_bias.data(), scratch.room.data(), its_mixed);
       }
-      multiply_and_norm(layer.attention_out, {mixed.first, token}, {scaled.first, token},
-                        {{layer.gain1.data(), 0}, {layer.bias1.data(), 0}, scaled, packed}, tokens_,
-                        scratch.sums.data());
-      const Norm last = {
-          {scratch.last_gain.data(), width_}, {scratch.last_bias.data(), width_}, {nullptr, 0}, {flat, token}};
-      const Norm next = {{layer.gain2.data(), 0}, {layer.bias2.data(), 0}, scaled, packed};
-      feed_forward(layer.feed_forward_in, layer.feed_forward_out, {packed.first, token}, {scaled.first, token},
-                   is_last ? last : next, tokens_, scratch.sums.data(), scratch.inner.data());
+      multiply_and_norm(layer.attention_out, {mixed.first, token}, scaled,
+                        {{layer.gain1.data(), 0}, {layer.bias1.data(), 0}, true, packed}, tokens_);
+      const Norm last = {{scratch.last_gain.data(), width_}, {scratch.last_bias.data(), width_}, false, {flat, token}};
+      const Norm next = {{layer.gain2.data(), 0}, {layer.bias2.data(), 0}, true, packed};
+      feed_forward(layer.feed_forward_in, layer.feed_forward_out, {packed.first, token}, scaled, is_last ? last : next,
+                   tokens_, scratch.inner.data());
     }
   }
 

@@ -8,8 +8,6 @@ namespace corbel::amx {
 namespace {
 
 constexpr std::size_t groups_at_once = 8;
-constexpr std::size_t most_table_bytes = std::size_t{4} << 20;
-
 // The MLP with its first layer, a sum of a row per parameter, in single precision, and the others in bf16 on tiles.
 // Rows that designs share are added once.
 class TileMlp : public Member {

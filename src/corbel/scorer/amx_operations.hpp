@@ -56,23 +56,20 @@ void multiply(const Weights& weights, Columns<const std::uint16_t> x, std::size_
 void multiply(const Weights& weights, Columns<const std::uint16_t> x, Activation activation, std::size_t groups,
               Columns<std::uint16_t> y);
 
-/// A LayerNorm of each group's rows: to `scaled` with gain and bias; to `packed` in bf16 before them, or with them
-/// where there is no `scaled`.
+/// A LayerNorm of each group's rows.
 struct Norm {
   Columns<const float> gain, bias;  ///< [rows]
-  Columns<float> scaled;            ///< [rows][tile_lanes], or null
-  Columns<std::uint16_t> packed;
+  bool keeps_scaled;                ///< with gain and bias in place, and to `packed` before them; or to `packed` only
+  Columns<std::uint16_t> packed;    ///< in bf16
 };
-/// norm(W x + added).
-/// @param added  [outputs][tile_lanes]; may be norm.scaled
-/// @param room   [4 · outputs][tile_lanes], scratch
-void multiply_and_norm(const Weights& weights, Columns<const std::uint16_t> x, Columns<const float> added,
-                       const Norm& norm, std::size_t groups, float* room);
-/// norm(W₂ relu(W₁ x + bias) + added); norm.packed may be x.
-/// @param room   [4 · outputs of W₂][tile_lanes], scratch
+/// norm(W x + sums); x is none of what the norm writes.
+/// @param sums  [outputs][tile_lanes], in and out; unspecified behind a norm that does not keep them
+void multiply_and_norm(const Weights& weights, Columns<const std::uint16_t> x, Columns<float> sums, const Norm& norm,
+                       std::size_t groups);
+/// norm(W₂ relu(W₁ x + bias) + sums); x may be norm.packed.
 /// @param inner  [outputs of W₁][tile_lanes] per group, scratch
-void feed_forward(const Weights& in, const Weights& out, Columns<const std::uint16_t> x, Columns<const float> added,
-                  const Norm& norm, std::size_t groups, float* room, std::uint16_t* inner);
+void feed_forward(const Weights& in, const Weights& out, Columns<const std::uint16_t> x, Columns<float> sums,
+                  const Norm& norm, std::size_t groups, std::uint16_t* inner);
 
 /// out[row][lane] = table[row · table_stride(count) + index[lane]].
 void look_up(const float* table, std::size_t count, std::size_t rows, const std::uint32_t* index, float* out);

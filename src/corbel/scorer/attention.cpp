@@ -7,9 +7,6 @@
 namespace corbel {
 namespace {
 
-// Tables of the first layer's queries, keys and values may take as much; then they are computed for each design.
-constexpr std::size_t most_table_bytes = std::size_t{4} << 20;
-
 struct Norm {
   std::vector<float> weight, bias;
 };

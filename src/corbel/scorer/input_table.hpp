@@ -12,6 +12,9 @@
 
 namespace corbel {
 
+/// Tables made for a network may take as much; what would need more is computed for each design.
+inline constexpr std::size_t most_table_bytes = std::size_t{4} << 20;
+
 /// A row of numbers for each value of a parameter: what it adds to the first layer, or its token. Immutable.
 class InputTable {
  public:
