@@ -1,9 +1,12 @@
 #include "corbel/base/parallel.hpp"
 
 #include <atomic>
+#include <latch>
 #include <limits>
 #include <mutex>
+#include <set>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "base/expect_error.hpp"
@@ -58,6 +61,62 @@ TEST(ParallelFor, RethrowsAndStopsHandingOutWork) {
                             }),
                std::runtime_error);
   EXPECT_LE(calls, 2);  // each thread at most once
+}
+
+TEST(Team, DoesEveryPieceOnceForEveryCaller) {
+  for (const std::size_t threads : {1, 2, 5}) {
+    Team team(threads);
+    EXPECT_EQ(team.threads(), threads);
+    std::vector<std::atomic<int>> visits(300);
+    parallel_for(3, 3, 1, [&](std::size_t begin, std::size_t) {
+      const Team::Caller caller(team);
+      for (int round = 0; round < 50; ++round) {
+        team.run(100, [&](std::size_t i) { ++visits[100 * begin + i]; });
+      }
+    });
+    for (const auto& count : visits) ASSERT_EQ(count, 50);
+  }
+}
+
+TEST(Team, HelpsAsLongAsThereAreCoresLeft) {
+  Team team(2);
+  const auto threads_at_work = [&] {
+    std::mutex mutex;
+    std::set<std::thread::id> seen;
+    team.run(2, [&](std::size_t) {
+      const std::lock_guard lock(mutex);
+      seen.insert(std::this_thread::get_id());
+    });
+    return seen.size();
+  };
+  const Team::Caller one(team);
+  {
+    const Team::Caller other(team);
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(threads_at_work(), 1u);
+  }
+  std::latch both(2);
+  team.run(2, [&](std::size_t) { both.arrive_and_wait(); });  // would never end on one thread
+}
+
+TEST(Team, RethrowsOnceNobodyIsAtWork) {
+  Team team(3);
+  std::atomic<int> at_work = 0;
+  for (int round = 0; round < 20; ++round) {
+    EXPECT_THROW(team.run(50,
+                          [&](std::size_t i) {
+                            ++at_work;
+                            if (i == 7) {
+                              --at_work;
+                              throw std::runtime_error("seven");
+                            }
+                            --at_work;
+                          }),
+                 std::runtime_error);
+    EXPECT_EQ(at_work, 0);
+  }
+  std::atomic<int> done = 0;
+  team.run(10, [&](std::size_t) { ++done; });
+  EXPECT_EQ(done, 10);
 }
 
 TEST(AvailableCores, IsAtLeastOne) {

@@ -1,4 +1,5 @@
 // The scorer against LibTorch's own modules, and the learner against both.
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include "base/expect_error.hpp"
@@ -213,6 +214,58 @@ TEST(Reference, ExportShiftsTheFeasibilityLogit) {
   learner.export_tensors("", -1.5, shifted);
   EXPECT_FLOAT_EQ(shifted["output.bias"].values[2], plain["output.bias"].values[2] - 1.5F);
   EXPECT_EQ(shifted["output.bias"].values[0], plain["output.bias"].values[0]);
+}
+
+// A batch whose parts are no multiple of anything.
+Batch uneven_batch(const DesignSpace& space, std::int64_t metrics) {
+  Batch batch;
+  batch.feasible = random_designs(space, 53, 1);
+  batch.infeasible = random_designs(space, 41, 2);
+  batch.negatives = random_designs(space, 7, 3);
+  Rng rng(4);
+  for (std::size_t i = 0; i < 53 * static_cast<std::size_t>(metrics); ++i) {
+    batch.feasible_targets.push_back(static_cast<float>(rng.normal()));
+  }
+  batch.infeasible_targets.assign(41 * static_cast<std::size_t>(metrics), std::numeric_limits<float>::quiet_NaN());
+  return batch;
+}
+
+TEST(Reference, GradientsAreThoseOfLibTorch) {
+  for (const DesignSpace& space : {DesignSpace::edge(), mixed_space()}) {
+    for (NetworkSpec spec :
+         {published_spec(NetworkKind::mlp), published_spec(NetworkKind::attention), published_spec(NetworkKind::lstm),
+          published_spec(NetworkKind::mlp, 3), published_spec(NetworkKind::attention, 2)}) {
+      for (const Activation activation : {Activation::leaky_relu, Activation::relu, Activation::silu}) {
+        spec.activation = activation;
+        if (spec.experts > 1) {
+          // Sizes that fill no register.
+          spec.hidden = {37, 5};
+          spec.embedding = 12;
+          spec.heads = 3;
+          spec.feed_forward = 19;
+          spec.layers = 3;
+        }
+        SCOPED_TRACE(fmt::format("{} {}", to_json(spec).dump(), space.dimensions()));
+        Learner learner(space, spec, 0.1, {}, 5);
+        TensorMap tensors;
+        learner.export_tensors("0.", 0, tensors);
+        PlainNetwork plain(space, spec, tensors, "0.", 0.1);
+        const Batch batch = uneven_batch(space, spec.metrics);
+        const LossOptions options{{0.3, 0.5}, 2.0, 0.0};
+        std::vector<float> gradient;
+        TensorMap expected;
+        const Losses found = learner.losses(batch, options, &gradient);
+        EXPECT_NEAR(found.total, plain.losses(batch, options, &expected).total, 1e-5 * found.total);
+        const TensorMap gradients = learner.by_name(gradient);
+        ASSERT_EQ(gradients.size(), expected.size());
+        for (const auto& [name, tensor] : expected) {
+          const torch::Tensor of = to_torch(tensor), mine = to_torch(gradients.at(name));
+          const double error = (mine - of).norm().item<double>();
+          EXPECT_LE(error, 2e-5 * of.norm().item<double>() + 1e-7) << name;
+        }
+      }
+    }
+  }
 }
 
 std::unique_ptr<torch::optim::Optimizer> reference_optimizer(const std::string& name, const torch::Tensor& parameters,

@@ -9,8 +9,8 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/random.hpp"
-#include "corbel/surrogate/internal/dense_function.hpp"
 #include "corbel/surrogate/internal/loss_terms.hpp"
+#include "corbel/surrogate/internal/network_functions.hpp"
 #include "corbel/surrogate/internal/optimizer.hpp"
 #include "corbel/surrogate/internal/relaxation.hpp"
 #include "corbel/surrogate/internal/stored_tensor.hpp"
@@ -64,7 +64,7 @@ struct Learner::Data {
   DualVariable dual;
   std::map<std::string, Tensor, std::less<>> weights;  // views of flat
   Tensor positions;                                    // [parameters, embedding], attention only
-  at::Generator generator = at::detail::createCPUGenerator();
+  NetworkFunctions functions{std::make_shared<Team>(1)};
 
   Data(DesignSpace its_space, NetworkSpec its_spec, double its_dropout, std::uint64_t its_seed)
       : space(std::move(its_space)), spec(std::move(its_spec)), dropout(its_dropout), seed(its_seed) {}
@@ -72,16 +72,17 @@ struct Learner::Data {
   void start(std::string_view optimizer_name);
   void lay_out();
   void initialise();
-  Tensor input(std::span<const Design> designs) const;
   void write_input(std::size_t parameter, std::uint32_t index, float* row) const;
+  // What enters the network: the first layer before gate and activation, or the tokens.
+  Tensor embedded(std::span<const Design> designs);
+  Tensor embedded(const Tensor& relaxed);
+  Tensor forward(const Tensor& embedded, const Tensor& workloads, bool training);
+  Tensor encoded(const Tensor& tokens, bool training);
+  Tensor states(const Tensor& tokens);
+  Tensor head(const Tensor& x, std::int64_t expert);
   Tensor gated(const Tensor& x, const Tensor& workloads) const;
-  Tensor forward(const Tensor& input, const Tensor& workloads, bool training);
-  Tensor embedded(const Tensor& input) const;
-  Tensor tokens(const Tensor& input, bool training);
-  Tensor states(const Tensor& input) const;
-  Tensor head(Tensor x, std::int64_t expert) const;
-  Tensor drop(const Tensor& x, bool training);
   Tensor activated(const Tensor& x) const;
+  Tensor token_bias() const;
   Tensor loss(const Batch& batch, const LossOptions& options, bool training, Losses& values);
   const Tensor& weight(std::string_view name) const { return weights.find(name)->second; }
 };
@@ -112,8 +113,7 @@ void Learner::Data::lay_out() {
     total += size;
   };
   const std::int64_t width = spec.input_width();
-  add("input.weight",
-      spec.kind == NetworkKind::mlp ? std::vector{width, input_width} : std::vector{input_width, width});
+  add("input.weight", {input_width, width});
   for (const auto& [name, shape] : tensor_shapes(spec, space)) {
     if (!name.starts_with("input.") || name == "input.bias") add(name, shape);
   }
@@ -150,9 +150,7 @@ void Learner::Data::initialise() {
             limit = is_row && entry.features > 0 ? 0 : std::sqrt(3.0 / static_cast<double>(columns.size()));
           }
           for (std::int64_t w = 0; w < width; ++w) {
-            const std::int64_t column = entry.first + c;
-            const std::int64_t at = spec.kind == NetworkKind::mlp ? w * input_width + column : column * width + w;
-            values[slot.first + at] = static_cast<float>((2 * rng.uniform() - 1) * limit);
+            values[slot.first + (entry.first + c) * width + w] = static_cast<float>((2 * rng.uniform() - 1) * limit);
           }
         }
       }
@@ -199,21 +197,6 @@ void Learner::Data::write_input(std::size_t parameter, std::uint32_t index, floa
   std::copy(features, features + entry.features, row + entry.first + entry.values);
 }
 
-Tensor Learner::Data::input(std::span<const Design> designs) const {
-  Tensor x = torch::zeros({static_cast<std::int64_t>(designs.size()), input_width});
-  float* row = x.data_ptr<float>();
-  for (const Design& design : designs) {
-    for (std::size_t p = 0; p < columns.size(); ++p) write_input(p, design[p], row);
-    row += input_width;
-  }
-  return x;
-}
-
-Tensor Learner::Data::drop(const Tensor& x, bool training) {
-  if (!training || dropout <= 0) return x;
-  return x * torch::empty_like(x).bernoulli_(1 - dropout, generator) / (1 - dropout);
-}
-
 Tensor Learner::Data::activated(const Tensor& x) const {
   switch (spec.activation) {
     case Activation::relu:
@@ -226,49 +209,69 @@ Tensor Learner::Data::activated(const Tensor& x) const {
   return torch::leaky_relu(x, leaky_slope);
 }
 
-// A token per parameter: [n, parameters, embedding].
-Tensor Learner::Data::embedded(const Tensor& input) const {
-  std::vector<Tensor> rows;
+// What is added to each token; the first layer's bias for the MLP.
+Tensor Learner::Data::token_bias() const {
+  return positions.defined() ? weight("input.bias") + positions : weight("input.bias");
+}
+
+Tensor Learner::Data::embedded(std::span<const Design> designs) {
+  const bool is_mlp = spec.kind == NetworkKind::mlp;
+  TableRows table;
+  for (const Design& design : designs) {
+    for (std::size_t p = 0; p < columns.size(); ++p) {
+      const InputColumns& entry = columns[p];
+      if (entry.values > 0) {
+        table.rows.push_back(static_cast<std::uint32_t>(entry.first + design[p]));
+        table.factors.push_back(1);
+      }
+      float features[feature_count];
+      if (entry.features > 0) parameter_features(space.parameters()[p], design[p], features);
+      for (std::int64_t f = 0; f < entry.features; ++f) {
+        table.rows.push_back(static_cast<std::uint32_t>(entry.first + entry.values + f));
+        table.factors.push_back(features[f]);
+      }
+      if (!is_mlp) table.ends.push_back(table.rows.size());
+    }
+    if (is_mlp) table.ends.push_back(table.rows.size());
+  }
+  const Tensor sums = functions.look_up(weight("input.weight"), token_bias(), std::move(table));
+  if (is_mlp) return sums;
+  return sums.view({static_cast<std::int64_t>(designs.size()), static_cast<std::int64_t>(columns.size()), -1});
+}
+
+// @param relaxed  [n, input_width]
+Tensor Learner::Data::embedded(const Tensor& relaxed) {
+  const Tensor& table = weight("input.weight");
+  if (spec.kind == NetworkKind::mlp) return functions.dense(relaxed, table.t().contiguous(), token_bias());
+  std::vector<Tensor> tokens;
   for (const InputColumns& entry : columns) {
     const std::int64_t count = entry.values + entry.features;
-    rows.push_back(
-        at::matmul(input.narrow(1, entry.first, count), weight("input.weight").narrow(0, entry.first, count)));
+    tokens.push_back(at::matmul(relaxed.narrow(1, entry.first, count), table.narrow(0, entry.first, count)));
   }
-  return torch::stack(rows, 1) + weight("input.bias");
+  return torch::stack(tokens, 1) + token_bias();
 }
 
 // [n, parameters, embedding] after the transformer layers.
-Tensor Learner::Data::tokens(const Tensor& input, bool training) {
-  Tensor x = embedded(input) + positions;
-  const std::int64_t n = x.size(0), count = x.size(1), size = spec.embedding / spec.heads;
-  const auto norm = [&](const Tensor& value, const std::string& name) {
-    return torch::layer_norm(value, {spec.embedding}, weight(name + ".weight"), weight(name + ".bias"),
-                             layer_norm_epsilon);
-  };
+Tensor Learner::Data::encoded(const Tensor& tokens, bool training) {
+  std::vector<Tensor> all;
   for (std::int64_t l = 0; l < spec.layers; ++l) {
-    const std::string name = fmt::format("layer.{}.", l);
-    const auto layer = [&](const Tensor& value, const std::string& part) {
-      return dense(value, weight(name + part + ".weight"), weight(name + part + ".bias"));
-    };
-    const Tensor mixed_in = layer(x, "attention.in").view({n, count, 3, spec.heads, size}).permute({2, 0, 3, 1, 4});
-    const Tensor logits = at::matmul(mixed_in[0], mixed_in[1].transpose(-1, -2)) / std::sqrt(static_cast<double>(size));
-    const Tensor mixed = at::matmul(torch::softmax(logits, -1), mixed_in[2]);
-    const Tensor joined = mixed.transpose(1, 2).reshape({n, count, spec.embedding});
-    x = norm(x + drop(layer(joined, "attention.out"), training), name + "norm1");
-    const Tensor inner = torch::relu(layer(x, "feed_forward.in"));
-    x = norm(x + drop(layer(inner, "feed_forward.out"), training), name + "norm2");
+    for (const char* part :
+         {"attention.in", "attention.out", "norm1", "feed_forward.in", "feed_forward.out", "norm2"}) {
+      for (const char* tensor : {"weight", "bias"})
+        all.push_back(weight(fmt::format("layer.{}.{}.{}", l, part, tensor)));
+    }
   }
-  return x;
+  const std::uint64_t its_seed = Rng(seed, dropout_stream + (steps << 8)).next();
+  return functions.encode(tokens, all, spec.heads, {training ? dropout : 0, its_seed});
 }
 
 // [n, parameters, embedding]: the LSTM's hidden state after each token.
-Tensor Learner::Data::states(const Tensor& input) const {
-  const Tensor x = embedded(input);
-  Tensor hidden = torch::zeros({x.size(0), spec.embedding}), cell = hidden;
+Tensor Learner::Data::states(const Tensor& tokens) {
+  Tensor hidden = torch::zeros({tokens.size(0), spec.embedding}), cell = hidden;
   std::vector<Tensor> all;
-  for (std::int64_t p = 0; p < x.size(1); ++p) {
-    const auto gates =
-        dense(torch::cat({x.select(1, p), hidden}, 1), weight("lstm.weight"), weight("lstm.bias")).chunk(4, 1);
+  for (std::int64_t p = 0; p < tokens.size(1); ++p) {
+    const Tensor in = torch::cat({tokens.select(1, p), hidden}, 1);
+    const auto gates = functions.dense(in, weight("lstm.weight"), weight("lstm.bias")).chunk(4, 1);
     cell = torch::sigmoid(gates[1]) * cell + torch::sigmoid(gates[0]) * torch::tanh(gates[2]);
     hidden = torch::sigmoid(gates[3]) * torch::tanh(cell);
     all.push_back(hidden);
@@ -277,13 +280,18 @@ Tensor Learner::Data::states(const Tensor& input) const {
 }
 
 // The dense layers from the gated features to the outputs.
-Tensor Learner::Data::head(Tensor x, std::int64_t expert) const {
+Tensor Learner::Data::head(const Tensor& x, std::int64_t expert) {
+  const std::string prefix = head_prefix(spec, expert);
+  std::vector<Tensor> all;
+  const auto add = [&](const std::string& name) {
+    all.push_back(weight(prefix + name + ".weight"));
+    all.push_back(weight(prefix + name + ".bias"));
+  };
   for (std::size_t h = spec.kind == NetworkKind::mlp ? 1 : 0; h < spec.hidden.size(); ++h) {
-    const std::string name = fmt::format("{}hidden.{}", head_prefix(spec, expert), h);
-    x = activated(dense(x, weight(name + ".weight"), weight(name + ".bias")));
+    add(fmt::format("hidden.{}", h));
   }
-  const std::string name = head_prefix(spec, expert) + "output";
-  return dense(x, weight(name + ".weight"), weight(name + ".bias"));
+  add("output");
+  return functions.layers(x, all, spec.activation);
 }
 
 Tensor Learner::Data::gated(const Tensor& x, const Tensor& workloads) const {
@@ -293,15 +301,14 @@ Tensor Learner::Data::gated(const Tensor& x, const Tensor& workloads) const {
 }
 
 // @param workloads  [n]
-Tensor Learner::Data::forward(const Tensor& input, const Tensor& workloads, bool training) {
-  Tensor x;
-  if (spec.kind == NetworkKind::mlp) {
-    x = activated(gated(dense(input, weight("input.weight"), weight("input.bias")), workloads));
-  } else {
-    x = gated((spec.kind == NetworkKind::lstm ? states(input) : tokens(input, training)).flatten(1), workloads);
-  }
+Tensor Learner::Data::forward(const Tensor& embedded, const Tensor& workloads, bool training) {
+  Tensor x = embedded;
+  if (spec.kind == NetworkKind::attention) x = encoded(x, training);
+  if (spec.kind == NetworkKind::lstm) x = states(x);
+  x = gated(x.flatten(1), workloads);
+  if (spec.kind == NetworkKind::mlp) x = activated(x);
   if (spec.experts == 1) return head(x, 0);
-  const Tensor votes = torch::softmax(dense(x, weight("vote.weight"), weight("vote.bias")), 1);
+  const Tensor votes = torch::softmax(functions.dense(x, weight("vote.weight"), weight("vote.bias")), 1);
   Tensor out;
   for (std::int64_t e = 0; e < spec.experts; ++e) {
     const Tensor said = votes.narrow(1, e, 1) * head(x, e);
@@ -317,7 +324,7 @@ Tensor Learner::Data::loss(const Batch& batch, const LossOptions& options, bool 
   const Tensor workloads = torch::cat({numbers_of(batch.feasible_workloads, batch.feasible.size()),
                                        numbers_of(batch.infeasible_workloads, batch.infeasible.size()),
                                        numbers_of(batch.negative_workloads, batch.negatives.size())});
-  return total_loss(forward(input(all), workloads, training), batch, spec, options, dual.value(), values);
+  return total_loss(forward(embedded(all), workloads, training), batch, spec, options, dual.value(), values);
 }
 
 Learner::SingleThread::SingleThread() {
@@ -363,7 +370,6 @@ Losses Learner::losses(const Batch& batch, const LossOptions& options, std::vect
 }
 
 Losses Learner::step(const Batch& batch, const LossOptions& options, double learning_rate) {
-  data_->generator.set_current_seed(Rng(data_->seed, dropout_stream + (data_->steps << 8)).next());
   Losses values;
   data_->flat_gradient.zero_();
   const Tensor total = data_->loss(batch, options, true, values);
@@ -378,7 +384,7 @@ Losses Learner::step(const Batch& batch, const LossOptions& options, double lear
 
 std::vector<float> Learner::outputs(std::span<const Design> designs, std::span<const std::uint32_t> workloads) {
   torch::NoGradGuard no_gradient;
-  return to_stored(data_->forward(data_->input(designs), numbers_of(workloads, designs.size()), false)).values;
+  return to_stored(data_->forward(data_->embedded(designs), numbers_of(workloads, designs.size()), false)).values;
 }
 
 std::vector<Design> Learner::descend(std::span<const Design> starts, std::uint64_t seed, std::uint32_t workload) {
@@ -401,8 +407,8 @@ std::vector<Design> Learner::descend(std::span<const Design> starts, std::uint64
   Tensor logits = relaxation.around(starts, noise);
   for (int step = 0; step < steps; ++step) {
     logits = logits.detach().requires_grad_(true);
-    const Tensor input = dense(relaxation.probabilities(logits), inputs, no_bias);
-    const Tensor f = data_->forward(input, workloads, false).select(1, 0);
+    const Tensor input = data_->functions.dense(relaxation.probabilities(logits), inputs, no_bias);
+    const Tensor f = data_->forward(data_->embedded(input), workloads, false).select(1, 0);
     // Rows do not meet in the sum, so that each has its own gradient.
     const Tensor gradient = torch::nan_to_num(torch::autograd::grad({f.sum()}, {logits})[0]);
     const Tensor size = gradient.square().mean(1, true).sqrt().clamp_min(1e-12);
@@ -421,6 +427,23 @@ std::uint64_t Learner::steps_done() const {
 
 std::vector<float> Learner::parameters() const {
   return to_stored(data_->flat).values;
+}
+
+TensorMap Learner::by_name(std::span<const float> values) const {
+  TensorMap parts;
+  for (const Slot& slot : data_->slots) {
+    if (slot.name == "input.weight") continue;
+    const float* const first = values.data() + slot.first;
+    parts[slot.name] = {slot.shape, std::vector<float>(first, first + slot.size)};
+  }
+  // A table's row is its own row of the parameters, plus what features add: the gradient is that of the former.
+  const std::int64_t width = data_->spec.input_width();
+  for (std::size_t p = 0; p < data_->columns.size(); ++p) {
+    const std::int64_t rows = input_rows(data_->space.parameters()[p]);
+    const float* const first = values.data() + data_->columns[p].first * width;
+    parts[fmt::format("input.{}", p)] = {{rows, width}, std::vector<float>(first, first + rows * width)};
+  }
+  return parts;
 }
 
 void Learner::set_parameters(std::span<const float> values) {
@@ -453,12 +476,10 @@ void Learner::load(const TensorMap& state, std::uint64_t steps_done) {
 
 void Learner::export_tensors(const std::string& prefix, double feasibility_shift, TensorMap& out,
                              const AffineMap& objective) const {
-  const bool is_mlp = data_->spec.kind == NetworkKind::mlp;
   const std::int64_t width = data_->spec.input_width();
   const StoredTensor weights = to_stored(data_->weight("input.weight"));
   const auto weight = [&](std::int64_t column, std::int64_t w) {
-    const std::int64_t at = is_mlp ? w * data_->input_width + column : column * width + w;
-    return weights.values[static_cast<std::size_t>(at)];
+    return weights.values[static_cast<std::size_t>(column * width + w)];
   };
   for (std::size_t p = 0; p < data_->columns.size(); ++p) {
     const InputColumns& entry = data_->columns[p];

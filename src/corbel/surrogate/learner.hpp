@@ -65,6 +65,9 @@ class Learner {
   std::uint64_t steps_done() const;
   /// All parameters as one vector.
   std::vector<float> parameters() const;
+  /// A vector such as a gradient under the names of the model file: of the gradient with respect to its tensors.
+  /// @param values  as long as parameters()
+  TensorMap by_name(std::span<const float> values) const;
   void set_parameters(std::span<const float> values);
   const DualVariable& dual() const;  ///< weight of the gap, where that is the penalty
   bool is_finite() const;
