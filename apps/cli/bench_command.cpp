@@ -9,6 +9,7 @@
 #include "bench_scorer.hpp"
 #include "bench_search.hpp"
 #include "bench_simulator.hpp"
+#include "bench_training.hpp"
 #include "commands.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/units.hpp"
@@ -252,6 +253,7 @@ void add_bench_command(CLI::App& app, Common& common, int&) {
   command->callback([arguments, &common] { bench(*arguments, common); });
   add_search_bench(*group, common);
   add_scorer_bench(*group, common);
+  add_training_bench(*group, common);
 }
 
 }  // namespace corbel::cli

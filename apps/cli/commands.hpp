@@ -20,6 +20,7 @@ struct Common {
   bool quiet = false;
   std::optional<std::uint64_t> seed;
   std::optional<std::size_t> threads;
+  std::optional<std::string> device;
   bool json() const { return format == "json"; }
 };
 

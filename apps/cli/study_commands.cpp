@@ -47,6 +47,7 @@ StudyFile load_study(const StudyArguments& arguments, const Common& common) {
   StudyFile study = StudyFile::load(arguments.file);
   if (common.seed) study.seed = *common.seed;
   if (common.threads) study.threads = *common.threads;
+  if (common.device) study.training.device = *common.device;
   return study;
 }
 
@@ -194,6 +195,11 @@ void search_trade_offs(Pipeline& pipeline, const StudyArguments& arguments, cons
   if (pipeline.results().at("pareto").at("front").empty()) exit_code = exit_no_answer;
 }
 
+void add_device(CLI::App& command, Common& common) {
+  command.add_option("--device", common.device, "That networks are trained on, instead of the study's: cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+}
+
 void add_rounds(CLI::App& command, StudyArguments& arguments) {
   command
       .add_option("--rounds", arguments.rounds,
@@ -232,11 +238,12 @@ void refuse_beside_rounds(const StudyArguments& arguments) {
 
 void add_learning(CLI::App& app, Common& common, int& exit_code) {
   const auto train = std::make_shared<StudyArguments>();
-  add(app, common, "train", "Learn a conservative surrogate from the trials", train,
-      [&common](Pipeline& pipeline, TerminalMonitor&) {
-        pipeline.train();
-        print_training(pipeline.results(), common);
-      });
+  add_device(*add(app, common, "train", "Learn a conservative surrogate from the trials", train,
+                  [&common](Pipeline& pipeline, TerminalMonitor&) {
+                    pipeline.train();
+                    print_training(pipeline.results(), common);
+                  }),
+             common);
 
   const auto search = std::make_shared<StudyArguments>();
   CLI::App* command = add(
@@ -304,6 +311,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
   command->add_option("--batch", search->batch, "Designs simulated side by side; part of the question [8]")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
   add_rounds(*command, *search);
+  add_device(*command, common);
 
   CLI::Option* pareto = command->add_option(
       "--pareto", search->pareto,
@@ -404,6 +412,7 @@ void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
       });
   command->add_flag("--fresh", run->fresh, "Start over: remove the study's trials, model and results first");
   add_rounds(*command, *run);
+  add_device(*command, common);
   add_collecting(app, common);
   add_learning(app, common, exit_code);
   add_presenting(app, common);

@@ -187,5 +187,30 @@ TEST(DescribeMachine, NamesAKernelForEveryNetwork) {
   EXPECT_NE(corbel({"describe", "machine"}).out.find("portable"), std::string::npos);
 }
 
+TEST(BenchTraining, ComparesEachNetworkWithLibTorch) {
+  const Finished run = corbel(
+      {"bench", "training", "--rows", "20", "--threads", "1", "2", "--seconds", "0", "--format", "json", "--quiet"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const json results = json::parse(run.out).at("results");
+  ASSERT_EQ(results.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const json& result = results[i];
+    EXPECT_EQ(result.at("network"), i < 2 ? "attention" : "mlp");
+    EXPECT_EQ(result.at("threads"), i % 2 + 1);
+    EXPECT_EQ(result.at("rows"), 20);
+    EXPECT_EQ(result.at("runs"), 5);
+    EXPECT_GE(result.at("step_ms"), result.at("step_ms_min"));
+    const double step = result.at("step_ms"), of_libtorch = result.at("libtorch_step_ms");
+    EXPECT_GT(step, 0);
+    EXPECT_NEAR(result.at("ratio").get<double>(), of_libtorch / step, 1e-9);
+    EXPECT_LT(result.at("loss_error"), 1e-3);
+    EXPECT_LT(result.at("gradient_error"), 1e-3);
+  }
+  EXPECT_EQ(results[0].at("gradient_error"), results[1].at("gradient_error")) << "threads change nothing";
+  const Finished unknown = corbel({"bench", "training", "--network", "atention"});
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_NE(unknown.err.find("attention"), std::string::npos) << unknown.err;
+}
+
 }  // namespace
 }  // namespace corbel::test

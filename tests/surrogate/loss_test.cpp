@@ -65,8 +65,8 @@ TEST(Loss, GradientIsThatOfFiniteDifferences) {
     for (const auto& [name, penalty] : penalties) {
       // With experts also through the gate.
       if (spec.experts > 1) spec.context_size = 3;
-      const std::span<const float> its_context(context.data(), static_cast<std::size_t>(spec.context_size));
-      Learner learner(mixed_space(), spec, 0.1, its_context, 7);
+      const std::vector<float> its_context(context.begin(), context.begin() + spec.context_size);
+      Learner learner(mixed_space(), spec, 0.1, {{its_context}}, 7);
       // Levels far above every prediction: each hinge is active throughout. The softplus bends near its level.
       const bool bends = penalty == Penalty::softplus;
       const LossOptions options{{0.3, 0.7}, bends ? 0.5 : 50.0, bends ? 0.2 : 40.0, penalty, true, 0.6};

@@ -172,7 +172,7 @@ TEST(Reference, ExportedModelIsTheLearnersNetwork) {
                            published_spec(NetworkKind::lstm), published_spec(NetworkKind::mlp, 3),
                            published_spec(NetworkKind::attention, 2), published_spec(NetworkKind::lstm, 2)}) {
     spec.context_size = 3;
-    Learner learner(space, spec, 0.1, context, 5);
+    Learner learner(space, spec, 0.1, {{context}}, 5);
     std::vector<float> parameters = learner.parameters();
     Rng rng(6);
     for (float& value : parameters) value += static_cast<float>(0.05 * rng.normal());
@@ -256,6 +256,16 @@ TEST(Reference, GradientsAreThoseOfLibTorch) {
         TensorMap expected;
         const Losses found = learner.losses(batch, options, &gradient);
         EXPECT_NEAR(found.total, plain.losses(batch, options, &expected).total, 1e-5 * found.total);
+        // What other devices run.
+        LearnerSetup setup;
+        setup.plain = true;
+        Learner other(space, spec, 0.1, {}, 5, setup);
+        ASSERT_EQ(other.parameters(), learner.parameters());
+        std::vector<float> its_gradient;
+        EXPECT_NEAR(other.losses(batch, options, &its_gradient).total, found.total, 1e-5 * found.total);
+        const torch::Tensor its = torch::tensor(its_gradient), all = torch::tensor(gradient);
+        EXPECT_LE((its - all).norm().item<double>(), 2e-5 * all.norm().item<double>());
+
         const TensorMap gradients = learner.by_name(gradient);
         ASSERT_EQ(gradients.size(), expected.size());
         for (const auto& [name, tensor] : expected) {
@@ -289,7 +299,7 @@ TEST(Reference, StepsAreThoseOfLibTorchsOptimizers) {
   }
   const LossOptions loss{{0, 0.5}, 2.0, 0.0};
   for (const std::string name : {"adam", "sgd", "rmsprop"}) {
-    Learner learner(space, spec, 0, {}, 3, name);
+    Learner learner(space, spec, 0, {}, 3, {name});
     torch::Tensor copy = torch::tensor(learner.parameters()).requires_grad_(true);
     const auto reference = reference_optimizer(name, copy, 1e-3);
     for (int step = 0; step < 5; ++step) {
@@ -304,7 +314,7 @@ TEST(Reference, StepsAreThoseOfLibTorchsOptimizers) {
       EXPECT_LT((torch::tensor(learner.parameters()) - copy.detach()).abs().max().item<double>(), 2e-6) << name;
     }
     // It goes on where it was; a state of another size changes nothing.
-    Learner other(space, spec, 0, {}, 4, name);
+    Learner other(space, spec, 0, {}, 4, {name});
     const std::vector<float> before = other.parameters();
     TensorMap state = learner.save(), damaged = state;
     damaged["second_moment"].values.pop_back();
@@ -315,7 +325,11 @@ TEST(Reference, StepsAreThoseOfLibTorchsOptimizers) {
     other.step(batch, loss, 1e-3);
     EXPECT_EQ(other.parameters(), learner.parameters()) << name;
   }
-  expect_error([&] { Learner(space, spec, 0, {}, 3, "lbfgs"); }, ErrorCode::invalid_input, "lbfgs");
+  expect_error([&] { Learner(space, spec, 0, {}, 3, {"lbfgs"}); }, ErrorCode::invalid_input, "lbfgs");
+  expect_error([&] { Learner(space, spec, 0, {}, 3, {"adam", nullptr, "tpu"}); }, ErrorCode::invalid_input, "tpu");
+  if (!torch::cuda::is_available()) {
+    expect_error([&] { Learner(space, spec, 0, {}, 3, {"adam", nullptr, "cuda"}); }, ErrorCode::unsupported, "cuda");
+  }
 }
 
 }  // namespace

@@ -216,7 +216,7 @@ TEST(SeveralWorkloads, ALearnerGatesEachRowAsTheModelDoes) {
   spec.context_size = 3;
   const std::vector<std::vector<float>> contexts = {context_of(0), context_of(1)};
   const ContextRange range = ContextRange::of(contexts);
-  Learner learner(space, spec, 0, contexts, range, 3);
+  Learner learner(space, spec, 0, {contexts, range}, 3);
   const std::vector<Design> designs = {space.design(5), space.design(5), space.design(300)};
   const std::vector<std::uint32_t> workloads = {0, 1, 1};
   std::vector<float> out = learner.outputs(designs, workloads);
@@ -248,7 +248,7 @@ TEST(SeveralWorkloads, RankingComparesWithinAWorkloadOnly) {
   const DesignSpace space = test::small_space();
   NetworkSpec spec;
   spec.hidden = {8};
-  Learner learner(space, spec, 0, std::span<const float>{}, 3);
+  Learner learner(space, spec, 0, {}, 3);
   Batch batch;
   batch.feasible = {space.design(1), space.design(100), space.design(400)};
   batch.feasible_targets = {-1, 0, 1};

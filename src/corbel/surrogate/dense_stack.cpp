@@ -13,11 +13,6 @@ constexpr std::size_t lanes = training_lanes;
 // Rows of a weight whose gradients are one piece of work.
 constexpr std::size_t rows_at_once = 32;
 
-// From block to block, in rows: odd, so that blocks do not meet in the same lines of the cache.
-std::size_t distance(std::size_t features) {
-  return features | 1;
-}
-
 }  // namespace
 
 struct DenseStack::Data {
@@ -31,6 +26,7 @@ struct DenseStack::Data {
   };
   std::vector<Layer> layers;
   std::vector<State> states;
+  AlignedFloats input_gradient;
   Activation activation = Activation::leaky_relu;
   std::size_t rows = 0;
 
@@ -41,7 +37,7 @@ struct DenseStack::Data {
   std::size_t rows_in(std::size_t block) const { return std::min(lanes, rows - block * lanes); }
   // Of a block in an array for that many features.
   static float* block_of(const AlignedFloats& values, std::size_t features, std::size_t block) {
-    return values.data() + block * distance(features) * lanes;
+    return values.data() + blocks_size(block, features);
   }
 
   void forward(std::size_t block, const float* x, float* out) const {
@@ -51,9 +47,9 @@ struct DenseStack::Data {
       const Layer& layer = layers[l];
       float* const result = block_of(states[l].result, layer.out, block);
       use.multiply(states[l].packed.forward(), layer.bias, layer.in, layer.out, block_of(states[l].in, layer.in, block),
-                   0, result, 0, 1, Store::set);
+                   result, 1, Store::set);
       if (l + 1 < layers.size()) {
-        use.activate(activation, result, block_of(states[l + 1].in, layer.out, block), layer.out * lanes);
+        use.activate(activation, layer.out, 1, result, block_of(states[l + 1].in, layer.out, block));
       } else {
         use.from_lanes(result, width, rows_in(block), width, out + block * lanes * width);
       }
@@ -67,19 +63,16 @@ struct DenseStack::Data {
     for (std::size_t l = layers.size(); l-- > 0;) {
       const Layer& layer = layers[l];
       if (l == 0 && x_gradient == nullptr) return;
-      // Of the first layer's input there is no other use: what has gone in is not needed before its gradient is.
       float* const to = l > 0 ? block_of(states[l - 1].gradient, layer.in, block) : block_of(input_gradient, in, block);
       use.multiply(states[l].packed.backward(), nullptr, layer.out, layer.in,
-                   block_of(states[l].gradient, layer.out, block), 0, to, 0, 1, Store::set);
+                   block_of(states[l].gradient, layer.out, block), to, 1, Store::set);
       if (l > 0) {
-        use.activate_backward(activation, block_of(states[l - 1].result, layer.in, block), to, layer.in * lanes);
+        use.activate_backward(activation, layer.in, 1, block_of(states[l - 1].result, layer.in, block), to);
       } else {
         use.from_lanes(to, in, rows_in(block), in, x_gradient + block * lanes * in);
       }
     }
   }
-
-  AlignedFloats input_gradient;
 };
 
 DenseStack::DenseStack(std::shared_ptr<Team> team, const TrainingOperations& operations)
@@ -93,7 +86,7 @@ void DenseStack::forward(std::span<const Layer> layers, Activation activation, c
   data.activation = activation;
   data.rows = rows;
   data.states.resize(layers.size());
-  const auto size = [&](std::size_t features) { return data.blocks() * distance(features) * lanes; };
+  const auto size = [&](std::size_t features) { return blocks_size(data.blocks(), features); };
   for (std::size_t l = 0; l < layers.size(); ++l) {
     Data::State& state = data.states[l];
     state.packed.pack(layers[l].weight, layers[l].out, layers[l].in, for_gradients);
@@ -110,7 +103,7 @@ void DenseStack::forward(std::span<const Layer> layers, Activation activation, c
 void DenseStack::backward(const float* gradient, float* x_gradient, std::span<float* const> weight_gradients) {
   Data& data = *data_;
   if (x_gradient != nullptr) {
-    data.input_gradient.make_room(data.blocks() * distance(data.layers.front().in) * lanes);
+    data.input_gradient.make_room(blocks_size(data.blocks(), data.layers.front().in));
   }
   data.team->run(data.blocks(), [&](std::size_t block) {
     const FlushDenormals flush;
@@ -135,9 +128,9 @@ void DenseStack::backward(const float* gradient, float* x_gradient, std::span<fl
     std::fill(of_weight + first * layer.in, of_weight + end * layer.in, 0.0F);
     std::fill(of_bias + first, of_bias + end, 0.0F);
     const Data::State& state = data.states[l];
-    data.use.add_products(state.gradient.data(), distance(layer.out), first, end, state.in.data(), distance(layer.in),
-                          layer.in, data.blocks(), of_weight);
-    data.use.add_sums(state.gradient.data(), distance(layer.out), first, end, data.blocks(), of_bias);
+    data.use.add_products(state.gradient.data(), layer.out, first, end, state.in.data(), layer.in, data.blocks(),
+                          of_weight);
+    data.use.add_sums(state.gradient.data(), layer.out, first, end, data.blocks(), of_bias);
   });
 }
 

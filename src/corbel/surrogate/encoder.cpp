@@ -51,14 +51,14 @@ struct Encoder::Data {
   Data(EncoderShape its_shape, std::shared_ptr<Team> its_team, const TrainingOperations& operations)
       : shape(its_shape), team(std::move(its_team)), use(operations) {
     const std::size_t t = shape.tokens, e = shape.embedding, f = shape.feed_forward;
-    activation = t * e * lanes;
+    activation = blocks_size(t, e);
     layout.qkv = 0;
-    layout.shares = layout.qkv + 3 * activation;
+    layout.shares = layout.qkv + blocks_size(t, 3 * e);
     layout.mixed = layout.shares + shape.heads * t * t * lanes;
     layout.normalised1 = layout.mixed + activation;
     layout.factors1 = layout.normalised1 + activation;
     layout.inner = layout.factors1 + t * lanes;
-    layout.normalised2 = layout.inner + t * f * lanes;
+    layout.normalised2 = layout.inner + blocks_size(t, f);
     layout.factors2 = layout.normalised2 + activation;
     layout.size = layout.factors2 + t * lanes;
     std::size_t place = 0;
@@ -96,8 +96,8 @@ struct Encoder::Data {
       room->mixed = AlignedFloats(activation);
       room->gradient = AlignedFloats(activation);
       room->other = AlignedFloats(activation);
-      room->inner = AlignedFloats(shape.tokens * shape.feed_forward * lanes);
-      room->qkv = AlignedFloats(3 * activation);
+      room->inner = AlignedFloats(blocks_size(shape.tokens, shape.feed_forward));
+      room->qkv = AlignedFloats(blocks_size(shape.tokens, 3 * shape.embedding));
       room->square = AlignedFloats(shape.tokens * shape.tokens * lanes);
       return room;
     }
@@ -139,15 +139,14 @@ struct Encoder::Data {
     float* const change = room.change.data();
     float* const at_start = keep;
     for (std::size_t token = 0; token < t; ++token) {
-      use.to_lanes(tokens + first * stride + token * e, stride, count, e, at_start + token * e * lanes);
+      use.to_lanes(tokens + first * stride + token * e, stride, count, e, at_start + blocks_size(token, e));
     }
     const float* in = at_start;
     for (std::size_t l = 0; l < shape.layers; ++l) {
       float* const layer = keep + activation + l * layout.size;
       const auto multiply = [&](std::size_t tensor, const float* from, float* to, Store how) {
         const PackedWeights& matrix = packed_weight(l, tensor);
-        use.multiply(matrix.forward(), bias(l, tensor), matrix.in(), matrix.out(), from, matrix.in(), to, matrix.out(),
-                     t, how);
+        use.multiply(matrix.forward(), bias(l, tensor), matrix.in(), matrix.out(), from, to, t, how);
       };
       multiply(attention_in, in, layer + layout.qkv, Store::set);
       use.attend(layer + layout.qkv, t, shape.heads, e / shape.heads, layer + layout.shares, layer + layout.mixed);
@@ -161,7 +160,7 @@ struct Encoder::Data {
       in = x;
     }
     for (std::size_t token = 0; token < t; ++token) {
-      use.from_lanes(in + token * e * lanes, e, count, stride, out + first * stride + token * e);
+      use.from_lanes(in + blocks_size(token, e), e, count, stride, out + first * stride + token * e);
     }
   }
 
@@ -175,7 +174,7 @@ struct Encoder::Data {
     float* const change = room.change.data();
     float* const x = room.x.data();
     for (std::size_t token = 0; token < t; ++token) {
-      use.to_lanes(gradient + first * stride + token * e, stride, count, e, dx + token * e * lanes);
+      use.to_lanes(gradient + first * stride + token * e, stride, count, e, dx + blocks_size(token, e));
     }
     for (std::size_t l = shape.layers; l-- > 0;) {
       const float* const layer = keep + activation + l * layout.size;
@@ -184,13 +183,11 @@ struct Encoder::Data {
       };
       const auto multiply = [&](std::size_t tensor, const float* from, float* to, Store how) {
         const PackedWeights& matrix = packed_weight(l, tensor);
-        use.multiply(matrix.backward(), nullptr, matrix.out(), matrix.in(), from, matrix.out(), to, matrix.in(), t,
-                     how);
+        use.multiply(matrix.backward(), nullptr, matrix.out(), matrix.in(), from, to, t, how);
       };
       const auto learn = [&](std::size_t tensor, const float* out_gradient, const float* in) {
         const PackedWeights& matrix = packed_weight(l, tensor);
-        use.add_products(out_gradient, matrix.out(), 0, matrix.out(), in, matrix.in(), matrix.in(), t,
-                         place(tensor, false));
+        use.add_products(out_gradient, matrix.out(), 0, matrix.out(), in, matrix.in(), t, place(tensor, false));
         use.add_sums(out_gradient, matrix.out(), 0, matrix.out(), t, place(tensor, true));
       };
       float* const inner = room.inner.data();
@@ -199,7 +196,7 @@ struct Encoder::Data {
                         place(norm2, true));
       learn(feed_forward_out, change, layer + layout.inner);
       multiply(feed_forward_out, change, inner, Store::set);
-      use.activate_backward(Activation::relu, layer + layout.inner, inner, t * f * lanes);
+      use.activate_backward(Activation::relu, f, t, layer + layout.inner, inner);
       use.unnormalise(weight(l, norm1), bias(l, norm1), e, t, layer + layout.normalised1, x);
       learn(feed_forward_in, inner, x);
       multiply(feed_forward_in, inner, other, Store::add);
@@ -220,7 +217,7 @@ struct Encoder::Data {
       multiply(attention_in, room.qkv.data(), dx, Store::add);
     }
     for (std::size_t token = 0; token < t; ++token) {
-      use.from_lanes(dx + token * e * lanes, e, count, stride, token_gradient + first * stride + token * e);
+      use.from_lanes(dx + blocks_size(token, e), e, count, stride, token_gradient + first * stride + token * e);
     }
   }
 };

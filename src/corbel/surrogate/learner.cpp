@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/parallel.hpp"
 #include "corbel/base/random.hpp"
 #include "corbel/surrogate/internal/loss_terms.hpp"
 #include "corbel/surrogate/internal/network_functions.hpp"
@@ -23,6 +24,7 @@ using torch::Tensor;
 // Where a parameter's columns stand in the input: a column per value, then its features.
 struct InputColumns {
   std::int64_t first = 0, values = 0, features = 0;
+  std::vector<float> known = {};  // [values][features]
 };
 
 struct Slot {
@@ -43,6 +45,16 @@ Tensor numbers_of(std::span<const std::uint32_t> workloads, std::size_t n) {
   return torch::tensor(std::vector<std::int64_t>(workloads.begin(), workloads.end()));
 }
 
+torch::Device device_of(const std::string& name) {
+  if (name == "cpu") return torch::kCPU;
+  if (name != "cuda") throw Error(ErrorCode::invalid_input, fmt::format("unknown device `{}`", name), "cpu or cuda");
+  if (!torch::cuda::is_available()) {
+    throw Error(ErrorCode::unsupported, "no device `cuda`: LibTorch finds none",
+                "use the device cpu, or build corbel with a LibTorch for CUDA (CMAKE_PREFIX_PATH)");
+  }
+  return torch::kCUDA;
+}
+
 constexpr std::uint64_t weights_stream = 1;
 constexpr std::uint64_t dropout_stream = 2;
 
@@ -53,6 +65,8 @@ struct Learner::Data {
   NetworkSpec spec;
   double dropout;
   std::uint64_t seed;
+  torch::Device device;
+  std::unique_ptr<NetworkFunctions> functions;
   std::uint64_t steps = 0;
   Tensor context;   // [context_size], scaled; of one workload
   Tensor contexts;  // [workloads, context_size], inputs of the gate; of several, and then `context` is not there
@@ -64,10 +78,17 @@ struct Learner::Data {
   DualVariable dual;
   std::map<std::string, Tensor, std::less<>> weights;  // views of flat
   Tensor positions;                                    // [parameters, embedding], attention only
-  NetworkFunctions functions{std::make_shared<Team>(1)};
 
-  Data(DesignSpace its_space, NetworkSpec its_spec, double its_dropout, std::uint64_t its_seed)
-      : space(std::move(its_space)), spec(std::move(its_spec)), dropout(its_dropout), seed(its_seed) {}
+  Data(DesignSpace its_space, NetworkSpec its_spec, double its_dropout, std::uint64_t its_seed,
+       const LearnerSetup& setup)
+      : space(std::move(its_space)),
+        spec(std::move(its_spec)),
+        dropout(its_dropout),
+        seed(its_seed),
+        device(device_of(setup.device)),
+        functions(device.is_cpu() && !setup.plain
+                      ? make_fast_functions(setup.team ? setup.team : std::make_shared<Team>(1))
+                      : make_plain_functions()) {}
 
   void start(std::string_view optimizer_name);
   void lay_out();
@@ -89,7 +110,7 @@ struct Learner::Data {
 
 void Learner::Data::start(std::string_view optimizer_name) {
   lay_out();
-  optimizer.emplace(optimizer_name, flat.numel());
+  optimizer.emplace(optimizer_name, flat);
   initialise();
 }
 
@@ -104,7 +125,12 @@ void Learner::Data::lay_out() {
       entry.features = ordinal_feature_count;
     }
     input_width += entry.values + entry.features;
-    columns.push_back(entry);
+    for (std::int64_t v = 0; v < entry.values; ++v) {
+      float features[feature_count];
+      parameter_features(parameter, static_cast<std::uint32_t>(v), features);
+      entry.known.insert(entry.known.end(), features, features + entry.features);
+    }
+    columns.push_back(std::move(entry));
   }
   std::int64_t total = 0;
   const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
@@ -117,8 +143,8 @@ void Learner::Data::lay_out() {
   for (const auto& [name, shape] : tensor_shapes(spec, space)) {
     if (!name.starts_with("input.") || name == "input.bias") add(name, shape);
   }
-  flat = torch::zeros({total});
-  flat_gradient = torch::zeros({total});
+  flat = torch::zeros({total}, device);
+  flat_gradient = torch::zeros({total}, device);
   for (const Slot& slot : slots) {
     // Detached views of one vector: optimizer and checkpoints then handle all parameters at once.
     Tensor view = flat.narrow(0, slot.first, slot.size).view(slot.shape).detach();
@@ -130,7 +156,8 @@ void Learner::Data::lay_out() {
 
 void Learner::Data::initialise() {
   Rng rng(seed, weights_stream);
-  float* const values = flat.data_ptr<float>();
+  const Tensor initial = torch::zeros({flat.numel()});
+  float* const values = initial.data_ptr<float>();
   const auto fill = [&](const Slot& slot, double limit) {
     for (std::int64_t i = 0; i < slot.size; ++i) {
       values[slot.first + i] = static_cast<float>((2 * rng.uniform() - 1) * limit);
@@ -159,7 +186,8 @@ void Learner::Data::initialise() {
     } else if (slot.name == "gate") {
       // Starts as the identity for this context: every factor is 1.
       const double squares = context.dot(context).item<double>();
-      const float* source = context.data_ptr<float>();
+      const Tensor its = context.cpu();
+      const float* source = its.data_ptr<float>();
       for (std::int64_t i = 0; i < slot.size; ++i) {
         values[slot.first + i] = static_cast<float>(source[i % spec.context_size] / squares);
       }
@@ -174,6 +202,7 @@ void Learner::Data::initialise() {
       std::fill_n(values + slot.first + spec.embedding, spec.embedding, 1.0F);
     }
   }
+  flat.copy_(initial);
   if (spec.kind == NetworkKind::attention) {
     positions = torch::zeros({static_cast<std::int64_t>(columns.size()), spec.embedding});
     auto place = positions.accessor<float, 2>();
@@ -184,6 +213,7 @@ void Learner::Data::initialise() {
         place[p][w] = static_cast<float>(w % 2 == 0 ? std::sin(angle) : std::cos(angle));
       }
     }
+    positions = positions.to(device);
   }
 }
 
@@ -224,8 +254,10 @@ Tensor Learner::Data::embedded(std::span<const Design> designs) {
         table.rows.push_back(static_cast<std::uint32_t>(entry.first + design[p]));
         table.factors.push_back(1);
       }
-      float features[feature_count];
-      if (entry.features > 0) parameter_features(space.parameters()[p], design[p], features);
+      float computed[feature_count];
+      if (entry.values == 0) parameter_features(space.parameters()[p], design[p], computed);
+      const float* const features =
+          entry.values == 0 ? computed : entry.known.data() + static_cast<std::int64_t>(design[p]) * entry.features;
       for (std::int64_t f = 0; f < entry.features; ++f) {
         table.rows.push_back(static_cast<std::uint32_t>(entry.first + entry.values + f));
         table.factors.push_back(features[f]);
@@ -234,7 +266,7 @@ Tensor Learner::Data::embedded(std::span<const Design> designs) {
     }
     if (is_mlp) table.ends.push_back(table.rows.size());
   }
-  const Tensor sums = functions.look_up(weight("input.weight"), token_bias(), std::move(table));
+  const Tensor sums = functions->look_up(weight("input.weight"), token_bias(), std::move(table));
   if (is_mlp) return sums;
   return sums.view({static_cast<std::int64_t>(designs.size()), static_cast<std::int64_t>(columns.size()), -1});
 }
@@ -242,7 +274,7 @@ Tensor Learner::Data::embedded(std::span<const Design> designs) {
 // @param relaxed  [n, input_width]
 Tensor Learner::Data::embedded(const Tensor& relaxed) {
   const Tensor& table = weight("input.weight");
-  if (spec.kind == NetworkKind::mlp) return functions.dense(relaxed, table.t().contiguous(), token_bias());
+  if (spec.kind == NetworkKind::mlp) return functions->dense(relaxed, table.t().contiguous(), token_bias());
   std::vector<Tensor> tokens;
   for (const InputColumns& entry : columns) {
     const std::int64_t count = entry.values + entry.features;
@@ -262,16 +294,16 @@ Tensor Learner::Data::encoded(const Tensor& tokens, bool training) {
     }
   }
   const std::uint64_t its_seed = Rng(seed, dropout_stream + (steps << 8)).next();
-  return functions.encode(tokens, all, spec.heads, {training ? dropout : 0, its_seed});
+  return functions->encode(tokens, all, spec.heads, {training ? dropout : 0, its_seed});
 }
 
 // [n, parameters, embedding]: the LSTM's hidden state after each token.
 Tensor Learner::Data::states(const Tensor& tokens) {
-  Tensor hidden = torch::zeros({tokens.size(0), spec.embedding}), cell = hidden;
+  Tensor hidden = torch::zeros({tokens.size(0), spec.embedding}, tokens.options()), cell = hidden;
   std::vector<Tensor> all;
   for (std::int64_t p = 0; p < tokens.size(1); ++p) {
     const Tensor in = torch::cat({tokens.select(1, p), hidden}, 1);
-    const auto gates = functions.dense(in, weight("lstm.weight"), weight("lstm.bias")).chunk(4, 1);
+    const auto gates = functions->dense(in, weight("lstm.weight"), weight("lstm.bias")).chunk(4, 1);
     cell = torch::sigmoid(gates[1]) * cell + torch::sigmoid(gates[0]) * torch::tanh(gates[2]);
     hidden = torch::sigmoid(gates[3]) * torch::tanh(cell);
     all.push_back(hidden);
@@ -291,7 +323,7 @@ Tensor Learner::Data::head(const Tensor& x, std::int64_t expert) {
     add(fmt::format("hidden.{}", h));
   }
   add("output");
-  return functions.layers(x, all, spec.activation);
+  return functions->layers(x, all, spec.activation);
 }
 
 Tensor Learner::Data::gated(const Tensor& x, const Tensor& workloads) const {
@@ -308,7 +340,7 @@ Tensor Learner::Data::forward(const Tensor& embedded, const Tensor& workloads, b
   x = gated(x.flatten(1), workloads);
   if (spec.kind == NetworkKind::mlp) x = activated(x);
   if (spec.experts == 1) return head(x, 0);
-  const Tensor votes = torch::softmax(functions.dense(x, weight("vote.weight"), weight("vote.bias")), 1);
+  const Tensor votes = torch::softmax(functions->dense(x, weight("vote.weight"), weight("vote.bias")), 1);
   Tensor out;
   for (std::int64_t e = 0; e < spec.experts; ++e) {
     const Tensor said = votes.narrow(1, e, 1) * head(x, e);
@@ -323,7 +355,8 @@ Tensor Learner::Data::loss(const Batch& batch, const LossOptions& options, bool 
   all.insert(all.end(), batch.negatives.begin(), batch.negatives.end());
   const Tensor workloads = torch::cat({numbers_of(batch.feasible_workloads, batch.feasible.size()),
                                        numbers_of(batch.infeasible_workloads, batch.infeasible.size()),
-                                       numbers_of(batch.negative_workloads, batch.negatives.size())});
+                                       numbers_of(batch.negative_workloads, batch.negatives.size())})
+                               .to(device);
   return total_loss(forward(embedded(all), workloads, training), batch, spec, options, dual.value(), values);
 }
 
@@ -335,25 +368,22 @@ Learner::SingleThread::~SingleThread() {
   at::globalContext().setFlushDenormal(false);
 }
 
-Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context,
-                 std::uint64_t seed, std::string_view optimizer)
-    : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout, seed)) {
+Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, const WorkloadContexts& contexts,
+                 std::uint64_t seed, const LearnerSetup& setup)
+    : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout, seed, setup)) {
   torch::NoGradGuard no_gradient;
-  const double scale = context_scale(context);
-  std::vector<float> scaled;
-  for (const float value : context) scaled.push_back(std::asinh(value) * static_cast<float>(scale));
-  data_->context = torch::tensor(scaled);
-  data_->start(optimizer);
-}
-
-Learner::Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const std::vector<float>> contexts,
-                 const ContextRange& range, std::uint64_t seed, std::string_view optimizer)
-    : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout, seed)) {
-  torch::NoGradGuard no_gradient;
-  std::vector<Tensor> inputs;
-  for (const std::vector<float>& context : contexts) inputs.push_back(torch::tensor(range.inputs(context)));
-  data_->contexts = torch::stack(inputs);
-  data_->start(optimizer);
+  if (contexts.range) {
+    std::vector<Tensor> inputs;
+    for (const std::vector<float>& context : contexts.of)
+      inputs.push_back(torch::tensor(contexts.range->inputs(context)));
+    data_->contexts = torch::stack(inputs).to(data_->device);
+  } else if (!contexts.of.empty()) {
+    const auto scale = static_cast<float>(context_scale(contexts.of.front()));
+    std::vector<float> scaled;
+    for (const float value : contexts.of.front()) scaled.push_back(std::asinh(value) * scale);
+    data_->context = torch::tensor(scaled).to(data_->device);
+  }
+  data_->start(setup.optimizer);
 }
 Learner::~Learner() = default;
 Learner::Learner(Learner&&) noexcept = default;
@@ -384,7 +414,9 @@ Losses Learner::step(const Batch& batch, const LossOptions& options, double lear
 
 std::vector<float> Learner::outputs(std::span<const Design> designs, std::span<const std::uint32_t> workloads) {
   torch::NoGradGuard no_gradient;
-  return to_stored(data_->forward(data_->embedded(designs), numbers_of(workloads, designs.size()), false)).values;
+  return to_stored(
+             data_->forward(data_->embedded(designs), numbers_of(workloads, designs.size()).to(data_->device), false))
+      .values;
 }
 
 std::vector<Design> Learner::descend(std::span<const Design> starts, std::uint64_t seed, std::uint32_t workload) {
@@ -399,22 +431,22 @@ std::vector<Design> Learner::descend(std::span<const Design> starts, std::uint64
     const auto [parameter, index] = relaxation.values()[v];
     data_->write_input(parameter, index, inputs.data_ptr<float>() + static_cast<std::int64_t>(v) * data_->input_width);
   }
-  inputs = inputs.t().contiguous();
-  const Tensor no_bias = torch::zeros({data_->input_width});
+  inputs = inputs.t().contiguous().to(data_->device);
+  const Tensor no_bias = torch::zeros({data_->input_width}, data_->device);
   const Tensor workloads =
-      torch::full({static_cast<std::int64_t>(starts.size())}, std::int64_t{workload}, torch::kLong);
+      torch::full({static_cast<std::int64_t>(starts.size())}, std::int64_t{workload}, torch::kLong).to(data_->device);
   Rng noise(seed);
-  Tensor logits = relaxation.around(starts, noise);
+  Tensor logits = relaxation.around(starts, noise).to(data_->device);
   for (int step = 0; step < steps; ++step) {
     logits = logits.detach().requires_grad_(true);
-    const Tensor input = data_->functions.dense(relaxation.probabilities(logits), inputs, no_bias);
+    const Tensor input = data_->functions->dense(relaxation.probabilities(logits), inputs, no_bias);
     const Tensor f = data_->forward(data_->embedded(input), workloads, false).select(1, 0);
     // Rows do not meet in the sum, so that each has its own gradient.
     const Tensor gradient = torch::nan_to_num(torch::autograd::grad({f.sum()}, {logits})[0]);
     const Tensor size = gradient.square().mean(1, true).sqrt().clamp_min(1e-12);
     logits = logits.detach() - rate * gradient / size;
   }
-  return relaxation.round(logits);
+  return relaxation.round(logits.cpu());
 }
 
 const DualVariable& Learner::dual() const {
@@ -451,7 +483,7 @@ void Learner::set_parameters(std::span<const float> values) {
     throw Error(ErrorCode::corrupt,
                 fmt::format("{} parameters for a network of {}", values.size(), data_->flat.numel()));
   }
-  std::copy(values.begin(), values.end(), data_->flat.data_ptr<float>());
+  data_->flat.copy_(torch::tensor(std::vector<float>(values.begin(), values.end())));
 }
 
 bool Learner::is_finite() const {

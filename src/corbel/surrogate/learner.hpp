@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@
 
 namespace corbel {
 
+class Team;
+
 /// The rows of one step. Targets are [rows × metrics] on the normalised scale, NaN where a row lacks a metric.
 struct Batch {
   std::vector<Design> feasible, infeasible, negatives;
@@ -23,18 +26,29 @@ struct Batch {
   std::vector<std::uint32_t> feasible_workloads = {}, infeasible_workloads = {}, negative_workloads = {};
 };
 
+/// The contexts of a training's workloads.
+struct WorkloadContexts {
+  std::vector<std::vector<float>> of = {};  ///< [workloads]; empty vectors where the network has no gate
+  std::optional<ContextRange> range = {};   ///< where there are several workloads with a context: the gate of each row
+                                            ///< is then that of its workload's context, and starts at 1
+};
+
+/// How a network is trained, rather than what.
+struct LearnerSetup {
+  std::string optimizer = "adam";        ///< or "sgd", "rmsprop"
+  std::shared_ptr<Team> team = nullptr;  ///< whose threads help; without it the calling thread is alone
+  std::string device = "cpu";            ///< or "cuda"
+  bool plain = false;                    ///< LibTorch's own functions on the CPU, too, as on other devices
+};
+
 /// One network in training, on LibTorch. Not thread-safe, but several may train at once, each in its own thread.
-/// Deterministic: everything random is a function of the seed and the step.
+/// Deterministic, whatever the number of threads: everything random is a function of the seed and the step.
 class Learner {
  public:
-  /// @param context    [spec.context_size], as the model will get it
-  /// @param optimizer  "adam", "sgd" or "rmsprop"
-  Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const float> context, std::uint64_t seed,
-          std::string_view optimizer = "adam");
-  /// For several workloads: the gate of each row is that of its workload's context, and starts at 1.
-  /// @param contexts  [workloads][spec.context_size]
-  Learner(DesignSpace space, NetworkSpec spec, double dropout, std::span<const std::vector<float>> contexts,
-          const ContextRange& range, std::uint64_t seed, std::string_view optimizer = "adam");
+  /// @throws Error{invalid_input} for an unknown optimizer or device, or a context that says nothing;
+  ///         Error{unsupported} for a device that LibTorch does not find
+  Learner(DesignSpace space, NetworkSpec spec, double dropout, const WorkloadContexts& contexts, std::uint64_t seed,
+          const LearnerSetup& setup = {});
   ~Learner();
   Learner(Learner&&) noexcept;
 

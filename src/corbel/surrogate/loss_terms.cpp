@@ -17,8 +17,8 @@ constexpr std::int64_t most_compared = 512;
 // log(1 + exp(f_i − f_j)) over the pairs whose true order is y_i < y_j: RankNet (Burges et al. 2005), eq. 3. Pairs are
 // of one workload: between two of them nobody has to choose.
 Tensor ranking_loss(const Tensor& f, const Tensor& target, const std::vector<std::uint32_t>& workloads) {
-  const Tensor workload = torch::tensor(std::vector<std::int64_t>(workloads.begin(), workloads.end()));
-  Tensor sum = torch::zeros({}), pairs = torch::zeros({});
+  const Tensor workload = torch::tensor(std::vector<std::int64_t>(workloads.begin(), workloads.end())).to(f.device());
+  Tensor sum = torch::zeros({}, f.options()), pairs = sum;
   for (std::int64_t first = 0; first < f.size(0); first += most_compared) {
     const std::int64_t count = std::min(most_compared, f.size(0) - first);
     const Tensor of = f.narrow(0, first, count), y = target.narrow(0, first, count);
@@ -35,8 +35,9 @@ Tensor ranking_loss(const Tensor& f, const Tensor& target, const std::vector<std
   return sum / pairs.clamp_min(1.0);
 }
 
-std::span<const float> numbers(const Tensor& contiguous) {
-  return {contiguous.data_ptr<float>(), static_cast<std::size_t>(contiguous.numel())};
+std::vector<float> numbers(const Tensor& tensor) {
+  const Tensor source = tensor.detach().cpu().contiguous();
+  return {source.data_ptr<float>(), source.data_ptr<float>() + source.numel()};
 }
 
 Tensor penalty(Penalty form, const Tensor& predicted, double level) {
@@ -63,11 +64,11 @@ Tensor total_loss(const Tensor& out, const Batch& batch, const NetworkSpec& spec
 
   std::vector<float> wanted = batch.feasible_targets;
   wanted.insert(wanted.end(), batch.infeasible_targets.begin(), batch.infeasible_targets.end());
-  const Tensor target = torch::tensor(wanted).view({feasible + infeasible, spec.metrics});
+  const Tensor target = torch::tensor(wanted).view({feasible + infeasible, spec.metrics}).to(out.device());
   const Tensor known = torch::isfinite(target).to(torch::kFloat);
   const Tensor error =
       (out.narrow(0, 0, feasible + infeasible).narrow(1, 0, spec.metrics) - torch::nan_to_num(target)).square();
-  Tensor total = torch::zeros({});
+  Tensor total = torch::zeros({}, out.options());
   const auto add = [&](const Tensor& term, double weight, double& value) {
     value = term.item<double>();
     if (weight != 0) total = total + weight * term;
@@ -84,7 +85,7 @@ Tensor total_loss(const Tensor& out, const Batch& batch, const NetworkSpec& spec
   if (spec.feasibility) {
     const Tensor logit = out.select(1, spec.metrics);
     // log(1 + exp(−z)) for feasible rows and log(1 + exp(z)) for the others, each class with the same weight.
-    Tensor term = torch::zeros({});
+    Tensor term = torch::zeros({}, out.options());
     if (feasible > 0) term = term + 0.5 * torch::softplus(-logit.narrow(0, 0, feasible)).mean();
     if (infeasible > 0) term = term + 0.5 * torch::softplus(logit.narrow(0, feasible, infeasible)).mean();
     add(term, 1, values.feasibility);
@@ -92,7 +93,7 @@ Tensor total_loss(const Tensor& out, const Batch& batch, const NetworkSpec& spec
   if (!options.squared_error) {
     // The penalties' levels are of the targets' scale, which a ranking does not keep to: it would evade them by a shift
     // of all predictions. So they see the scale that the feasible rows of the batch have now.
-    const AffineMap map = fit_affine(numbers(f.narrow(0, 0, feasible).detach().contiguous()), numbers(feasible_target));
+    const AffineMap map = fit_affine(numbers(f.narrow(0, 0, feasible)), numbers(feasible_target));
     f = f * map.slope + map.offset;
   }
   if (infeasible > 0) {

@@ -96,7 +96,7 @@ class LookupFunction : public torch::autograd::Function<LookupFunction> {
     float* const table = of_table.data_ptr<float>();
     float* const bias = of_bias.data_ptr<float>();
     // Side by side in columns, so that nothing has to be summed over threads.
-    constexpr std::size_t columns_at_once = 32;
+    constexpr std::size_t columns_at_once = 128;
     lookup.team->run((width + columns_at_once - 1) / columns_at_once, [&](std::size_t piece) {
       const std::size_t first = piece * columns_at_once, count = std::min(columns_at_once, width - first);
       for (std::size_t i = 0; i < rows.ends.size(); ++i) {
@@ -177,38 +177,47 @@ class EncoderFunction : public torch::autograd::Function<EncoderFunction> {
   }
 };
 
+class FastFunctions : public NetworkFunctions {
+ public:
+  FastFunctions(std::shared_ptr<Team> team, const TrainingOperations& operations)
+      : team_(std::move(team)), operations_(operations) {}
+
+  Tensor look_up(const Tensor& table, const Tensor& bias, TableRows rows) override {
+    const auto lookup = std::make_shared<Lookup>(Lookup{std::move(rows), team_, operations_});
+    return LookupFunction::apply(table, bias, lookup);
+  }
+
+  Tensor layers(const Tensor& x, const std::vector<Tensor>& weights, Activation activation) override {
+    const auto stack = reuse(stacks_, [&] { return std::make_shared<DenseStack>(team_, operations_); });
+    return LayersFunction::apply(x, at::TensorList(weights), stack, activation, needs_gradients(x, weights));
+  }
+
+  Tensor encode(const Tensor& tokens, const std::vector<Tensor>& weights, std::int64_t heads,
+                const Encoder::Dropping& dropping) override {
+    const std::size_t layers = weights.size() / Encoder::tensors_per_layer;
+    if (layers == 0) return tokens;
+    const EncoderShape shape{static_cast<std::size_t>(tokens.size(1)), static_cast<std::size_t>(tokens.size(2)),
+                             static_cast<std::size_t>(heads), static_cast<std::size_t>(weights[6].size(0)), layers};
+    if (shape != encoder_shape_) encoders_.clear();
+    encoder_shape_ = shape;
+    const auto encoder = reuse(encoders_, [&] { return std::make_shared<Encoder>(shape, team_, operations_); });
+    return EncoderFunction::apply(tokens, at::TensorList(weights), encoder, dropping, needs_gradients(tokens, weights));
+  }
+
+ private:
+  std::shared_ptr<Team> team_;
+  TrainingOperations operations_;
+  // What functions work on; one that nobody holds any more is used again.
+  std::vector<std::shared_ptr<DenseStack>> stacks_;
+  std::vector<std::shared_ptr<Encoder>> encoders_;
+  EncoderShape encoder_shape_ = {};
+};
+
 }  // namespace
 
-NetworkFunctions::NetworkFunctions(std::shared_ptr<Team> team, const TrainingOperations& operations)
-    : team_(std::move(team)), operations_(operations) {}
-
-Tensor NetworkFunctions::look_up(const Tensor& table, const Tensor& bias, TableRows rows) {
-  const auto lookup = std::make_shared<Lookup>(Lookup{std::move(rows), team_, operations_});
-  return LookupFunction::apply(table, bias, lookup);
-}
-
-Tensor NetworkFunctions::dense(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (x.dim() == 2) return layers(x, {weight, bias}, Activation::relu);
-  auto shape = x.sizes().vec();
-  shape.back() = weight.size(0);
-  return layers(x.reshape({-1, x.size(-1)}), {weight, bias}, Activation::relu).reshape(shape);
-}
-
-Tensor NetworkFunctions::layers(const Tensor& x, const std::vector<Tensor>& weights, Activation activation) {
-  const auto stack = reuse(stacks_, [&] { return std::make_shared<DenseStack>(team_, operations_); });
-  return LayersFunction::apply(x, at::TensorList(weights), stack, activation, needs_gradients(x, weights));
-}
-
-Tensor NetworkFunctions::encode(const Tensor& tokens, const std::vector<Tensor>& weights, std::int64_t heads,
-                                const Encoder::Dropping& dropping) {
-  const std::size_t layers = weights.size() / Encoder::tensors_per_layer;
-  if (layers == 0) return tokens;
-  const EncoderShape shape{static_cast<std::size_t>(tokens.size(1)), static_cast<std::size_t>(tokens.size(2)),
-                           static_cast<std::size_t>(heads), static_cast<std::size_t>(weights[6].size(0)), layers};
-  if (shape != encoder_shape_) encoders_.clear();
-  encoder_shape_ = shape;
-  const auto encoder = reuse(encoders_, [&] { return std::make_shared<Encoder>(shape, team_, operations_); });
-  return EncoderFunction::apply(tokens, at::TensorList(weights), encoder, dropping, needs_gradients(tokens, weights));
+std::unique_ptr<NetworkFunctions> make_fast_functions(std::shared_ptr<Team> team,
+                                                      const TrainingOperations& operations) {
+  return std::make_unique<FastFunctions>(std::move(team), operations);
 }
 
 }  // namespace corbel

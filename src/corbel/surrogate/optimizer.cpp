@@ -6,11 +6,12 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/surrogate/internal/stored_tensor.hpp"
+#include "corbel/surrogate/internal/training_operations.hpp"
 
 namespace corbel {
 
-Optimizer::Optimizer(std::string_view name, std::int64_t size)
-    : kind_(Kind::adam), first_moment_(torch::zeros({size})), second_moment_(torch::zeros({size})) {
+Optimizer::Optimizer(std::string_view name, const torch::Tensor& parameters)
+    : kind_(Kind::adam), first_moment_(torch::zeros_like(parameters)), second_moment_(torch::zeros_like(parameters)) {
   if (name == "adam") {
     kind_ = Kind::adam;
   } else if (name == "sgd") {
@@ -29,10 +30,18 @@ void Optimizer::step(torch::Tensor& parameters, const torch::Tensor& gradient, d
     case Kind::adam: {
       constexpr double decay1 = 0.9, decay2 = 0.999;
       const auto count = static_cast<double>(step);
+      const double rate = learning_rate / (1 - std::pow(decay1, count));
+      const double root = 1 / std::sqrt(1 - std::pow(decay2, count));
+      if (parameters.is_cpu()) {
+        training_operations().front().adam(gradient.data_ptr<float>(), static_cast<std::size_t>(gradient.numel()),
+                                           static_cast<float>(rate), static_cast<float>(root),
+                                           first_moment_.data_ptr<float>(), second_moment_.data_ptr<float>(),
+                                           parameters.data_ptr<float>());
+        break;
+      }
       first_moment_.mul_(decay1).add_(gradient, 1 - decay1);
       second_moment_.mul_(decay2).addcmul_(gradient, gradient, 1 - decay2);
-      const torch::Tensor denominator = (second_moment_.sqrt() / std::sqrt(1 - std::pow(decay2, count))).add_(epsilon);
-      parameters.addcdiv_(first_moment_, denominator, -learning_rate / (1 - std::pow(decay1, count)));
+      parameters.addcdiv_(first_moment_, (second_moment_.sqrt() * root).add_(epsilon), -rate);
       break;
     }
     case Kind::sgd: {
@@ -60,8 +69,8 @@ void Optimizer::save(TensorMap& state) const {
 void Optimizer::load(const TensorMap& state) {
   const std::vector<float> first = stored_values(state, "first_moment", first_moment_.numel());
   const std::vector<float> second = stored_values(state, "second_moment", second_moment_.numel());
-  std::copy(first.begin(), first.end(), first_moment_.data_ptr<float>());
-  std::copy(second.begin(), second.end(), second_moment_.data_ptr<float>());
+  first_moment_.copy_(torch::tensor(first));
+  second_moment_.copy_(torch::tensor(second));
 }
 
 }  // namespace corbel

@@ -40,7 +40,7 @@ TrainingOptions training_options_from_config(const Config& config) {
                      "grid",    "withhold",      "checkpoint_every", "threads",
                      "seed",    "penalty",       "regression",       "ranking",
                      "minutes", "patience",      "optimizer",        "keep_negatives",
-                     "experts"});
+                     "experts", "device"});
   const auto integer = [&](std::string_view key, auto& value, std::int64_t min, std::int64_t max) {
     using Integer = std::remove_reference_t<decltype(value)>;
     if (const Config* found = config.find(key)) value = static_cast<Integer>(found->integer(min, max));
@@ -90,6 +90,7 @@ TrainingOptions training_options_from_config(const Config& config) {
   integer("checkpoint_every", options.checkpoint_every, 1, 10'000'000);
   integer("threads", options.threads, 0, 4096);
   integer("seed", options.seed, 0, INT64_MAX);
+  if (const Config* device = config.find("device")) options.device = device->choice({"cpu", "cuda"});
   if (options.network == "attention" && options.embedding % options.heads != 0) {
     const Config* place = config.find("heads") != nullptr ? config.find("heads") : config.find("embedding");
     throw place->error("`heads` must divide `embedding`");
@@ -130,6 +131,8 @@ nlohmann::json to_json(const TrainingOptions& options) {
   for (const auto& [name, penalty] : penalties) {
     if (penalty == penalty_of(options)) json["penalty"] = name;
   }
+  // Where it is the usual one nothing depends on it.
+  if (options.device != "cpu") json["device"] = options.device;
   if (options.network != "mlp") json["embedding"] = options.embedding;
   if (options.network == "attention") {
     json["layers"] = options.layers;

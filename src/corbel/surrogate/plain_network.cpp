@@ -204,6 +204,13 @@ PlainNetwork::PlainNetwork(DesignSpace space, NetworkSpec spec, const TensorMap&
 PlainNetwork::~PlainNetwork() = default;
 PlainNetwork::PlainNetwork(PlainNetwork&&) noexcept = default;
 
+PlainNetwork::Threads::Threads(std::size_t count) {
+  at::set_num_threads(static_cast<int>(count));
+}
+PlainNetwork::Threads::~Threads() {
+  at::set_num_threads(1);
+}
+
 std::string_view PlainNetwork::linear_function() const {
   return data_->linear == plain_linear ? "linear" : "mkldnn_linear";
 }

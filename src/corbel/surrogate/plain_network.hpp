@@ -23,6 +23,15 @@ class PlainNetwork {
   ~PlainNetwork();
   PlainNetwork(PlainNetwork&&) noexcept;
 
+  /// Lets LibTorch use so many threads until destroyed, then one again.
+  class Threads {
+   public:
+    explicit Threads(std::size_t count);
+    ~Threads();
+    Threads(const Threads&) = delete;
+    Threads& operator=(const Threads&) = delete;
+  };
+
   /// LibTorch's function for the linear layers, whichever of them is faster here: "linear", or "mkldnn_linear" where
   /// that goes to a slow BLAS.
   std::string_view linear_function() const;

@@ -13,6 +13,7 @@
 #include "corbel/base/file.hpp"
 #include "corbel/base/json.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/base/parallel.hpp"
 #include "corbel/base/random.hpp"
 #include "corbel/scorer/model.hpp"
 #include "corbel/surrogate/learner.hpp"
@@ -60,22 +61,13 @@ double prior_shift(const WorkloadSampler& feasible, const WorkloadSampler& infea
   return std::log((feasible.weight() + 1) / (infeasible.weight() + 1));
 }
 
-Learner learner_of(const RunSettings& settings) {
-  const WorkloadContexts& contexts = settings.contexts;
-  if (contexts.range) {
-    return Learner(settings.domain.space, settings.spec, settings.options.dropout, contexts.of, *contexts.range,
-                   settings.seed, settings.options.optimizer);
-  }
-  return Learner(settings.domain.space, settings.spec, settings.options.dropout, contexts.of.front(), settings.seed,
-                 settings.options.optimizer);
-}
-
 class Run {
  public:
   Run(const RunSettings& settings, RunProgress& progress)
       : settings_(settings),
         progress_(progress),
-        learner_(learner_of(settings)),
+        learner_(settings.domain.space, settings.spec, settings.options.dropout, settings.contexts, settings.seed,
+                 {settings.options.optimizer, settings.team, settings.options.device}),
         feasible_(settings.data, settings.data.feasible, settings.seed, feasible_stream),
         infeasible_(settings.data, settings.data.infeasible, settings.seed, infeasible_stream),
         negatives_(settings.contexts.of.size()) {
@@ -387,6 +379,7 @@ class Run {
   RunProgress& progress_;
   Learner learner_;
   Learner::SingleThread single_thread_;
+  Team::Caller caller_{*settings_.team};
   WorkloadSampler feasible_, infeasible_;
   LossOptions loss_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -20,12 +21,6 @@
 
 namespace corbel {
 
-/// The contexts of a training's workloads.
-struct WorkloadContexts {
-  std::vector<std::vector<float>> of;  ///< [workloads]; empty vectors where the network has no gate
-  std::optional<ContextRange> range;   ///< where there are several workloads with a context
-};
-
 /// One network to train: a candidate of the grid, or a member of the final ensemble.
 struct RunSettings {
   const TrainingOptions& options;
@@ -33,7 +28,8 @@ struct RunSettings {
   const SearchDomain& domain;
   const NetworkSpec& spec;
   const WorkloadContexts& contexts;
-  const Forest& forest;  ///< beside the network where it is judged
+  const Forest& forest;        ///< beside the network where it is judged
+  std::shared_ptr<Team> team;  ///< of all runs
   Conservatism weights;
   std::uint64_t seed;
   std::uint64_t steps;               ///< stop here; the learning rate's schedule is that of options.steps

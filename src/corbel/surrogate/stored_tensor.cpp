@@ -7,7 +7,7 @@
 namespace corbel {
 
 StoredTensor to_stored(const torch::Tensor& tensor) {
-  const torch::Tensor source = tensor.detach().contiguous();
+  const torch::Tensor source = tensor.detach().cpu().contiguous();
   StoredTensor stored;
   stored.shape = source.sizes().vec();
   stored.values.assign(source.data_ptr<float>(), source.data_ptr<float>() + source.numel());

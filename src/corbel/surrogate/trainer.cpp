@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/hash.hpp"
@@ -41,12 +43,16 @@ NetworkSpec network_of(const TrainingTask& task, const TrainingOptions& options,
   return spec;
 }
 
+// Of the parameters in a checkpoint: one of another layout is not read.
+constexpr int parameter_layout = 2;
+
 // Everything a checkpoint depends on.
 std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options) {
   nlohmann::json key = {{"dataset", dataset.fingerprint()}, {"objective", task.objective},
                         {"also", task.also_predict},        {"over_limit", task.over_limit},
                         {"context", task.context},          {"options", to_json(options)},
-                        {"version", corbel::version},       {"direction", to_string(task.direction)}};
+                        {"version", corbel::version},       {"direction", to_string(task.direction)},
+                        {"layout", parameter_layout}};
   for (const WorkloadLog& other : task.others) {
     key["others"].push_back({{"dataset", other.log->fingerprint()},
                              {"over_limit", other.over_limit},
@@ -146,134 +152,193 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// A training from its options to the model file: candidates, then members of the final model.
+class Training {
+ public:
+  Training(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
+           const std::filesystem::path& work_folder, Monitor& monitor)
+      : dataset_(dataset),
+        task_(task),
+        options_(options),
+        work_folder_(work_folder),
+        monitor_(monitor),
+        data_(prepare_training_data(dataset, task, is_paper(), options.withhold, options.seed)),
+        contexts_(contexts_of(dataset, task)),
+        spec_(network_of(task, options, data_.metrics.size())),
+        domain_{dataset.group.space, task.admits},
+        key_(checkpoint_key(dataset, task, options)),
+        forest_(Forest::fit(domain_.space, data_, tree_share(), options.seed)) {
+    if (data_.withheld_feasible.empty()) {
+      monitor.message(fmt::format("too few rows to withhold any: taking the first of {} grid entries as it is",
+                                  options.grid.size()));
+    }
+  }
+
+  nlohmann::json train(const std::filesystem::path& model_file) {
+    train_candidates();
+    train_members();
+    nlohmann::json report = describe();
+    save(model_file, report);
+    for (std::size_t i = 0; i < candidates_.size(); ++i) std::filesystem::remove(checkpoint("candidate", i));
+    for (std::size_t m = 0; m < members_.size(); ++m) std::filesystem::remove(checkpoint("member", m));
+    report["seconds"] = seconds_since(start_);
+    return report;
+  }
+
+ private:
+  bool is_paper() const { return options_.protocol == "paper"; }
+  bool refits() const { return options_.refit && !is_paper(); }
+  double tree_share() const { return is_paper() ? 0 : options_.trees; }
+  // Networks beside the chosen candidate, which without refit is the first member.
+  std::size_t further() const {
+    const auto members = static_cast<std::size_t>(options_.ensemble);
+    return refits() ? members : members - 1;
+  }
+  std::filesystem::path checkpoint(const char* kind, std::size_t number) const {
+    return work_folder_ / fmt::format("{}_{}.checkpoint", kind, number);
+  }
+
+  // Runs that share a thread share the time.
+  double in_turn(std::size_t runs) const {
+    return static_cast<double>((runs + team_->threads() - 1) / team_->threads());
+  }
+  double seconds_left() const {
+    if (options_.minutes == 0) return std::numeric_limits<double>::infinity();
+    return std::max(0.0, 60 * options_.minutes - seconds_since(start_));
+  }
+
+  // Side by side; where there are fewer than threads, the others help.
+  void run_all(std::size_t count, const std::function<void(std::size_t)>& run) const {
+    // Another device is shared by all, as is its generator of random numbers.
+    parallel_for(count, options_.device == "cpu" ? team_->threads() : 1, 1, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) run(i);
+    });
+  }
+
+  void train_candidates() {
+    const double seconds = seconds_left() / (in_turn(options_.grid.size()) + in_turn(further()));
+    candidates_.resize(options_.grid.size());
+    run_all(candidates_.size(), [&](std::size_t i) {
+      candidates_[i] =
+          run_training({options_, data_, domain_, spec_, contexts_, forest_, team_, options_.grid[i], options_.seed,
+                        static_cast<std::uint64_t>(options_.steps), true, checkpoint("candidate", i), key_, seconds},
+                       progress_);
+    });
+    chosen_ = choose(candidates_, data_, is_paper());
+    if (chosen().diverged) {
+      monitor_.message("every candidate diverged; the model is the last checkpoint that was finite");
+    }
+  }
+
+  void train_members() {
+    if (refits()) {
+      all_data_ = prepare_training_data(dataset_, task_, is_paper(), 0, options_.seed);
+      whole_forest_ = Forest::fit(domain_.space, *all_data_, tree_share(), options_.seed);
+    }
+    const double seconds = further() == 0 ? 0 : seconds_left() / in_turn(further());
+    const std::uint64_t steps = std::max<std::uint64_t>(1, chosen().step);
+    members_.resize(further());
+    run_all(members_.size(), [&](std::size_t m) {
+      members_[m] = run_training(
+          {options_, learnt_data(), domain_, spec_, contexts_, learnt_forest(), team_, options_.grid[chosen_],
+           options_.seed + 1 + m, steps, false, checkpoint("member", m), key_, seconds},
+          progress_);
+    });
+    if (std::any_of(members_.begin(), members_.end(), [](const RunResult& member) { return member.diverged; })) {
+      monitor_.message("a member of the ensemble diverged; it is the last of its checkpoints that was finite");
+    }
+  }
+
+  const RunResult& chosen() const { return candidates_[chosen_]; }
+  // What the final model is learnt from.
+  const TrainingData& learnt_data() const { return all_data_ ? *all_data_ : data_; }
+  const Forest& learnt_forest() const { return whole_forest_ ? *whole_forest_ : forest_; }
+
+  nlohmann::json describe() const {
+    nlohmann::json report = {{"chosen", chosen_},
+                             {"rows", describe_rows(dataset_, task_.over_limit, data_, 0)},
+                             {"withheld", describe_withheld(data_, chosen())},
+                             {"refit", refits()}};
+    if (!task_.others.empty()) {
+      report["workloads"] = describe_workloads(dataset_, task_, data_);
+      report["objective_scale"] = data_.is_scale_guessed ? "guessed from other workloads" : "logged";
+    }
+    const auto predictor = [&](std::uint32_t workload) {
+      TensorMap tensors;
+      for (const auto& [name, tensor] : chosen().tensors) tensors["0." + name] = tensor;
+      nlohmann::json metadata = model_metadata(domain_.space, data_, spec_, contexts_, 1);
+      forest_.add_to(metadata, tensors, workload);
+      return std::make_unique<ModelPredictor>(Model::from_tensors(std::move(metadata), std::move(tensors)),
+                                              contexts_.of[workload]);
+    };
+    const std::vector<double> errors = relative_errors(predictor, data_);
+    for (std::size_t m = 0; m < errors.size(); ++m) report["errors"][data_.metrics[m]] = number_or_null(errors[m]);
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      const RunResult& result = candidates_[i];
+      report["candidates"].push_back({{"alpha", options_.grid[i].alpha},
+                                      {"beta", options_.grid[i].beta},
+                                      {"step", result.step},
+                                      {"kendall", number_or_null(result.kendall)},
+                                      {"infeasible_auc", number_or_null(result.infeasible_auc)},
+                                      {"score", number_or_null(result.score)},
+                                      {"diverged", result.diverged},
+                                      {"history", result.history}});
+    }
+    return report;
+  }
+
+  void save(const std::filesystem::path& model_file, const nlohmann::json& report) {
+    TensorMap tensors;
+    std::int64_t member = 0;
+    const auto add_member = [&](RunResult& result) {
+      for (auto& [name, tensor] : result.tensors) tensors[fmt::format("{}.{}", member, name)] = std::move(tensor);
+      ++member;
+    };
+    if (!refits()) add_member(candidates_[chosen_]);
+    for (RunResult& result : members_) add_member(result);
+    nlohmann::json metadata = model_metadata(domain_.space, learnt_data(), spec_, contexts_, member);
+    learnt_forest().add_to(metadata, tensors);
+    metadata["dataset_fingerprint"] = dataset_.fingerprint();
+    metadata["dataset_rows"] = dataset_.rows();
+    if (!task_.others.empty()) metadata["workloads"] = known_workloads(dataset_, task_);
+    metadata["code_version"] = corbel::version;
+    metadata["options"] = to_json(options_);
+    metadata["training"] = report;
+    Model::save(model_file, metadata, std::move(tensors));
+  }
+
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  const Dataset& dataset_;
+  const TrainingTask& task_;
+  const TrainingOptions& options_;
+  const std::filesystem::path& work_folder_;
+  Monitor& monitor_;
+  const TrainingData data_;
+  const WorkloadContexts contexts_;
+  const NetworkSpec spec_;
+  const SearchDomain domain_;
+  const std::string key_;
+  const Forest forest_;
+  const std::shared_ptr<Team> team_ = std::make_shared<Team>(options_.threads);
+  RunProgress progress_{monitor_, static_cast<std::uint64_t>(options_.steps) * (options_.grid.size() + further())};
+  std::vector<RunResult> candidates_, members_;
+  std::size_t chosen_ = 0;
+  // Of all rows, where the final model is learnt from more than the candidates were.
+  std::optional<TrainingData> all_data_;
+  std::optional<Forest> whole_forest_;
+};
+
 }  // namespace
 
 nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
                      const std::filesystem::path& model_file, const std::filesystem::path& work_folder,
                      Monitor& monitor) {
-  const auto start = std::chrono::steady_clock::now();
   if (options.grid.empty()) throw Error(ErrorCode::invalid_input, "the training grid is empty", "give {alpha, beta}");
   if (options.regression == "none" && !(options.ranking > 0)) {
     throw Error(ErrorCode::invalid_input, "neither regression nor ranking: nothing teaches the objective",
                 "give `ranking` a weight above 0");
   }
-  const bool paper = options.protocol == "paper";
-  const TrainingData data = prepare_training_data(dataset, task, paper, options.withhold, options.seed);
-  const WorkloadContexts contexts = contexts_of(dataset, task);
-  const NetworkSpec spec = network_of(task, options, data.metrics.size());
-  const SearchDomain domain{dataset.group.space, task.admits};
-  const std::string key = checkpoint_key(dataset, task, options);
-  const double tree_share = paper ? 0 : options.trees;
-  const Forest forest = Forest::fit(domain.space, data, tree_share, options.seed);
-  const bool can_compare = !data.withheld_feasible.empty();
-  if (!can_compare) {
-    monitor.message(
-        fmt::format("too few rows to withhold any: taking the first of {} grid entries as it is", options.grid.size()));
-  }
-
-  const bool refit = options.refit && !paper;
-  const auto steps = static_cast<std::uint64_t>(options.steps);
-  const auto members = static_cast<std::size_t>(options.ensemble);
-  // Without refit the chosen candidate is the first member.
-  const std::size_t further = refit ? members : members - 1;
-  RunProgress progress{monitor, steps * (options.grid.size() + further)};
-
-  // Runs that share a thread share the time.
-  const std::size_t threads = options.threads == 0 ? available_cores() : options.threads;
-  const auto in_turn = [&](std::size_t runs) { return static_cast<double>((runs + threads - 1) / threads); };
-  const auto seconds_left = [&] {
-    if (options.minutes == 0) return std::numeric_limits<double>::infinity();
-    return std::max(0.0, 60 * options.minutes - seconds_since(start));
-  };
-  const double candidate_seconds = seconds_left() / (in_turn(options.grid.size()) + in_turn(further));
-  std::vector<RunResult> candidates(options.grid.size());
-  parallel_for(candidates.size(), options.threads, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) {
-      candidates[i] =
-          run_training({options, data, domain, spec, contexts, forest, options.grid[i], options.seed, steps, true,
-                        work_folder / fmt::format("candidate_{}.checkpoint", i), key, candidate_seconds},
-                       progress);
-    }
-  });
-  const std::size_t chosen = choose(candidates, data, paper);
-  if (candidates[chosen].diverged) {
-    monitor.message("every candidate diverged; the model is the last checkpoint that was finite");
-  }
-
-  const TrainingData all = refit ? prepare_training_data(dataset, task, paper, 0, options.seed) : data;
-  const Forest whole_forest = refit ? Forest::fit(domain.space, all, tree_share, options.seed) : forest;
-  std::vector<RunResult> ensemble(further);
-  const double member_seconds = further == 0 ? 0 : seconds_left() / in_turn(further);
-  const std::uint64_t chosen_steps = std::max<std::uint64_t>(1, candidates[chosen].step);
-  parallel_for(further, options.threads, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t m = begin; m < end; ++m) {
-      ensemble[m] =
-          run_training({options, all, domain, spec, contexts, whole_forest, options.grid[chosen], options.seed + 1 + m,
-                        chosen_steps, false, work_folder / fmt::format("member_{}.checkpoint", m), key, member_seconds},
-                       progress);
-    }
-  });
-
-  if (std::any_of(ensemble.begin(), ensemble.end(), [](const RunResult& member) { return member.diverged; })) {
-    monitor.message("a member of the ensemble diverged; it is the last of its checkpoints that was finite");
-  }
-
-  nlohmann::json report = {{"chosen", chosen},
-                           {"rows", describe_rows(dataset, task.over_limit, data, 0)},
-                           {"withheld", describe_withheld(data, candidates[chosen])},
-                           {"refit", refit}};
-  if (!task.others.empty()) {
-    report["workloads"] = describe_workloads(dataset, task, data);
-    report["objective_scale"] = data.is_scale_guessed ? "guessed from other workloads" : "logged";
-  }
-  const auto chosen_predictor = [&](std::uint32_t workload) {
-    TensorMap tensors;
-    for (const auto& [name, tensor] : candidates[chosen].tensors) tensors["0." + name] = tensor;
-    nlohmann::json metadata = model_metadata(domain.space, data, spec, contexts, 1);
-    forest.add_to(metadata, tensors, workload);
-    return std::make_unique<ModelPredictor>(Model::from_tensors(std::move(metadata), std::move(tensors)),
-                                            contexts.of[workload]);
-  };
-  const std::vector<double> errors = relative_errors(chosen_predictor, data);
-  for (std::size_t m = 0; m < errors.size(); ++m) report["errors"][data.metrics[m]] = number_or_null(errors[m]);
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const RunResult& result = candidates[i];
-    report["candidates"].push_back({{"alpha", options.grid[i].alpha},
-                                    {"beta", options.grid[i].beta},
-                                    {"step", result.step},
-                                    {"kendall", number_or_null(result.kendall)},
-                                    {"infeasible_auc", number_or_null(result.infeasible_auc)},
-                                    {"score", number_or_null(result.score)},
-                                    {"diverged", result.diverged},
-                                    {"history", result.history}});
-  }
-
-  TensorMap tensors;
-  std::size_t member = 0;
-  const auto add_member = [&](RunResult& result) {
-    for (auto& [name, tensor] : result.tensors) tensors[fmt::format("{}.{}", member, name)] = std::move(tensor);
-    ++member;
-  };
-  if (!refit) add_member(candidates[chosen]);
-  for (RunResult& result : ensemble) add_member(result);
-  nlohmann::json metadata = model_metadata(domain.space, all, spec, contexts, static_cast<std::int64_t>(members));
-  whole_forest.add_to(metadata, tensors);
-  metadata["dataset_fingerprint"] = dataset.fingerprint();
-  metadata["dataset_rows"] = dataset.rows();
-  if (!task.others.empty()) metadata["workloads"] = known_workloads(dataset, task);
-  metadata["code_version"] = corbel::version;
-  metadata["options"] = to_json(options);
-  metadata["training"] = report;
-  Model::save(model_file, metadata, std::move(tensors));
-
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    std::filesystem::remove(work_folder / fmt::format("candidate_{}.checkpoint", i));
-  }
-  for (std::size_t m = 0; m < further; ++m) {
-    std::filesystem::remove(work_folder / fmt::format("member_{}.checkpoint", m));
-  }
-  report["seconds"] = seconds_since(start);
-  return report;
+  return Training(dataset, task, options, work_folder, monitor).train(model_file);
 }
 
 }  // namespace corbel

@@ -52,7 +52,8 @@ struct TrainingOptions {
   std::vector<Conservatism> grid = {{0, 0}, {0.01, 0.03}, {0.1, 0.1}};
   double withhold = 0.2;  ///< share of the feasible rows, the best, kept for selection
   std::int64_t checkpoint_every = 100;
-  std::size_t threads = 0;  ///< 0: all cores; the result does not depend on it
+  std::size_t threads = 0;     ///< 0: all cores; the result does not depend on it
+  std::string device = "cpu";  ///< that the networks train on: "cuda", where LibTorch finds one
   std::uint64_t seed = 1;
   bool operator==(const TrainingOptions&) const = default;
 };

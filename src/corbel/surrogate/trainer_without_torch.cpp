@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
+#include "corbel/surrogate/step_cost.hpp"
 #include "corbel/surrogate/trainer.hpp"
 
 namespace corbel {
@@ -9,6 +10,11 @@ nlohmann::json train(const Dataset&, const TrainingTask&, const TrainingOptions&
                      const std::filesystem::path&, Monitor&) {
   throw Error(ErrorCode::unsupported, "this build of corbel cannot train: it was made without LibTorch",
               "build the preset `release`, or train elsewhere and copy model.safetensors and results.json");
+}
+
+StepCost measure_step(const StepCostOptions&, Monitor&) {
+  throw Error(ErrorCode::unsupported, "this build of corbel cannot train: it was made without LibTorch",
+              "build the preset `release`");
 }
 
 }  // namespace corbel

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "corbel/surrogate/internal/training_operations.hpp"
 

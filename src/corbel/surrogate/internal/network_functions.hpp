@@ -19,38 +19,36 @@ struct TableRows {
   std::vector<std::size_t> ends;  ///< of each sum's rows
 };
 
-/// The parts of the networks that LibTorch is slow at, as functions that it can differentiate: on the CPU, in single
-/// precision, with the fastest operations this machine has. Not thread-safe.
+/// The parts of the networks that take the time, as functions that LibTorch can differentiate. Not thread-safe.
 class NetworkFunctions {
  public:
-  explicit NetworkFunctions(std::shared_ptr<Team> team,
-                            const TrainingOperations& operations = training_operations().front());
+  virtual ~NetworkFunctions() = default;
 
   /// out[i] = bias[i mod bias rows] + Σ factor · table[row] over the rows of sum i: [sums, width].
   /// @param table  [rows, width]
   /// @param bias   [.., width]
-  torch::Tensor look_up(const torch::Tensor& table, const torch::Tensor& bias, TableRows rows);
-
-  /// x Wᵀ + b on the last dimension of x, with W [out, in] and b [out].
-  torch::Tensor dense(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias);
-  /// Several of these with an activation between them.
+  virtual torch::Tensor look_up(const torch::Tensor& table, const torch::Tensor& bias, TableRows rows) = 0;
+  /// Dense layers x Wᵀ + b with an activation between them.
   /// @param x        [n, in]
-  /// @param weights  of each layer weight and bias
-  torch::Tensor layers(const torch::Tensor& x, const std::vector<torch::Tensor>& weights, Activation activation);
-
+  /// @param weights  of each layer weight [out, in] and bias [out]
+  virtual torch::Tensor layers(const torch::Tensor& x, const std::vector<torch::Tensor>& weights,
+                               Activation activation) = 0;
   /// Transformer layers.
   /// @param tokens   [n, tokens, embedding]
   /// @param weights  Encoder::tensors_per_layer of each layer
-  torch::Tensor encode(const torch::Tensor& tokens, const std::vector<torch::Tensor>& weights, std::int64_t heads,
-                       const Encoder::Dropping& dropping);
+  virtual torch::Tensor encode(const torch::Tensor& tokens, const std::vector<torch::Tensor>& weights,
+                               std::int64_t heads, const Encoder::Dropping& dropping) = 0;
 
- private:
-  std::shared_ptr<Team> team_;
-  TrainingOperations operations_;
-  // What functions work on; one that nobody holds any more is used again.
-  std::vector<std::shared_ptr<DenseStack>> stacks_;
-  std::vector<std::shared_ptr<Encoder>> encoders_;
-  EncoderShape encoder_shape_ = {};
+  /// One dense layer.
+  torch::Tensor dense(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias) {
+    return layers(x, {weight, bias}, Activation::relu);
+  }
 };
+
+/// On the CPU, with the operations of an instruction set.
+std::unique_ptr<NetworkFunctions> make_fast_functions(
+    std::shared_ptr<Team> team, const TrainingOperations& operations = training_operations().front());
+/// In LibTorch's own functions, on any device. What is dropped comes from LibTorch's own generator of the device.
+std::unique_ptr<NetworkFunctions> make_plain_functions();
 
 }  // namespace corbel

@@ -14,9 +14,9 @@ class Optimizer {
  public:
   /// @param name  "adam" (β 0.9, 0.999, ε 1e-8), "sgd" (momentum 0.9, gradient clipped at a norm of 1) or "rmsprop"
   ///              (decay 0.99, ε 1e-8)
-  /// @param size  number of parameters
+  /// @param parameters  that it will move
   /// @throws Error{invalid_input} for another name
-  Optimizer(std::string_view name, std::int64_t size);
+  Optimizer(std::string_view name, const torch::Tensor& parameters);
 
   /// Moves the parameters one step.
   /// @param step  of this training, from 1

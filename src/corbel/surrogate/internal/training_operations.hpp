@@ -11,6 +11,14 @@ namespace corbel {
 /// Rows of a batch that are computed together, side by side in vector registers, so that all arithmetic is vertical.
 /// Activations are [blocks][features][lanes]; a block is a token of so many rows, or just so many rows.
 inline constexpr std::size_t training_lanes = 32;
+/// From block to block, in features: odd, so that blocks do not meet in the same lines of the cache.
+constexpr std::size_t block_distance(std::size_t features) {
+  return features | 1;
+}
+/// Numbers in so many blocks.
+constexpr std::size_t blocks_size(std::size_t blocks, std::size_t features) {
+  return blocks * block_distance(features) * training_lanes;
+}
 
 /// Outputs whose sums stay in registers together; weights are packed in groups of them.
 inline constexpr std::size_t training_tile = 8;
@@ -38,17 +46,17 @@ enum class Store { set, relu, add };
 struct TrainingOperations {
   const char* name;  ///< "avx512", "avx2", "portable"
 
-  /// y = W x + b. Of x and y the distance from block to block is given in rows.
+  /// y = W x + b.
   /// @param packed  [out / training_tile][in][training_tile], zero-padded
   /// @param bias    [out], or null
-  void (*multiply)(const float* packed, const float* bias, std::size_t in, std::size_t out, const float* x,
-                   std::size_t x_distance, float* y, std::size_t y_distance, std::size_t blocks, Store how);
-  /// products[i][j] += Σ a_i b_j over all lanes of all blocks, for rows `first` … `end` of a.
-  /// @param products  [..][b_rows]
-  void (*add_products)(const float* a, std::size_t a_distance, std::size_t first, std::size_t end, const float* b,
-                       std::size_t b_distance, std::size_t b_rows, std::size_t blocks, float* products);
-  /// sums[i] += Σ a_i, for rows `first` … `end`.
-  void (*add_sums)(const float* a, std::size_t distance, std::size_t first, std::size_t end, std::size_t blocks,
+  void (*multiply)(const float* packed, const float* bias, std::size_t in, std::size_t out, const float* x, float* y,
+                   std::size_t blocks, Store how);
+  /// products[i][j] += Σ a_i b_j over all lanes of all blocks, for features `first` … `end` of a.
+  /// @param products  [a_features][b_features]
+  void (*add_products)(const float* a, std::size_t a_features, std::size_t first, std::size_t end, const float* b,
+                       std::size_t b_features, std::size_t blocks, float* products);
+  /// sums[i] += Σ a_i, for features `first` … `end`.
+  void (*add_sums)(const float* a, std::size_t features, std::size_t first, std::size_t end, std::size_t blocks,
                    float* sums);
   /// y = LayerNorm(x + dropout(change)).
   /// @param normalised  [blocks][rows][lanes], before weight and bias
@@ -73,10 +81,11 @@ struct TrainingOperations {
   /// @param qkv_gradient  is set
   void (*attend_backward)(const float* qkv, const float* shares, const float* gradient, std::size_t tokens,
                           std::size_t heads, std::size_t size, float* room, float* qkv_gradient);
-  /// y = activation(z) over n values, a multiple of `training_lanes`.
-  void (*activate)(Activation activation, const float* z, float* y, std::size_t n);
+  /// y = activation(z)
+  void (*activate)(Activation activation, std::size_t features, std::size_t blocks, const float* z, float* y);
   /// gradient ·= activation'(z), in place.
-  void (*activate_backward)(Activation activation, const float* z, float* gradient, std::size_t n);
+  void (*activate_backward)(Activation activation, std::size_t features, std::size_t blocks, const float* z,
+                            float* gradient);
   /// From [count rows][stride] to [features][lanes]; lanes without a row are zero.
   void (*to_lanes)(const float* rows, std::size_t stride, std::size_t count, std::size_t features, float* lanes);
   /// And back.
