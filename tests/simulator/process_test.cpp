@@ -119,7 +119,7 @@ TEST_F(ProcessTest, TellsEveryWayToFail) {
   EXPECT_THAT(failure("missing_metric", "lacks"), HasSubstr("/latency_ms"));
   EXPECT_THAT(failure("unreadable_output", "binary"), HasSubstr("JSON"));
   EXPECT_THAT(failure("output_limit", "log", "limits: {output: 64 KiB}"), HasSubstr("more than 64 KiB"));
-  EXPECT_THAT(failure("unreadable_output", "unknown"), Not(HasSubstr("exit code 0")));
+  EXPECT_THAT(failure("no_output", "unknown"), HasSubstr("exit code 2"));
 }
 
 TEST_F(ProcessTest, StopsRunsThatHang) {
