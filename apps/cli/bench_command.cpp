@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "bench_import.hpp"
 #include "bench_ranking.hpp"
 #include "bench_scorer.hpp"
 #include "bench_search.hpp"
@@ -12,6 +13,7 @@
 #include "bench_training.hpp"
 #include "commands.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/row_file.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/search/strategy.hpp"
 #include "corbel/simulator/simulator.hpp"
@@ -231,6 +233,56 @@ void add_search_bench(CLI::App& group, Common& common) {
   command->callback([arguments, &common] { bench_search(*arguments, common); });
 }
 
+void print_import_cost(const ImportBenchOptions& options, const ImportCost& cost, const Common& common) {
+  const double seconds = cost.plan_seconds + cost.import_seconds;
+  if (common.json()) {
+    return print_json({{"rows", options.rows},
+                       {"log", options.log},
+                       {"seed", options.seed},
+                       {"log_megabytes", cost.log_megabytes},
+                       {"store_megabytes", cost.store_megabytes},
+                       {"plan_seconds", cost.plan_seconds},
+                       {"import_seconds", cost.import_seconds},
+                       {"inspect_seconds", cost.inspect_seconds},
+                       {"scan_seconds", cost.scan_seconds},
+                       {"peak_megabytes", cost.peak_megabytes}});
+  }
+  const auto row = [](Table& table, const char* what, double value, const char* unit) {
+    table.row({what, format_for_people(value, 3), unit});
+  };
+  Table table({"", "", ""});
+  row(table, "log", cost.log_megabytes, "MB");
+  row(table, "store", cost.store_megabytes, "MB");
+  row(table, "finding columns", cost.plan_seconds, "s");
+  row(table, "importing", cost.import_seconds, "s");
+  row(table, "both", static_cast<double>(options.rows) / seconds, "rows/s");
+  row(table, "inspect", cost.inspect_seconds, "s");
+  row(table, "inspect, nothing kept", cost.scan_seconds, "s");
+  row(table, "peak memory", cost.peak_megabytes, "MB");
+  table.print();
+  fmt::print("\nProcessor time for {} rows of {}.\n", format_for_people(static_cast<double>(options.rows), 12),
+             options.log);
+}
+
+void add_import_bench(CLI::App& group, Common& common) {
+  const auto options = std::make_shared<ImportBenchOptions>();
+  CLI::App* command = group.add_subcommand("import", "What importing and inspecting a log costs, in time and memory");
+  command->add_option("--rows", options->rows, "Of the log, which is made first")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  std::vector<std::string> formats;
+  for (const RowFormat& format : row_formats()) formats.emplace_back(format.id);
+  command->add_option("--log", options->log, "Format of the log")->check(CLI::IsMember(formats))->capture_default_str();
+  command->add_option("--folder", options->folder, "Where log and store are made, and removed again");
+  command->add_option("--seed", common.seed, "Of the log")->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
+  add_common(*command, common);
+  command->callback([options, &common] {
+    if (common.seed) options->seed = *common.seed;
+    TerminalMonitor monitor(common.quiet);
+    print_import_cost(*options, bench_import(*options, monitor), common);
+  });
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app, Common& common, int&) {
@@ -254,6 +306,7 @@ void add_bench_command(CLI::App& app, Common& common, int&) {
   add_search_bench(*group, common);
   add_scorer_bench(*group, common);
   add_training_bench(*group, common);
+  add_import_bench(*group, common);
 }
 
 }  // namespace corbel::cli

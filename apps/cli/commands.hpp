@@ -33,6 +33,7 @@ void add_start_commands(CLI::App& app, Common& common, int& exit_code);  // init
 void add_study_commands(CLI::App& app, Common& common, int& exit_code);  // sweep … run
 void add_ask_tell_commands(CLI::App& app, Common& common);               // among them, after search
 void add_inspect_command(CLI::App& app, Common& common, int& exit_code);
+void add_store_command(CLI::App& app, Common& common, int& exit_code);
 void add_simulate_command(CLI::App& app, Common& common, int& exit_code);
 void add_describe_command(CLI::App& app, Common& common, int& exit_code);
 void add_experiment_command(CLI::App& app, Common& common, int& exit_code);

@@ -227,8 +227,9 @@ CLI::App* add_experiment(CLI::App& group, const char* name, const char* summary,
                          Common& common) {
   CLI::App* command = group.add_subcommand(name, summary);
   command->add_option("STUDY", arguments->study, "A study with a simulator; its objective and limits are searched");
-  command->add_option("--table", arguments->table,
-                      "A recorded table (CSV, CSV.gz) instead: every row can be asked for");
+  command->add_option(
+      "--table", arguments->table,
+      "A recorded table (CSV, JSON lines or TFRecord, also packed) instead: every row can be asked for");
   command->add_option("--objective", arguments->objective, "The table's column to minimise, or maximise:COLUMN");
   command->add_option("--constraint", arguments->constraints, "A limit, such as 'area_um2 <= 6e6'; may be repeated")
       ->allow_extra_args(false);

@@ -26,7 +26,7 @@ std::string count(double value) {
 }
 
 /// Imports a log into a store of its own that is removed again.
-Dataset read_log(const std::filesystem::path& file, Monitor& monitor, std::vector<std::string>& refusals) {
+Inspection inspect_log(const std::filesystem::path& file, Monitor& monitor) {
   std::string folder = (std::filesystem::temp_directory_path() / "corbel-inspect-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) {
     throw Error(ErrorCode::file_access, fmt::format("{}: cannot make a temporary folder", folder), "check TMPDIR");
@@ -43,9 +43,10 @@ Dataset read_log(const std::filesystem::path& file, Monitor& monitor, std::vecto
   spec.file = file;
   const ImportPlan plan = plan_import(spec, std::nullopt, monitor);
   Store::GroupId group = 0;
-  const ImportResult result = import_csv(store, spec, plan, group, monitor);
-  refusals = result.refusals;
-  return store.read(group);
+  const ImportResult result = import_log(store, spec, plan, group, monitor);
+  Inspection found = inspect(store, group);
+  for (const std::string& refusal : result.refusals) found.warnings.push_back("refused: " + refusal);
+  return found;
 }
 
 void print_inspection(const Inspection& found) {
@@ -91,7 +92,7 @@ void print_inspection(const Inspection& found) {
 void add_inspect_command(CLI::App& app, Common& common, int&) {
   const auto file = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("inspect", "Tell what a log or a study's trials hold, and what to doubt");
-  command->add_option("FILE", *file, "A study (YAML), a store (trials.db) or a log (CSV, CSV.gz)")->required();
+  command->add_option("FILE", *file, "A study (YAML), a store (trials.db) or a log")->required();
   add_common(*command, common);
   command->callback([file, &common] {
     TerminalMonitor monitor(common.quiet);
@@ -103,20 +104,18 @@ void add_inspect_command(CLI::App& app, Common& common, int&) {
       found.emplace_back("", inspect(pipeline.dataset()));
     } else if (extension == ".db") {
       const Store store(path, Store::Mode::read_only);
-      for (const Store::GroupSummary& summary : store.groups()) {
-        std::string name = summary.group.simulator;
-        if (!summary.group.workload.empty()) name += ", " + summary.group.workload;
-        found.emplace_back(name, inspect(store.read(summary.id)));
+      for (const Store::GroupId id : store.group_ids()) {
+        const TrialGroup group = store.describe(id);
+        std::string name = group.simulator;
+        if (!group.workload.empty()) name += ", " + group.workload;
+        found.emplace_back(name, inspect(store, id));
       }
       if (found.empty()) {
         throw Error(ErrorCode::too_little_data, fmt::format("{}: the store is empty", path.string()),
                     "sweep or import some designs first");
       }
     } else {
-      std::vector<std::string> refusals;
-      const Dataset dataset = read_log(path, monitor, refusals);
-      found.emplace_back("", inspect(dataset));
-      for (const std::string& refusal : refusals) found.back().second.warnings.push_back("refused: " + refusal);
+      found.emplace_back("", inspect_log(path, monitor));
     }
     if (common.json()) {
       // One group is what a program expects; several are listed.

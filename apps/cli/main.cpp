@@ -86,6 +86,7 @@ int run(int argc, char** argv) {
   add_start_commands(app, common, exit_code);
   add_study_commands(app, common, exit_code);
   add_inspect_command(app, common, exit_code);
+  add_store_command(app, common, exit_code);
   add_simulate_command(app, common, exit_code);
   add_describe_command(app, common, exit_code);
   add_experiment_command(app, common, exit_code);

@@ -27,7 +27,8 @@ void add_start_commands(CLI::App& app, Common& common, int&) {
   const auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("init", "Write a commented study file to start from");
   command->add_option("STUDY", arguments->file, "The file to write")->capture_default_str();
-  command->add_option("--from-log", arguments->log, "Around this simulation log (CSV, CSV.gz): its columns, its space");
+  command->add_option("--from-log", arguments->log,
+                      "Around this simulation log (CSV, JSON lines or TFRecord, also packed): its columns, its space");
   command->add_option("--simulator", arguments->simulator, "Around this simulator; process: a program of your own")
       ->check(CLI::IsMember({"edge", "process"}))
       ->capture_default_str()

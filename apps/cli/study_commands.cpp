@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <memory>
@@ -11,10 +12,13 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/units.hpp"
+#include "corbel/dataset/export.hpp"
 #include "corbel/report/report.hpp"
 #include "corbel/study/online_search.hpp"
 #include "corbel/study/pareto_search.hpp"
 #include "corbel/study/pipeline.hpp"
+#include "corbel/study/study_keys.hpp"
+#include "import_preview.hpp"
 #include "summaries.hpp"
 #include "terminal.hpp"
 
@@ -41,6 +45,9 @@ struct StudyArguments {
   std::string table;
   std::size_t rank = 0;
   std::string to;
+  std::string data;
+  std::optional<Store::GroupId> group;
+  bool dry_run = false;
 };
 
 StudyFile load_study(const StudyArguments& arguments, const Common& common) {
@@ -78,10 +85,28 @@ void write_outputs(const Pipeline& pipeline) {
   write_file(output / "design.yaml", design_yaml(pipeline.results()));
 }
 
+using StudyAction = std::function<void(Pipeline&, TerminalMonitor&)>;
+using StudyAdjustment = std::function<void(StudyFile&)>;
+
+void run_on_study(const StudyArguments& arguments, const Common& common, const StudyAction& action,
+                  const StudyAdjustment& adjust) {
+  TerminalMonitor monitor(common.quiet);
+  StudyFile study = load_study(arguments, common);
+  if (adjust) adjust(study);
+  Pipeline pipeline(std::move(study), monitor);
+  try {
+    action(pipeline, monitor);
+  } catch (const json::exception& error) {
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{}: not of the shape this version writes: {}", pipeline.study().results_file().string(),
+                            error.what()),
+                "remove it and run the study again; the trials are kept in trials.db");
+  }
+}
+
 /// A command on a study: its action runs on a pipeline and prints.
 CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std::string& help,
-              const std::shared_ptr<StudyArguments>& arguments, std::function<void(Pipeline&, TerminalMonitor&)> action,
-              std::function<void(StudyFile&)> adjust = {}) {
+              const std::shared_ptr<StudyArguments>& arguments, StudyAction action, StudyAdjustment adjust = {}) {
   CLI::App* command = app.add_subcommand(name, help);
   command->add_option("STUDY", arguments->file, "The study file (YAML)")->required();
   command->add_option("--seed", common.seed, "Instead of the study's: the same seed, the same answer")
@@ -89,20 +114,60 @@ CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std:
   command->add_option("--threads", common.threads, "Instead of the study's; 0: all cores")->check(CLI::Range(0, 4096));
   add_common(*command, common);
   command->callback([arguments, &common, action = std::move(action), adjust = std::move(adjust)] {
-    TerminalMonitor monitor(common.quiet);
-    StudyFile study = load_study(*arguments, common);
-    if (adjust) adjust(study);
-    Pipeline pipeline(std::move(study), monitor);
-    try {
-      action(pipeline, monitor);
-    } catch (const json::exception& error) {
-      throw Error(ErrorCode::corrupt,
-                  fmt::format("{}: not of the shape this version writes: {}", pipeline.study().results_file().string(),
-                              error.what()),
-                  "remove it and run the study again; the trials are kept in trials.db");
-    }
+    run_on_study(*arguments, common, action, adjust);
   });
   return command;
+}
+
+/// @param number  as the user says it, or nothing
+Store::GroupId chosen_group(const Store& store, std::optional<Store::GroupId> number) {
+  const std::vector<Store::GroupId> groups = store.group_ids();
+  if (groups.empty()) {
+    throw Error(ErrorCode::too_little_data, fmt::format("{}: the store is empty", store.path().string()),
+                "sweep or import some designs first");
+  }
+  if (number && std::ranges::find(groups, *number) != groups.end()) return *number;
+  if (!number && groups.size() == 1) return groups.front();
+  std::string list;
+  for (const Store::GroupId id : groups) {
+    const TrialGroup group = store.describe(id);
+    list += fmt::format("{}{} ({}{}{})", list.empty() ? "" : ", ", id, group.simulator,
+                        group.workload.empty() ? "" : " on ", group.workload);
+  }
+  throw Error(number ? ErrorCode::not_found : ErrorCode::usage,
+              number ? fmt::format("{}: has no group {}", store.path().string(), *number)
+                     : fmt::format("{}: holds {} groups of trials", store.path().string(), groups.size()),
+              fmt::format("choose with --group one of {}", list));
+}
+
+/// Imports the study's log into nothing that stays.
+void preview_import(const StudyFile& study, const Common& common, Monitor& monitor) {
+  const ScratchStore scratch(study.output / "trials.db", ImportMode::dry_run);
+  Store store(scratch.path(), Store::Mode::read_write);
+  ImportPreview preview;
+  ImportSpec spec = *study.import;
+  spec.identity = StudyKeys(study).log();
+  preview.add(store, spec, study.space, ImportMode::dry_run, monitor);
+  preview.print(ImportMode::dry_run, common);
+}
+
+/// The finished trials of a store or a study, as a table in a file.
+void export_data(const StudyArguments& arguments, const Common& common) {
+  TerminalMonitor monitor(common.quiet);
+  const std::filesystem::path to = arguments.data;
+  std::uint64_t rows = 0;
+  if (std::filesystem::path(arguments.file).extension() == ".db") {
+    const Store store(arguments.file, Store::Mode::read_only);
+    rows = export_trials(store, chosen_group(store, arguments.group), to, "", monitor);
+  } else {
+    Pipeline pipeline(load_study(arguments, common), monitor);
+    rows = export_trials(pipeline.dataset(), to, "", monitor);
+  }
+  if (common.json()) {
+    print_json({{"data", to.string()}, {"rows", rows}});
+  } else {
+    fmt::print("{}: {} rows\n", to.string(), format_for_people(static_cast<double>(rows), 15));
+  }
 }
 
 void add_collecting(CLI::App& app, Common& common) {
@@ -130,16 +195,19 @@ void add_collecting(CLI::App& app, Common& common) {
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
 
   const auto import = std::make_shared<StudyArguments>();
-  add(app, common, "import", "Read a simulation log (CSV, CSV.gz) into the study's trials", import,
-      [&common](Pipeline& pipeline, TerminalMonitor&) {
-        const StudyFile& study = pipeline.study();
-        if (!study.import && !(study.is_told() && !study.learn_from.empty())) {
-          throw Error(ErrorCode::unsupported, fmt::format("{}: this study has no `import:`", study.file.string()),
-                      "add it, such as `import: {file: log.csv}`");
-        }
-        pipeline.collect();
-        print_dataset(pipeline.results(), common);
-      });
+  command =
+      add(app, common, "import", "Read a simulation log (CSV, TSV, JSON lines, TFRecord) into the study's trials",
+          import, [&common, import](Pipeline& pipeline, TerminalMonitor& monitor) {
+            const StudyFile& study = pipeline.study();
+            if (!study.import && !(study.is_told() && !study.learn_from.empty())) {
+              throw Error(ErrorCode::unsupported, fmt::format("{}: this study has no `import:`", study.file.string()),
+                          "add it, such as `import: {file: log.csv}`");
+            }
+            if (import->dry_run && study.import) return preview_import(study, common, monitor);
+            pipeline.collect();
+            print_dataset(pipeline.results(), common);
+          });
+  command->add_flag("--dry-run", import->dry_run, "Only tell what would be imported");
 }
 
 void search_simulator(Pipeline& pipeline, const StudyArguments& arguments, const Common& common, int& exit_code) {
@@ -341,7 +409,8 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
       });
   command->add_option("-n,--designs", validate->designs, "How many of the best proposals")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
-  command->add_option("--table", validate->table, "Look them up in a whole recorded table (CSV, CSV.gz) instead");
+  command->add_option("--table", validate->table,
+                      "Look them up in a whole recorded table (CSV, JSON lines or TFRecord, also packed) instead");
 }
 
 void add_presenting(CLI::App& app, Common& common) {
@@ -364,31 +433,40 @@ void add_presenting(CLI::App& app, Common& common) {
   command->add_option("--to", report->to, "This file instead of OUTPUT/report.html");
 
   const auto exported = std::make_shared<StudyArguments>();
-  command = add(app, common, "export", "Write the chosen design, or another proposal, as JSON and YAML", exported,
-                [&common, exported](Pipeline& pipeline, TerminalMonitor&) {
-                  require_results(pipeline);
-                  json results = pipeline.results();
-                  if (exported->rank > 0) choose_rank(results, exported->rank);
-                  if (!pipeline.answers_the_study()) {
-                    throw Error(ErrorCode::mismatch,
-                                fmt::format("{}: the study has changed since its results were found",
-                                            pipeline.study().file.string()),
-                                fmt::format("first: corbel run {}", pipeline.study().file.string()));
-                  }
-                  if (results.value("best", json(nullptr)).is_null()) {
-                    throw Error(ErrorCode::too_little_data, "no design is known or predicted to meet every constraint",
-                                "loosen a constraint, or simulate more designs");
-                  }
-                  const std::filesystem::path folder =
-                      exported->to.empty() ? pipeline.study().output : std::filesystem::path(exported->to);
-                  write_file(folder / "design.json", design_json(results));
-                  write_file(folder / "design.yaml", design_yaml(results));
-                  if (common.json()) {
-                    print_json(json::parse(design_json(results)));
-                  } else {
-                    fmt::print("{}\n{}\n", (folder / "design.json").string(), (folder / "design.yaml").string());
-                  }
-                });
+  const StudyAction export_design = [&common, exported](Pipeline& pipeline, TerminalMonitor&) {
+    require_results(pipeline);
+    json results = pipeline.results();
+    if (exported->rank > 0) choose_rank(results, exported->rank);
+    if (!pipeline.answers_the_study()) {
+      throw Error(ErrorCode::mismatch,
+                  fmt::format("{}: the study has changed since its results were found", pipeline.study().file.string()),
+                  fmt::format("first: corbel run {}", pipeline.study().file.string()));
+    }
+    if (results.value("best", json(nullptr)).is_null()) {
+      throw Error(ErrorCode::too_little_data, "no design is known or predicted to meet every constraint",
+                  "loosen a constraint, or simulate more designs");
+    }
+    const std::filesystem::path folder =
+        exported->to.empty() ? pipeline.study().output : std::filesystem::path(exported->to);
+    write_file(folder / "design.json", design_json(results));
+    write_file(folder / "design.yaml", design_yaml(results));
+    if (common.json()) {
+      print_json(json::parse(design_json(results)));
+    } else {
+      fmt::print("{}\n{}\n", (folder / "design.json").string(), (folder / "design.yaml").string());
+    }
+  };
+  command = add(app, common, "export",
+                "Write the chosen design, or another proposal, as JSON and YAML; with --data the trials", exported,
+                export_design);
+  command->callback([exported, &common, export_design] {
+    if (!exported->data.empty()) return export_data(*exported, common);
+    run_on_study(*exported, common, export_design, {});
+  });
+  command->add_option("--data", exported->data,
+                      "Write all finished trials of the study, or of a store (trials.db), to this file instead: .csv, "
+                      ".tsv, .jsonl or .tfrecord, packed if .gz or .zst follows");
+  command->add_option("--group", exported->group, "With --data of a store of several: the group of trials");
   command->add_option("--rank", exported->rank, "This row of the ranked table instead of the chosen design")
       ->check(CLI::Range(1, 1'000'000'000));
   command->add_option("--to", exported->to, "This folder instead of the study's output");

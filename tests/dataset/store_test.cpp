@@ -220,7 +220,7 @@ TEST(Store, RefusesWhatIsNotAStore) {
   both(folder / "other.db", ErrorCode::corrupt, "not a Corbel store");
 
   { open(folder / "newer.db"); }
-  tamper(folder / "newer.db", "PRAGMA user_version = 2");
+  tamper(folder / "newer.db", "PRAGMA user_version = 99");
   both(folder / "newer.db", ErrorCode::mismatch, "newer Corbel");
 
   const path file = folder.write("file", "x");

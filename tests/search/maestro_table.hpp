@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "corbel/base/csv.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/search/objective.hpp"
 
 namespace corbel::test {

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "corbel/base/csv.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/scorer/model.hpp"
 #include "support/temporary_folder.hpp"
 #include "surrogate/surrogate_testing.hpp"

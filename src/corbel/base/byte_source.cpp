@@ -4,154 +4,221 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "corbel/base/error.hpp"
 
 namespace corbel {
+namespace {
 
-struct ByteSource::Data {
-  std::string name;
-  int descriptor = -1;
-  std::uint64_t size = 0;  // 0: not known
-  std::uint64_t consumed = 0;
-  std::vector<unsigned char> input;
-  std::size_t begin = 0, end = 0;  // what of `input` is not yet used
-  bool at_end = false;
-  enum class Mode { unknown, plain, gzip, finished } mode = Mode::unknown;
-  bool in_member = false;
-  bool inflating = false;
-  z_stream stream{};
-
-  ~Data() {
-    if (inflating) inflateEnd(&stream);
-    if (descriptor >= 0) ::close(descriptor);
+/// The bytes of the file as they lie there, through a buffer.
+class RawFile {
+ public:
+  explicit RawFile(const std::filesystem::path& path) : name_(path.string()), buffer_(1 << 16) {
+    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor_ < 0) {
+      if (errno == ENOENT || errno == ENOTDIR) throw Error(ErrorCode::not_found, "no such file: " + name_);
+      throw read_error();
+    }
+    struct stat status {};
+    if (::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode)) {
+      size_ = static_cast<std::uint64_t>(status.st_size);
+    }
   }
+  ~RawFile() { ::close(descriptor_); }
+  RawFile(const RawFile&) = delete;
+  RawFile& operator=(const RawFile&) = delete;
 
+  /// What is not yet used, after reading until there are `wanted` bytes or the file ends.
+  std::string_view peek(std::size_t wanted) {
+    if (begin_ == end_) begin_ = end_ = 0;
+    while (end_ - begin_ < wanted && !at_end_) {
+      const std::size_t got = read_some(buffer_.data() + end_, buffer_.size() - end_);
+      at_end_ = got == 0;
+      end_ += got;
+    }
+    return {buffer_.data() + begin_, end_ - begin_};
+  }
+  void skip(std::size_t bytes) { begin_ += bytes; }
+  std::size_t read(char* out, std::size_t capacity) {
+    if (begin_ == end_) return read_some(out, capacity);
+    const std::size_t count = std::min(capacity, end_ - begin_);
+    std::copy_n(buffer_.data() + begin_, count, out);
+    begin_ += count;
+    return count;
+  }
+  double progress() const {
+    return size_ == 0 ? 0 : std::min(1.0, static_cast<double>(consumed_) / static_cast<double>(size_));
+  }
+  const std::string& name() const { return name_; }
+
+ private:
   Error read_error() const {
-    return Error(ErrorCode::file_access, "cannot read " + name + ": " + std::generic_category().message(errno));
+    const char* hint = errno == EACCES ? "ask for permission to read it, or copy it" : "";
+    return Error(ErrorCode::file_access, "cannot read " + name_ + ": " + std::generic_category().message(errno), hint);
   }
-
-  Error damaged(const std::string& how) const {
-    return Error(ErrorCode::corrupt, name + ": the gzip stream is " + how, "copy or pack the file again");
-  }
-
-  std::size_t read_raw(unsigned char* out, std::size_t capacity) {
+  std::size_t read_some(char* out, std::size_t capacity) {
     for (;;) {
-      const ssize_t got = ::read(descriptor, out, capacity);
+      const ssize_t got = ::read(descriptor_, out, capacity);
       if (got >= 0) {
-        consumed += static_cast<std::uint64_t>(got);
+        consumed_ += static_cast<std::uint64_t>(got);
         return static_cast<std::size_t>(got);
       }
       if (errno != EINTR) throw read_error();
     }
   }
 
-  /// Until `wanted` bytes are in `input`, or the file ends.
-  void fill(std::size_t wanted) {
-    if (begin == end) begin = end = 0;
-    while (end - begin < wanted && !at_end) {
-      const std::size_t got = read_raw(input.data() + end, input.size() - end);
-      at_end = got == 0;
-      end += got;
-    }
-  }
-
-  void detect() {
-    fill(2);
-    const bool gzip = end - begin >= 2 && input[begin] == 0x1F && input[begin + 1] == 0x8B;
-    if (gzip) {
-      // 16: a gzip header and nothing else.
-      if (inflateInit2(&stream, 15 + 16) != Z_OK) throw Error(ErrorCode::file_access, name + ": no memory to unpack");
-      inflating = in_member = true;
-    }
-    mode = gzip ? Mode::gzip : Mode::plain;
-  }
-
-  std::size_t read_plain(char* out, std::size_t capacity) {
-    if (begin == end) return read_raw(reinterpret_cast<unsigned char*>(out), capacity);
-    const std::size_t count = std::min(capacity, end - begin);
-    std::copy_n(input.data() + begin, count, out);
-    begin += count;
-    return count;
-  }
-
-  /// After a member: another may follow, or padding of zeros.
-  void next_member() {
-    while (true) {
-      fill(1);
-      if (begin == end) {
-        mode = Mode::finished;
-        return;
-      }
-      if (input[begin] != 0) break;
-      ++begin;
-    }
-    if (input[begin] != 0x1F) throw damaged("followed by something else");
-    inflateReset(&stream);
-    in_member = true;
-  }
-
-  std::size_t read_gzip(char* out, std::size_t capacity) {
-    stream.next_out = reinterpret_cast<unsigned char*>(out);
-    stream.avail_out = static_cast<uInt>(std::min<std::size_t>(capacity, 1 << 30));
-    const uInt asked = stream.avail_out;
-    while (stream.avail_out == asked && mode == Mode::gzip) {
-      if (!in_member) {
-        next_member();
-        continue;
-      }
-      fill(1);
-      if (begin == end) throw damaged("truncated");
-      stream.next_in = input.data() + begin;
-      stream.avail_in = static_cast<uInt>(end - begin);
-      const int result = inflate(&stream, Z_NO_FLUSH);
-      begin = end - stream.avail_in;
-      if (result == Z_STREAM_END) {
-        in_member = false;
-      } else if (result != Z_OK) {
-        throw damaged(std::string("damaged") + (stream.msg == nullptr ? "" : std::string(": ") + stream.msg));
-      }
-    }
-    return asked - stream.avail_out;
-  }
+  std::string name_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;  // 0: not known
+  std::uint64_t consumed_ = 0;
+  std::vector<char> buffer_;
+  std::size_t begin_ = 0, end_ = 0;
+  bool at_end_ = false;
 };
 
-ByteSource::ByteSource(const std::filesystem::path& path) : data_(std::make_unique<Data>()) {
-  Data& data = *data_;
-  data.name = path.string();
-  data.descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (data.descriptor < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) throw Error(ErrorCode::not_found, "no such file: " + data.name);
-    throw data.read_error();
-  }
-  struct stat status {};
-  if (::fstat(data.descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
-    data.size = static_cast<std::uint64_t>(status.st_size);
-  }
-  data.input.resize(1 << 16);
+class Unpacker {
+ public:
+  virtual ~Unpacker() = default;
+  virtual std::size_t read(RawFile& file, char* out, std::size_t capacity) = 0;
+};
+
+class Plain final : public Unpacker {
+ public:
+  std::size_t read(RawFile& file, char* out, std::size_t capacity) override { return file.read(out, capacity); }
+};
+
+Error damaged(const RawFile& file, const char* packing, const std::string& how) {
+  return Error(ErrorCode::corrupt, file.name() + ": the " + packing + " stream is " + how,
+               "copy or pack the file again");
 }
+
+class Gzip final : public Unpacker {
+ public:
+  Gzip() {
+    // 16: a gzip header and nothing else.
+    if (inflateInit2(&stream_, 15 + 16) != Z_OK) throw std::bad_alloc();
+  }
+  ~Gzip() override { inflateEnd(&stream_); }
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+
+  std::size_t read(RawFile& file, char* out, std::size_t capacity) override {
+    stream_.next_out = reinterpret_cast<unsigned char*>(out);
+    stream_.avail_out = static_cast<uInt>(std::min<std::size_t>(capacity, 1 << 30));
+    const uInt asked = stream_.avail_out;
+    while (stream_.avail_out == asked && !finished_) {
+      if (!in_member_) {
+        next_member(file);
+        continue;
+      }
+      const std::string_view input = file.peek(1);
+      if (input.empty()) throw damaged(file, "gzip", "truncated");
+      // zlib does not write to its input, but for the sake of C does not say so.
+      stream_.next_in = reinterpret_cast<unsigned char*>(const_cast<char*>(input.data()));
+      stream_.avail_in = static_cast<uInt>(input.size());
+      const int result = inflate(&stream_, Z_NO_FLUSH);
+      file.skip(input.size() - stream_.avail_in);
+      if (result == Z_STREAM_END) {
+        in_member_ = false;
+      } else if (result != Z_OK) {
+        throw damaged(file, "gzip",
+                      std::string("damaged") + (stream_.msg == nullptr ? "" : std::string(": ") + stream_.msg));
+      }
+    }
+    return asked - stream_.avail_out;
+  }
+
+ private:
+  /// Another may follow, or padding of zeros.
+  void next_member(RawFile& file) {
+    std::string_view input = file.peek(1);
+    for (; !input.empty() && input.front() == '\0'; input = file.peek(1)) file.skip(1);
+    finished_ = input.empty();
+    if (finished_) return;
+    if (input.front() != '\x1F') throw damaged(file, "gzip", "followed by something else");
+    inflateReset(&stream_);
+    in_member_ = true;
+  }
+
+  z_stream stream_{};
+  bool in_member_ = true, finished_ = false;
+};
+
+class Zstd final : public Unpacker {
+ public:
+  Zstd() : stream_(ZSTD_createDStream()) {
+    if (!stream_) throw std::bad_alloc();
+  }
+
+  std::size_t read(RawFile& file, char* out, std::size_t capacity) override {
+    ZSTD_outBuffer output{out, capacity, 0};
+    while (output.pos == 0) {
+      const std::string_view bytes = file.peek(1);
+      // What is left inside may still be flushed without further input.
+      if (bytes.empty() && !in_frame_) break;
+      ZSTD_inBuffer input{bytes.data(), bytes.size(), 0};
+      const std::size_t left = ZSTD_decompressStream(stream_.get(), &output, &input);
+      file.skip(input.pos);
+      if (ZSTD_isError(left) != 0) {
+        throw damaged(file, "zstd", std::string("damaged: ") + ZSTD_getErrorName(left));
+      }
+      in_frame_ = left != 0;
+      if (bytes.empty() && output.pos == 0 && in_frame_) throw damaged(file, "zstd", "truncated");
+    }
+    return output.pos;
+  }
+
+ private:
+  struct Free {
+    void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
+  };
+  std::unique_ptr<ZSTD_DStream, Free> stream_;
+  bool in_frame_ = true;
+};
+
+template <class Kind>
+std::unique_ptr<Unpacker> make() {
+  return std::make_unique<Kind>();
+}
+
+struct Packing {
+  std::string_view magic;
+  std::unique_ptr<Unpacker> (*make)();
+};
+constexpr Packing packings[] = {{"\x1F\x8B", make<Gzip>}, {"\x28\xB5\x2F\xFD", make<Zstd>}, {"", make<Plain>}};
+
+}  // namespace
+
+struct ByteSource::Data {
+  explicit Data(const std::filesystem::path& path) : file(path) {}
+  RawFile file;
+  std::unique_ptr<Unpacker> unpacker;
+};
+
+ByteSource::ByteSource(const std::filesystem::path& path) : data_(std::make_unique<Data>(path)) {}
 
 ByteSource::~ByteSource() = default;
 
 std::size_t ByteSource::read(char* out, std::size_t capacity) {
   Data& data = *data_;
-  if (data.mode == Data::Mode::unknown) data.detect();
-  if (data.mode == Data::Mode::plain) return data.read_plain(out, capacity);
-  if (data.mode == Data::Mode::gzip) return data.read_gzip(out, capacity);
-  return 0;
+  if (!data.unpacker) {
+    const std::string_view first = data.file.peek(4);
+    const auto* packing = std::ranges::find_if(packings, [&](const Packing& p) { return first.starts_with(p.magic); });
+    data.unpacker = packing->make();
+  }
+  return data.unpacker->read(data.file, out, capacity);
 }
 
 double ByteSource::progress() const {
-  if (data_->size == 0) return 0;
-  const std::uint64_t used = data_->consumed - (data_->end - data_->begin);
-  return std::min(1.0, static_cast<double>(used) / static_cast<double>(data_->size));
+  return data_->file.progress();
 }
 
 }  // namespace corbel

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "corbel/base/config_source.hpp"
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/base/units.hpp"
 
 namespace corbel {

@@ -6,8 +6,10 @@
 #include <unordered_set>
 #include <utility>
 
+#include "corbel/base/byte_sink.hpp"
 #include "corbel/base/byte_source.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/base/text.hpp"
 
 namespace corbel {
@@ -20,11 +22,11 @@ constexpr std::size_t read_bytes = 1 << 18;
 }  // namespace
 
 struct CsvReader::Data {
-  explicit Data(const std::filesystem::path& path) : source(path), name(path.string()) {}
+  Data(const std::filesystem::path& path, char told) : source(path), name(path.string()), separator(told) {}
 
   ByteSource source;
   std::string name;
-  char separator = ',';
+  char separator;  // 0: not yet known
   std::vector<std::string> header;
   std::uint64_t row_line = 1;   // of the row last returned
   std::uint64_t next_line = 1;  // of the byte at `cursor`
@@ -140,6 +142,28 @@ struct CsvReader::Data {
     add_field(begin, finish);
   }
 
+  Error wrong_width() const {
+    constexpr std::string_view candidates = ",;\t";
+    // A row that another separator divides into as many fields as there should be.
+    for (const char other : candidates) {
+      std::size_t count = 1;
+      for (const char c : std::string_view(buffer.data() + row, cursor - row)) count += c == other ? 1 : 0;
+      if (fields.size() == 1 && other != separator && count == header.size()) {
+        return corrupt(row_line, "the row is separated by " + name_of(other) + ", the header by " + name_of(separator),
+                       "use one separator in the whole file");
+      }
+    }
+    return corrupt(row_line,
+                   "the row has " + std::to_string(fields.size()) + " fields, the header " +
+                       std::to_string(header.size()) +
+                       (at_end && cursor >= end ? "; it is the last: is the file cut short?" : ""),
+                   "give every row as many fields; one that holds the separator is written in double quotes");
+  }
+
+  static std::string name_of(char separator) {
+    return separator == ',' ? "commas" : separator == ';' ? "semicolons" : "tabs";
+  }
+
   /// The fields of the next row that is not blank; false at the end of the file.
   bool read_row() {
     for (;;) {
@@ -175,7 +199,7 @@ struct CsvReader::Data {
     while (end < 3 && refill()) {
     }
     if (std::string_view(buffer.data(), end).starts_with("\xEF\xBB\xBF")) row = cursor = 3;
-    detect_separator();
+    if (separator == 0) detect_separator();
     if (!read_row()) {
       throw Error(ErrorCode::corrupt, name + ": the file is empty", "write a header line, then the rows");
     }
@@ -200,7 +224,8 @@ struct CsvReader::Data {
   }
 };
 
-CsvReader::CsvReader(const std::filesystem::path& path) : data_(std::make_unique<Data>(path)) {
+CsvReader::CsvReader(const std::filesystem::path& path, char separator)
+    : data_(std::make_unique<Data>(path, separator)) {
   data_->read_header();
 }
 CsvReader::~CsvReader() = default;
@@ -214,24 +239,74 @@ bool CsvReader::next(std::vector<std::string_view>& fields) {
   Data& data = *data_;
   fields.clear();
   if (!data.read_row()) return false;
-  if (data.fields.size() != data.header.size()) {
-    throw data.corrupt(data.row_line,
-                       "the row has " + std::to_string(data.fields.size()) + " fields, the header " +
-                           std::to_string(data.header.size()),
-                       "give every row as many fields; one that holds the separator is written in double quotes");
-  }
+  if (data.fields.size() != data.header.size()) throw data.wrong_width();
   for (std::size_t i = 0; i < data.fields.size(); ++i) fields.push_back(data.field(i));
   return true;
 }
 
-std::uint64_t CsvReader::line() const {
-  return data_->row_line;
+RowPlace CsvReader::place() const {
+  return {0, data_->row_line};
 }
-std::string CsvReader::place() const {
-  return data_->name + ":" + std::to_string(data_->row_line);
+std::string CsvReader::text(const RowPlace& place) const {
+  return data_->name + ":" + std::to_string(place.number);
 }
 double CsvReader::progress() const {
   return data_->at_end ? 1 : data_->source.progress();
+}
+
+namespace {
+
+class CsvWriter final : public RowWriter {
+ public:
+  CsvWriter(const std::filesystem::path& path, const std::vector<std::string>& header, char separator)
+      : sink_(path), separator_(separator) {
+    std::vector<Cell> names;
+    for (const std::string& name : header) names.push_back(Cell::of(std::string_view(name)));
+    write(names);
+  }
+
+  void write(std::span<const Cell> row) override {
+    line_.clear();
+    for (const Cell& cell : row) {
+      if (&cell != row.data()) line_ += separator_;
+      if (cell.kind == Cell::Kind::number || cell.kind == Cell::Kind::integer) {
+        append_number(line_, cell.number);
+      } else if (cell.kind == Cell::Kind::text) {
+        add_text(cell.text);
+      }
+    }
+    // A line of one blank field would be taken for no row at all.
+    if (line_.empty()) line_ = "\"\"";
+    line_ += '\n';
+    sink_.write(line_);
+  }
+  void finish() override { sink_.finish(); }
+
+ private:
+  void add_text(std::string_view text) {
+    const bool plain = text.find_first_of("\"\r\n,;\t") == std::string_view::npos;
+    if (plain) {
+      line_ += text;
+      return;
+    }
+    line_ += '"';
+    for (const char c : text) {
+      if (c == '"') line_ += '"';
+      line_ += c;
+    }
+    line_ += '"';
+  }
+
+  ByteSink sink_;
+  char separator_;
+  std::string line_;
+};
+
+}  // namespace
+
+std::unique_ptr<RowWriter> write_csv(const std::filesystem::path& path, const std::vector<std::string>& header,
+                                     char separator) {
+  return std::make_unique<CsvWriter>(path, header, separator);
 }
 
 }  // namespace corbel

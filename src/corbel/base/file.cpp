@@ -115,45 +115,71 @@ std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
   return content;
 }
 
-void write_file(const fs::path& path, std::string_view content) {
+struct FileWriter::Data {
+  fs::path path, target, temporary;  ///< no temporary: a device, or already renamed
+  Descriptor file{-1};
+  bool replaces = false;
+  fs::perms permissions = fs::perms::none;  ///< of what is replaced
+};
+
+FileWriter::FileWriter(const fs::path& path) : data_(std::make_unique<Data>()) {
+  Data& data = *data_;
   std::error_code failure;
-  fs::path target = path;
+  data.path = data.target = path;
   // Replace what a link points to, not the link.
-  if (fs::is_symlink(target, failure)) {
-    const fs::path resolved = fs::weakly_canonical(target, failure);
-    if (!failure) target = resolved;
+  if (fs::is_symlink(path, failure)) {
+    const fs::path resolved = fs::weakly_canonical(path, failure);
+    if (!failure) data.target = resolved;
   }
-  const fs::file_status status = fs::status(target, failure);
+  const fs::file_status status = fs::status(data.target, failure);
   if (fs::is_directory(status)) throw write_error(path, EISDIR);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     // Renaming onto a device or a pipe would replace it.
-    Descriptor device(open_retrying(target, O_WRONLY));
-    const int error = device.valid() ? write_all(device.get(), content) : errno;
-    if (error != 0) throw write_error(path, error);
+    data.file = Descriptor(open_retrying(data.target, O_WRONLY));
+    if (!data.file.valid()) throw write_error(path, errno);
     return;
   }
-
-  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  data.replaces = fs::exists(status);
+  data.permissions = status.permissions();
+  const fs::path folder = data.target.has_parent_path() ? data.target.parent_path() : fs::path(".");
   fs::create_directories(folder, failure);
   if (failure) throw write_error(path, failure.value());
+  const fs::path temporary = temporary_beside(data.target);
+  data.file = Descriptor(open_retrying(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666));
+  if (!data.file.valid()) throw write_error(path, errno);
+  data.temporary = temporary;
+}
 
-  const fs::path temporary = temporary_beside(target);
-  Descriptor file(open_retrying(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666));
-  if (!file.valid()) throw write_error(path, errno);
-  int error = write_all(file.get(), content);
-  if (error == 0 && fs::exists(status)) {
-    error = ::fchmod(file.get(), static_cast<mode_t>(status.permissions() & fs::perms::mask)) == 0 ? 0 : errno;
+FileWriter::~FileWriter() {
+  if (!data_->temporary.empty()) ::unlink(data_->temporary.c_str());
+}
+
+void FileWriter::write(std::string_view bytes) {
+  if (const int error = write_all(data_->file.get(), bytes); error != 0) throw write_error(data_->path, error);
+}
+
+void FileWriter::commit() {
+  Data& data = *data_;
+  if (data.temporary.empty()) return;
+  int error = 0;
+  if (data.replaces) {
+    error = ::fchmod(data.file.get(), static_cast<mode_t>(data.permissions & fs::perms::mask)) == 0 ? 0 : errno;
   }
-  if (error == 0 && ::fsync(file.get()) != 0) error = errno;
-  if (file.close() != 0 && error == 0) error = errno;
-  if (error == 0 && ::rename(temporary.c_str(), target.c_str()) != 0) error = errno;
-  if (error != 0) {
-    ::unlink(temporary.c_str());
-    throw write_error(path, error);
-  }
+  if (error == 0 && ::fsync(data.file.get()) != 0) error = errno;
+  if (data.file.close() != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(data.temporary.c_str(), data.target.c_str()) != 0) error = errno;
+  if (error != 0) throw write_error(data.path, error);
+  data.temporary.clear();
   // Some file systems cannot sync a folder; the content itself is safe by now.
+  const fs::path folder = data.target.has_parent_path() ? data.target.parent_path() : fs::path(".");
   const Descriptor parent(open_retrying(folder, O_RDONLY | O_DIRECTORY));
   if (parent.valid()) static_cast<void>(::fsync(parent.get()));
+}
+
+void write_file(const fs::path& path, std::string_view content) {
+  FileWriter writer(path);
+  writer.write(content);
+  writer.commit();
 }
 
 std::string file_fingerprint(const fs::path& path) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,23 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t max_bytes
 /// never a part, also after a crash. Makes missing parent folders.
 /// @throws Error{file_access} naming the path and the reason
 void write_file(const std::filesystem::path& path, std::string_view content);
+
+/// The same in parts: nothing stands under the name before commit() has returned, and nothing is left beside it if that
+/// never comes. A device or pipe is written to directly.
+class FileWriter {
+ public:
+  /// @throws as write_file
+  explicit FileWriter(const std::filesystem::path& path);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  void write(std::string_view bytes);
+  void commit();
+
+ private:
+  struct Data;
+  std::unique_ptr<Data> data_;
+};
 
 /// 32 hexadecimal digits of the file's content, as fingerprint() of it, without holding it in memory.
 /// @throws as read_file

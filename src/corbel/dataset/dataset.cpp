@@ -37,11 +37,12 @@ std::string_view to_string(TrialState state) {
   return names[static_cast<std::size_t>(state)];
 }
 
-std::uint16_t ReasonNumbers::of(const std::string& reason) {
+std::uint16_t ReasonNumbers::of(std::string_view reason) {
   if (const auto known = numbers_.find(reason); known != numbers_.end()) return known->second;
   constexpr std::size_t most = std::numeric_limits<std::uint16_t>::max() - 1;
   const bool full = names_.size() >= most;
-  const auto [entry, is_new] = numbers_.try_emplace(full ? "other" : reason, static_cast<std::uint16_t>(names_.size()));
+  const auto [entry, is_new] =
+      numbers_.try_emplace(std::string(full ? "other" : reason), static_cast<std::uint16_t>(names_.size()));
   if (is_new) names_.push_back(entry->first);
   return entry->second;
 }

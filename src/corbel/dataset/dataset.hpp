@@ -73,11 +73,15 @@ class ReasonNumbers {
   explicit ReasonNumbers(std::vector<std::string>& names) : names_(names), numbers_{{"", std::uint16_t{0}}} {}
   /// Numbers have 16 bits; a log with a different text on every row has no reasons worth telling apart, so that further
   /// ones become "other".
-  std::uint16_t of(const std::string& reason);
+  std::uint16_t of(std::string_view reason);
 
  private:
   std::vector<std::string>& names_;
-  std::unordered_map<std::string, std::uint16_t> numbers_;
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  std::unordered_map<std::string, std::uint16_t, Hash, std::equal_to<>> numbers_;
 };
 
 }  // namespace corbel

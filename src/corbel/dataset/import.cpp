@@ -3,14 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <memory>
 #include <unordered_map>
 
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/base/number.hpp"
+#include "corbel/base/row_file.hpp"
 #include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
+#include "corbel/dataset/inspect.hpp"
+#include "corbel/dataset/log_reader.hpp"
+#include "corbel/dataset/trial_sorter.hpp"
 #include "corbel/simulator/log_cells.hpp"
 
 namespace corbel {
@@ -33,9 +38,9 @@ TrialGroup group_of(const ImportSpec& spec, const ImportPlan& plan) {
 }
 
 /// Turns rows into trials.
-class RowReader {
+class TrialReader {
  public:
-  RowReader(const std::vector<std::string>& header, const ImportPlan& plan)
+  TrialReader(const std::vector<std::string>& header, const ImportPlan& plan)
       : plan_(plan), verdicts_(header, verdict_columns(plan)) {
     for (std::size_t i = 0; i < plan.columns.size(); ++i) {
       const ColumnPlan& column = plan.columns[i];
@@ -75,7 +80,7 @@ class RowReader {
   Design design_;
 };
 
-std::string RowReader::read_parameter(std::string_view cell, ParameterColumn& column) {
+std::string TrialReader::read_parameter(std::string_view cell, ParameterColumn& column) {
   const auto known = column.known.find(cell);
   if (known != column.known.end()) {
     design_[column.parameter] = known->second;
@@ -91,8 +96,8 @@ std::string RowReader::read_parameter(std::string_view cell, ParameterColumn& co
   return "";
 }
 
-std::string RowReader::read_metric(std::string_view cell, const ColumnPlan& column, bool feasible,
-                                   double& value) const {
+std::string TrialReader::read_metric(std::string_view cell, const ColumnPlan& column, bool feasible,
+                                     double& value) const {
   value = std::numeric_limits<double>::quiet_NaN();
   const auto problem = [&](const std::string& what) { return "`" + column.name + "` " + what; };
   if (is_blank(cell)) {
@@ -112,7 +117,7 @@ std::string RowReader::read_metric(std::string_view cell, const ColumnPlan& colu
   return problem("= " + printable(cell) + ", though the row says infeasible");
 }
 
-std::string RowReader::read(std::span<const std::string_view> row, Trial& trial) {
+std::string TrialReader::read(std::span<const std::string_view> row, Trial& trial) {
   const RowVerdict verdict = verdicts_.read(row);
   if (verdict.verdict == Verdict::unknown) {
     return verdict.reason.empty() ? "does not say whether it is feasible"
@@ -147,30 +152,40 @@ std::string RowReader::read(std::span<const std::string_view> row, Trial& trial)
   return "";
 }
 
-}  // namespace
-
-ImportResult import_csv(Store& store, const ImportSpec& spec, const ImportPlan& plan, Store::GroupId& group,
-                        Monitor& monitor) {
-  CsvReader reader(spec.file);
-  const std::string file = spec.file.string();
-  bool same = reader.header().size() == plan.columns.size();
-  for (std::size_t i = 0; same && i < plan.columns.size(); ++i) same = reader.header()[i] == plan.columns[i].column;
-  if (!same) {
-    throw Error(ErrorCode::mismatch, file + ": has other columns than when the import was planned", "import it again");
+/// Keeps the first refusals of a log, in whatever order they are found.
+class Refusals {
+ public:
+  explicit Refusals(const RowReader& reader) : reader_(reader) {}
+  void add(const RowPlace& place, const std::string& why) {
+    ++count_;
+    const auto after = std::ranges::upper_bound(first_, place, {}, &Refusal::place);
+    if (after == first_.end() && first_.size() == most_refusals_listed) return;
+    first_.insert(after, {place, why});
+    if (first_.size() > most_refusals_listed) first_.pop_back();
+  }
+  std::uint64_t count() const { return count_; }
+  std::vector<std::string> texts() const {
+    std::vector<std::string> texts;
+    for (const Refusal& refusal : first_) texts.push_back(reader_.text(refusal.place) + ": " + refusal.why);
+    return texts;
   }
 
-  RowReader rows(reader.header(), plan);
-  Store::Batch batch(store);
-  const Store::GroupId id = store.group(group_of(spec, plan));
-  batch.start_import(id, spec.file.filename().string());
-  ImportResult result;
-  std::uint64_t repeated = 0;
+ private:
+  struct Refusal {
+    RowPlace place;
+    std::string why;
+  };
+  const RowReader& reader_;
+  std::vector<Refusal> first_;  ///< by place
+  std::uint64_t count_ = 0;
+};
+
+/// Reads every row, into the sorter if it tells of a design.
+void sort_trials(RowReader& reader, const ImportPlan& plan, TrialSorter& sorter, Refusals& refusals,
+                 ImportResult& result, Monitor& monitor) {
+  TrialReader trials(reader.header(), plan);
   std::vector<std::string_view> fields;
   Trial trial;
-  const auto refuse = [&](const std::string& why) {
-    ++result.refused;
-    if (result.refusals.size() < most_refusals_listed) result.refusals.push_back(reader.place() + ": " + why);
-  };
   while (reader.next(fields)) {
     if ((result.rows & 0x1fff) == 0) {
       monitor.check();
@@ -178,24 +193,55 @@ ImportResult import_csv(Store& store, const ImportSpec& spec, const ImportPlan& 
       monitor.progress("import", result.rows, std::max(plan.rows, result.rows + 1), "");
     }
     ++result.rows;
-    const std::string problem = rows.read(fields, trial);
+    const std::string problem = trials.read(fields, trial);
     if (!problem.empty()) {
-      refuse(problem);
-      continue;
-    }
-    if (trial.state == TrialState::failed) {
+      refusals.add(reader.place(), problem);
+    } else if (trial.state == TrialState::failed) {
       ++result.failed;
-      continue;
+    } else {
+      sorter.add(trial, reader.place());
+    }
+  }
+  monitor.progress("import", result.rows, result.rows, "");
+}
+
+}  // namespace
+
+ImportResult import_log(Store& store, const ImportSpec& spec, const ImportPlan& plan, Store::GroupId& group,
+                        Monitor& monitor, ImportMode mode) {
+  std::vector<std::string> header;
+  for (const ColumnPlan& column : plan.columns) header.push_back(column.column);
+  const std::string file = spec.file.string();
+  const std::unique_ptr<RowReader> reader = open_log(spec, plan.space, header);
+  if (reader->header() != header) {
+    throw Error(ErrorCode::mismatch, file + ": has other columns than when the import was planned", "import it again");
+  }
+  ImportResult result;
+  Refusals refusals(*reader);
+  const std::filesystem::path folder = store.path().has_parent_path() ? store.path().parent_path() : ".";
+  TrialSorter sorter(folder);
+  sort_trials(*reader, plan, sorter, refusals, result, monitor);
+
+  Store::Batch batch(store);
+  const Store::GroupId id = store.group(group_of(spec, plan));
+  batch.start_import(id, spec.file.filename().string());
+  std::uint64_t repeated = 0, stored = 0;
+  sorter.for_each([&](const Trial& trial, const RowPlace& place) {
+    if ((stored++ & 0x1fff) == 0) {
+      monitor.check();
+      monitor.progress("store", stored, result.rows + 1, "");
     }
     const Store::Batch::Put put = batch.put(id, trial);
     if (put == Store::Batch::Put::differs) {
-      refuse("repeats a design with other results; the first stay");
-      continue;
+      refusals.add(place, "repeats a design with other results; the first stay");
+      return;
     }
     ++(trial.state == TrialState::complete ? result.feasible : result.infeasible);
     ++(put == Store::Batch::Put::added ? result.added : result.duplicates);
     repeated += put == Store::Batch::Put::repeated ? 1 : 0;
-  }
+  });
+  result.refused = refusals.count();
+  result.refusals = refusals.texts();
   if (2 * result.refused > result.rows) {
     throw Error(ErrorCode::invalid_input,
                 file + ": " + std::to_string(result.refused) + " of " + std::to_string(result.rows) +
@@ -203,9 +249,12 @@ ImportResult import_csv(Store& store, const ImportSpec& spec, const ImportPlan& 
                 "correct the log, or what `import:` and `space:` say of its columns");
   }
   batch.finish_import(result.rows, result.added, repeated);
-  batch.commit();
-  group = id;
-  monitor.progress("import", result.rows, result.rows, "");
+  if (mode == ImportMode::keep) {
+    keep_inspection(batch, store, id);
+    batch.commit();
+    group = id;
+  }
+  monitor.progress("store", result.rows, result.rows, "");
   if (result.failed > 0) {
     monitor.message(format_for_people(static_cast<double>(result.failed), 15) +
                     " rows tell of runs that came to nothing (time-out, crash, …): left out");

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "corbel/base/csv.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/base/number.hpp"
+#include "corbel/base/row_file.hpp"
 #include "corbel/base/text.hpp"
 
 namespace corbel {
@@ -29,7 +30,7 @@ double ColumnFacts::number(std::string_view cell) {
   return value;
 }
 
-void ColumnFacts::add(std::string_view raw, std::uint64_t row, std::uint64_t line, Verdict verdict) {
+void ColumnFacts::add(std::string_view raw, std::uint64_t row, const RowReader& reader, Verdict verdict) {
   const std::string_view cell = trim(raw);
   if (is_blank(cell)) {
     counts_rows = false;
@@ -42,8 +43,9 @@ void ColumnFacts::add(std::string_view raw, std::uint64_t row, std::uint64_t lin
   ++filled;
   const double value = number(cell);
   if (std::isnan(value)) {
-    if (words++ == 0) first_word = {std::string(cell.substr(0, longest_shown)), line};
-    if (is_decimal_comma(cell) && commas++ == 0) first_comma = {std::string(cell.substr(0, longest_shown)), line};
+    if (words++ == 0) first_word = {std::string(cell.substr(0, longest_shown)), reader.place_text()};
+    if (is_decimal_comma(cell) && commas++ == 0)
+      first_comma = {std::string(cell.substr(0, longest_shown)), reader.place_text()};
     counts_rows = false;
     return;
   }
@@ -73,7 +75,7 @@ std::vector<std::string> ColumnFacts::labels() const {
   return {texts.begin(), texts.end()};
 }
 
-FileFacts read_facts(CsvReader& reader, const VerdictReader& verdicts, Monitor& monitor) {
+FileFacts read_facts(RowReader& reader, const VerdictReader& verdicts, Monitor& monitor) {
   FileFacts facts;
   facts.columns.resize(reader.header().size());
   std::vector<std::string_view> fields;
@@ -88,7 +90,7 @@ FileFacts read_facts(CsvReader& reader, const VerdictReader& verdicts, Monitor& 
     facts.feasible += verdict == Verdict::feasible ? 1 : 0;
     facts.infeasible += verdict == Verdict::infeasible ? 1 : 0;
     for (std::size_t i = 0; i < fields.size(); ++i) {
-      facts.columns[i].add(fields[i], facts.rows, reader.line(), verdict);
+      facts.columns[i].add(fields[i], facts.rows, reader, verdict);
     }
     ++facts.rows;
   }

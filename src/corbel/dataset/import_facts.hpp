@@ -14,18 +14,17 @@
 
 namespace corbel {
 
-class CsvReader;
 class Monitor;
+class RowReader;
 
 // What one reading of a log tells, for planning its import. Internal to this floor.
 
 /// More distinct values than this are not counted further: no parameter has so many.
 constexpr std::size_t most_distinct = 4096;
 
-/// A cell to show: its text, cut to what fits a message, and its line.
+/// A cell to show: its text, cut to what fits a message, and where it stands.
 struct CellSeen {
-  std::string text;
-  std::uint64_t line = 0;
+  std::string text, place;
 };
 
 /// What one reading of the file tells of a column.
@@ -46,7 +45,7 @@ struct ColumnFacts {
   /// The rest are slips, not values of another kind.
   bool mostly_numbers() const { return words < filled && 10 * words <= filled; }
   bool decimal_commas() const { return !mostly_numbers() && commas > 0 && 10 * (words - commas) <= filled; }
-  void add(std::string_view cell, std::uint64_t row, std::uint64_t line, Verdict verdict);
+  void add(std::string_view cell, std::uint64_t row, const RowReader& reader, Verdict verdict);
   double number(std::string_view cell);
   std::vector<double> numbers() const;      ///< distinct, ascending; words left out
   std::vector<std::string> labels() const;  ///< distinct, sorted
@@ -56,7 +55,7 @@ struct FileFacts {
   std::uint64_t rows = 0, feasible = 0, infeasible = 0;
   std::vector<ColumnFacts> columns;
 };
-/// Reads the rest of the file. @throws as CsvReader::next; Error{interrupted}
-FileFacts read_facts(CsvReader& reader, const VerdictReader& verdicts, Monitor& monitor);
+/// Reads the rest of the log. @throws as RowReader::next; Error{interrupted}
+FileFacts read_facts(RowReader& reader, const VerdictReader& verdicts, Monitor& monitor);
 
 }  // namespace corbel

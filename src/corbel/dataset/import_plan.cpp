@@ -5,12 +5,14 @@
 #include <string>
 
 #include "corbel/base/config.hpp"
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/row_file.hpp"
 #include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
+#include "corbel/dataset/column_names.hpp"
 #include "corbel/dataset/import.hpp"
 #include "corbel/dataset/import_facts.hpp"
+#include "corbel/dataset/log_reader.hpp"
 #include "corbel/simulator/log_cells.hpp"
 
 namespace corbel {
@@ -19,79 +21,13 @@ namespace {
 /// Without a space, a column of more values than this is not taken for a parameter unless the user says so.
 constexpr std::size_t most_parameter_values = 64;
 
-bool is_identifier(std::string_view text) {
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  return !text.empty() && letter(text[0]) &&
-         std::ranges::all_of(text, [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
-}
-
-/// The column's name made an identifier, such as "PE count" → pe_count and "area (mm^2)" → area_mm2; "" where that
-/// could say something else, as a rate or letters that are dropped would.
-std::string as_identifier(std::string_view column) {
-  std::string text(column);
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> spellings = {
-      {{"\xC2\xB5", "u"}, {"\xCE\xBC", "u"}, {"\xC2\xB2", "2"}, {"^", ""}}};
-  for (const auto& [from, to] : spellings) {
-    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
-      text.replace(at, from.size(), to);
-    }
+/// Such as "2.5 ms".
+bool is_quantity(const std::string& text) {
+  try {
+    return is_known_unit(parse_quantity(text).unit);
+  } catch (const Error&) {
+    return false;
   }
-  const bool plain = std::ranges::all_of(text, [](char c) { return c > 0 && c < 127 && c != '/'; });
-  if (!plain) return "";
-  std::string name;
-  for (const char c : text) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    const bool digit = c >= '0' && c <= '9';
-    if (name.empty() && digit) name += '_';
-    if (letter || digit) {
-      name += letter && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    } else if (!name.empty() && name.back() != '_') {
-      name += '_';
-    }
-  }
-  while (!name.empty() && name.back() == '_') name.pop_back();
-  return name;
-}
-
-std::vector<std::string> words_of(std::string_view name) {
-  std::vector<std::string> words(1);
-  for (const char c : lowered(name)) {
-    if (c != '_' && c != ' ' && c != '-' && c != '.') {
-      words.back() += c;
-    } else if (!words.back().empty()) {
-      words.emplace_back();
-    }
-  }
-  if (words.size() > 1 && words.back().empty()) words.pop_back();
-  return words;
-}
-
-/// Whether the name speaks of something that is measured: "latency_ms", "total energy", "dram_reads".
-bool is_named_like_metric(std::string_view name) {
-  constexpr std::array<std::string_view, 26> first = {
-      "latency", "runtime",     "time",        "seconds",    "delay",    "cycle",    "cycles", "stall", "stalls",
-      "energy",  "power",       "area",        "edp",        "cost",     "fps",      "macs",   "flops", "tops",
-      "util",    "utilisation", "utilization", "throughput", "accuracy", "accesses", "reads",  "writes"};
-  constexpr std::array<std::string_view, 11> last = {"latency",     "runtime",     "energy",    "accesses",
-                                                     "reads",       "writes",      "misses",    "hits",
-                                                     "utilisation", "utilization", "throughput"};
-  constexpr std::array<std::string_view, 7> qualifiers = {"total", "mean", "avg", "average", "max", "min", "peak"};
-  const std::vector<std::string> words = words_of(name);
-  std::size_t begin = 0;
-  while (begin + 1 < words.size() && std::ranges::find(qualifiers, words[begin]) != qualifiers.end()) ++begin;
-  return std::ranges::find(first, words[begin]) != first.end() || std::ranges::find(last, words.back()) != last.end();
-}
-
-bool is_named_like_workload(std::string_view name) {
-  constexpr std::array<std::string_view, 6> names = {"workload", "network", "model", "application", "app", "benchmark"};
-  return std::ranges::find(names, lowered(name)) != names.end();
-}
-
-bool is_named_like_index(std::string_view name) {
-  constexpr std::array<std::string_view, 9> names = {"id",     "index", "idx", "row",   "run",
-                                                     "sample", "trial", "no",  "number"};
-  const std::vector<std::string> words = words_of(name);
-  return std::ranges::find(names, words.back()) != names.end() || words.front().starts_with("unnamed");
 }
 
 std::string ticked(const std::string& column) {
@@ -101,7 +37,7 @@ std::string ticked(const std::string& column) {
 /// Plans one file; the methods are the steps.
 class Planner {
  public:
-  Planner(const ImportSpec& spec, const std::optional<DesignSpace>& space, const CsvReader& reader)
+  Planner(const ImportSpec& spec, const std::optional<DesignSpace>& space, const RowReader& reader)
       : spec_(spec), space_(space), header_(reader.header()), file_(spec.file.string()) {}
 
   /// What names and the user's word decide: it must be known before rows can be read.
@@ -115,14 +51,7 @@ class Planner {
   std::string hint(const std::string& column, const char* role) const {
     return "say what it is under `import:`, such as `columns: {" + printable(column) + ": " + role + "}`";
   }
-  std::string name_of(const std::string& column) const {
-    const auto renamed = spec_.rename.find(column);
-    if (renamed != spec_.rename.end()) return renamed->second;
-    std::string name(trim(column));
-    if (is_identifier(name)) return name;
-    const std::string identifier = as_identifier(name);
-    return identifier.empty() ? name : identifier;
-  }
+  std::string name_of(const std::string& column) const { return column_name(spec_, space_, column); }
   Error both_tell(std::size_t one, std::size_t other) const {
     return error("both " + ticked(header_[one]) + " and " + ticked(header_[other]) + " tell whether a row is feasible",
                  hint(header_[other], "ignore"));
@@ -153,6 +82,8 @@ void Planner::check_names() const {
     if (std::ranges::find(header_, column) == header_.end()) throw unknown_name("column", column, header_, file_);
   };
   for (const auto& [column, role] : spec_.roles) check(column);
+  for (const auto& [column, unit] : spec_.units) check(column);
+  for (const auto& [column, values] : spec_.values) check(column);
   for (const auto& [column, name] : spec_.rename) {
     check(column);
     if (!is_identifier(name)) {
@@ -199,9 +130,11 @@ Error Planner::unreadable(const std::string& column, const ColumnFacts& c) const
   const bool comma = c.decimal_commas();
   const CellSeen& cell = comma ? c.first_comma : c.first_word;
   return Error(ErrorCode::invalid_input,
-               file_ + ":" + std::to_string(cell.line) + ": " + printable(column) + ": " + ticked(cell.text) +
-                   " is not a number",
-               (comma ? "write numbers with a point (3.5)" : "correct such cells") +
+               cell.place + ": " + printable(column) + ": " + ticked(cell.text) + " is not a number",
+               (comma                    ? std::string("write numbers with a point (3.5)")
+                : is_quantity(cell.text) ? "tell the column's unit under `import:`, such as `units: {" +
+                                               printable(column) + ": " + parse_quantity(cell.text).unit + "}`"
+                                         : "correct such cells") +
                    std::string(", or, if these are words, set `columns: {") + printable(column) + ": parameter}`");
 }
 
@@ -393,40 +326,13 @@ ImportPlan Planner::plan(const FileFacts& facts, const VerdictColumns& verdicts)
 
 }  // namespace
 
-ImportSpec import_spec_from_config(const Config& config) {
-  config.allow_only({"file", "columns", "rename", "simulator", "workload"});
-  ImportSpec spec;
-  spec.file = config.at("file").text();
-  if (spec.file.empty()) throw config.at("file").error("the log has no name", "write its path: `file: log.csv`");
-  if (spec.file.is_relative() && !config.file().empty()) {
-    spec.file = std::filesystem::path(config.file()).parent_path() / spec.file;
-  }
-  if (const Config* columns = config.find("columns")) {
-    for (const auto& [column, role] : columns->entries()) {
-      const std::string& text =
-          role.choice({"parameter", "metric", "metric_or_infeasible", "feasible", "reason", "ignore"});
-      spec.roles[column] = text == "parameter"              ? ColumnRole::parameter
-                           : text == "metric"               ? ColumnRole::metric
-                           : text == "metric_or_infeasible" ? ColumnRole::metric_or_infeasible
-                           : text == "feasible"             ? ColumnRole::feasible
-                           : text == "reason"               ? ColumnRole::reason
-                                                            : ColumnRole::ignore;
-    }
-  }
-  if (const Config* rename = config.find("rename")) {
-    for (const auto& [column, name] : rename->entries()) spec.rename[column] = name.text();
-  }
-  if (const Config* simulator = config.find("simulator")) spec.simulator = simulator->text();
-  if (const Config* workload = config.find("workload")) spec.workload = workload->text();
-  return spec;
-}
-
-ImportPlan plan_import(const ImportSpec& spec, const std::optional<DesignSpace>& space, Monitor& monitor) {
-  CsvReader reader(spec.file);
-  const Planner planner(spec, space, reader);
+ImportPlan plan_import(const ImportSpec& spec, const std::optional<DesignSpace>& told, Monitor& monitor) {
+  const std::optional<DesignSpace>& space = told ? told : spec.space;
+  const std::unique_ptr<RowReader> reader = open_log(spec, space);
+  const Planner planner(spec, space, *reader);
   const VerdictColumns columns = planner.verdict_columns();
-  const VerdictReader verdicts(reader.header(), columns);
-  const FileFacts facts = read_facts(reader, verdicts, monitor);
+  const VerdictReader verdicts(reader->header(), columns);
+  const FileFacts facts = read_facts(*reader, verdicts, monitor);
   return planner.plan(facts, columns);
 }
 

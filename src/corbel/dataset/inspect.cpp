@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <numeric>
+#include <span>
 #include <string_view>
 
 #include "corbel/base/json.hpp"
 #include "corbel/base/units.hpp"
+#include "corbel/dataset/distribution.hpp"
 
 namespace corbel {
 namespace {
@@ -49,32 +51,39 @@ constexpr std::array plausible_medians = {
     Plausible{"W", 1e4, "mW"},        Plausible{"J", 1e4, "mJ"},
 };
 
-/// Half-way between values that differ by so much, in a log of many rows, lies a change of unit.
+/// Between values that differ by so much, in a log of many rows, lies a change of unit.
 constexpr double unit_gap = 300;
 
-/// The index in sorted positive values before which they jump by a factor of unit_gap, with at least 1 % of the rows on
-/// each side; 0 if nowhere.
-std::size_t find_gap(const std::vector<double>& sorted) {
-  const std::size_t margin = std::max<std::size_t>(2, sorted.size() / 100);
-  for (std::size_t i = margin; i + margin <= sorted.size(); ++i) {
-    if (sorted[i - 1] > 0 && sorted[i] / sorted[i - 1] >= unit_gap) return i;
-  }
-  return 0;
-}
+/// One finished trial.
+struct Row {
+  DesignId design;
+  bool feasible;
+  std::string_view reason;
+  std::span<const double> metrics;
+};
+/// The rows to inspect, the same in the same order each time.
+using EachRow = std::function<void(const std::function<void(const Row&)>& visit)>;
 
 class Inspector {
  public:
-  explicit Inspector(const Dataset& data) : data_(data) {}
+  Inspector(const TrialGroup& group, std::uint64_t duplicates, EachRow each_row)
+      : group_(group), each_row_(std::move(each_row)) {
+    result_.duplicates = duplicates;
+    result_.space_size = group.space.size();
+    for (const Parameter& parameter : group.space.parameters()) logged_.emplace_back(parameter.count());
+    metrics_.resize(group.metrics.size());
+    for (std::size_t a = 0; a < metrics_.size(); ++a) {
+      for (std::size_t b = a + 1; b < metrics_.size(); ++b) equal_.emplace_back(a, b);
+    }
+  }
 
   Inspection run() {
-    result_.rows = data_.rows();
-    result_.feasible = data_.feasible();
+    each_row_([&](const Row& row) { count(row); });
     result_.infeasible = result_.rows - result_.feasible;
-    result_.duplicates = data_.duplicates;
-    result_.space_size = data_.group.space.size();
+    find_medians();
     rows();
     reasons();
-    for (std::size_t m = 0; m < data_.group.metrics.size(); ++m) metric(m);
+    for (std::size_t m = 0; m < metrics_.size(); ++m) metric(m);
     equal_metrics();
     coverage();
     if (10 * result_.duplicates > result_.rows && result_.duplicates > 0) {
@@ -85,6 +94,8 @@ class Inspector {
 
  private:
   void warn(std::string text) { result_.warnings.push_back(std::move(text)); }
+  void count(const Row& row);
+  void find_medians();
   void rows();
   void reasons();
   void metric(std::size_t index);
@@ -92,9 +103,110 @@ class Inspector {
   void coverage();
   void warn_of_coverage(const ParameterCoverage& parameter, std::uint64_t count);
 
-  const Dataset& data_;
+  /// How often each value of a parameter was logged.
+  class Logged {
+   public:
+    explicit Logged(std::uint32_t values) {
+      if (values <= most_values_listed) dense_.resize(values);
+    }
+    void add(std::uint32_t index, bool feasible) {
+      ValueCoverage* value = nullptr;
+      if (!dense_.empty()) {
+        value = &dense_[index];
+      } else if (!overflow_) {
+        value = &sparse_[index];
+        overflow_ = sparse_.size() > most_values_listed;
+        if (overflow_) sparse_.clear();
+      }
+      if (value == nullptr || overflow_) return;
+      ++value->rows;
+      value->infeasible += feasible ? 0 : 1;
+    }
+    std::vector<ValueCoverage> values(const Parameter& parameter) {
+      std::vector<ValueCoverage> values = std::move(dense_);
+      for (std::uint32_t index = 0; index < values.size(); ++index) values[index].label = parameter.label(index);
+      for (auto& [index, value] : sparse_) {
+        value.label = parameter.label(index);
+        values.push_back(value);
+      }
+      return values;
+    }
+
+   private:
+    std::vector<ValueCoverage> dense_;
+    std::map<std::uint32_t, ValueCoverage> sparse_;
+    bool overflow_ = false;
+  };
+
+  struct MetricFacts {
+    Distribution values;
+    std::uint64_t missing = 0, infinite = 0, negative = 0, zero = 0;
+    double median = std::numeric_limits<double>::quiet_NaN(), mean = median;
+  };
+
+  const TrialGroup& group_;
+  EachRow each_row_;
   Inspection result_;
+  std::vector<std::string> reason_names_ = {""};
+  ReasonNumbers reason_numbers_{reason_names_};
+  std::vector<std::uint64_t> reason_counts_;
+  std::vector<Logged> logged_;
+  std::vector<MetricFacts> metrics_;
+  std::vector<std::pair<std::size_t, std::size_t>> equal_;  ///< metrics that are so on every feasible row seen
+  Design design_;
 };
+
+void Inspector::count(const Row& row) {
+  ++result_.rows;
+  group_.space.design(row.design, design_);
+  for (std::size_t p = 0; p < logged_.size(); ++p) logged_[p].add(design_[p], row.feasible);
+  if (!row.feasible) {
+    const std::size_t reason = reason_numbers_.of(row.reason);
+    if (reason >= reason_counts_.size()) reason_counts_.resize(reason + 1);
+    ++reason_counts_[reason];
+    return;
+  }
+  ++result_.feasible;
+  for (std::size_t m = 0; m < metrics_.size(); ++m) {
+    const double value = row.metrics[m];
+    MetricFacts& facts = metrics_[m];
+    if (!std::isfinite(value)) {
+      ++(std::isnan(value) ? facts.missing : facts.infinite);
+      continue;
+    }
+    facts.values.add(value);
+    facts.negative += value < 0 ? 1 : 0;
+    facts.zero += value == 0 ? 1 : 0;
+  }
+  std::erase_if(equal_, [&](const auto& pair) { return row.metrics[pair.first] != row.metrics[pair.second]; });
+}
+
+void Inspector::find_medians() {
+  std::vector<MedianSearch> searches;
+  for (const MetricFacts& facts : metrics_) searches.emplace_back(facts.values);
+  const auto is_done = [](const MedianSearch& search) { return search.is_done(); };
+  // Around some value, so that neither the sum overflows nor a constant comes out as another number.
+  std::vector<double> sums(metrics_.size());
+  for (bool first = true; first || !std::ranges::all_of(searches, is_done); first = false) {
+    if (result_.feasible == 0) break;
+    each_row_([&](const Row& row) {
+      if (!row.feasible) return;
+      for (std::size_t m = 0; m < metrics_.size(); ++m) {
+        const double value = row.metrics[m];
+        if (!std::isfinite(value)) continue;
+        if (!searches[m].is_done()) searches[m].add(value);
+        const Distribution& values = metrics_[m].values;
+        if (first) sums[m] += (value - values.centre()) / static_cast<double>(values.count());
+      }
+    });
+    for (MedianSearch& search : searches) search.narrow();
+  }
+  for (std::size_t m = 0; m < metrics_.size(); ++m) {
+    if (metrics_[m].values.count() == 0) continue;
+    metrics_[m].median = searches[m].median();
+    metrics_[m].mean = metrics_[m].values.centre() + sums[m];
+  }
+}
 
 void Inspector::rows() {
   if (result_.rows == 0) {
@@ -110,12 +222,8 @@ void Inspector::rows() {
 }
 
 void Inspector::reasons() {
-  std::vector<std::uint64_t> counts(data_.reason_names.size(), 0);
-  for (std::size_t row = 0; row < data_.rows(); ++row) {
-    if (data_.states[row] == TrialState::infeasible) ++counts[data_.reasons[row]];
-  }
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] > 0) result_.reasons.push_back({data_.reason_names[i], counts[i]});
+  for (std::size_t i = 0; i < reason_counts_.size(); ++i) {
+    if (reason_counts_[i] > 0) result_.reasons.push_back({reason_names_[i], reason_counts_[i]});
   }
   std::ranges::sort(result_.reasons, [](const ReasonCount& a, const ReasonCount& b) {
     return a.rows != b.rows ? a.rows > b.rows : a.reason < b.reason;
@@ -135,55 +243,34 @@ void Inspector::reasons() {
 }
 
 void Inspector::metric(std::size_t index) {
-  const std::string& name = data_.group.metrics[index];
+  const std::string& name = group_.metrics[index];
+  const MetricFacts& facts = metrics_[index];
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  MetricSummary summary{name, unit_of_metric(name), 0, nan, nan, nan, nan};
-  std::vector<double> values;
-  std::uint64_t missing = 0, infinite = 0;
-  for (std::size_t row = 0; row < data_.rows(); ++row) {
-    if (data_.states[row] != TrialState::complete) continue;
-    const double value = data_.metric(row, index);
-    if (std::isfinite(value)) {
-      values.push_back(value);
-    } else {
-      ++(std::isnan(value) ? missing : infinite);
-    }
-  }
-  summary.count = values.size();
+  MetricSummary summary{name, unit_of_metric(name), facts.values.count(), nan, facts.median, facts.mean, nan};
   const std::string ticks = ticked(name);
-  if (missing > 0) warn(ticks + " is missing on " + rows_text(missing) + " that are feasible");
-  if (infinite > 0) warn(ticks + " is infinite on " + rows_text(infinite));
-  if (values.empty()) {
+  if (facts.missing > 0) warn(ticks + " is missing on " + rows_text(facts.missing) + " that are feasible");
+  if (facts.infinite > 0) warn(ticks + " is infinite on " + rows_text(facts.infinite));
+  const std::uint64_t n = summary.count;
+  if (n == 0) {
     result_.metrics.push_back(std::move(summary));
     return;
   }
-  std::ranges::sort(values);
-  const std::size_t n = values.size();
-  summary.min = values.front();
-  summary.max = values.back();
-  summary.median = n % 2 == 1 ? values[n / 2] : values[n / 2 - 1] / 2 + values[n / 2] / 2;
-  // Around the median, so that neither the sum overflows nor a constant comes out as another number.
-  double sum = 0;
-  for (const double value : values) sum += (value - summary.median) / static_cast<double>(n);
-  summary.mean = summary.median + sum;
-
-  const auto is_negative = [](double value) { return value < 0; };
-  const auto negative = static_cast<std::uint64_t>(std::ranges::count_if(values, is_negative));
-  const auto zero = static_cast<std::uint64_t>(std::ranges::count(values, 0.0));
-  if (negative > 0) {
-    warn(ticks + " is negative on " + rows_text(negative) + ", down to " + format_for_people(summary.min));
+  summary.min = facts.values.min();
+  summary.max = facts.values.max();
+  if (facts.negative > 0) {
+    warn(ticks + " is negative on " + rows_text(facts.negative) + ", down to " + format_for_people(summary.min));
   }
   // A run may well stall for no cycle, but not last, draw or fill nothing.
   const bool may_be_zero = summary.unit.empty() ||
                            (summary.unit == "cycles" && !name.starts_with("runtime") && !name.starts_with("latency"));
-  if (zero > 0 && zero < n && !may_be_zero) {
-    warn(ticks + " is 0 on " + rows_text(zero) + " that are feasible");
+  if (facts.zero > 0 && facts.zero < n && !may_be_zero) {
+    warn(ticks + " is 0 on " + rows_text(facts.zero) + " that are feasible");
   }
   if (n > 1 && summary.min == summary.max) {
     warn(ticks + " is " + format_for_people(summary.min) + " on every feasible row: nothing to learn");
   }
-  if (const std::size_t gap = find_gap(values); gap > 0) {
-    warn(ticks + " jumps from " + format_for_people(values[gap - 1]) + " to " + format_for_people(values[gap]) +
+  if (const auto gap = facts.values.find_gap(unit_gap)) {
+    warn(ticks + " jumps from " + format_for_people(gap->first) + " to " + format_for_people(gap->second) +
          " with nothing between: are its units mixed?");
   } else if (summary.min > 0 && summary.max / summary.min > 1e6) {
     warn(ticks + " spans " + format_for_people(summary.min) + " to " + format_for_people(summary.max) +
@@ -199,48 +286,22 @@ void Inspector::metric(std::size_t index) {
 }
 
 void Inspector::equal_metrics() {
-  const std::size_t width = data_.group.metrics.size();
   if (result_.feasible < 2) return;
-  for (std::size_t a = 0; a < width; ++a) {
-    // Constants have a warning of their own.
-    if (result_.metrics[a].min == result_.metrics[a].max) continue;
-    for (std::size_t b = a + 1; b < width; ++b) {
-      bool equal = true;
-      for (std::size_t row = 0; equal && row < data_.rows(); ++row) {
-        equal = data_.states[row] != TrialState::complete || data_.metric(row, a) == data_.metric(row, b);
-      }
-      if (!equal) continue;
-      const std::string &first = data_.group.metrics[a], &second = data_.group.metrics[b];
-      const bool of_one_network = second.ends_with("." + first);
-      warn(ticked(first) + " and " + ticked(second) + " are equal on every feasible row: " +
-           (of_one_network ? "the other networks play no part in it" : "one column twice?"));
-    }
+  for (const auto& [a, b] : equal_) {
+    // Constants have a warning of their own, and those that are nowhere are equal to nothing.
+    if (!(result_.metrics[a].min < result_.metrics[a].max)) continue;
+    const std::string &first = group_.metrics[a], &second = group_.metrics[b];
+    const bool of_one_network = second.ends_with("." + first);
+    warn(ticked(first) + " and " + ticked(second) + " are equal on every feasible row: " +
+         (of_one_network ? "the other networks play no part in it" : "one column twice?"));
   }
 }
 
 void Inspector::coverage() {
-  const std::vector<Parameter>& parameters = data_.group.space.parameters();
-  std::vector<std::map<std::uint32_t, ValueCoverage>> logged(parameters.size());
-  Design design;
-  for (std::size_t row = 0; row < data_.rows(); ++row) {
-    data_.group.space.design(data_.designs[row], design);
-    for (std::size_t p = 0; p < parameters.size(); ++p) {
-      ValueCoverage& value = logged[p][design[p]];
-      ++value.rows;
-      value.infeasible += data_.states[row] == TrialState::infeasible ? 1 : 0;
-    }
-  }
+  const std::vector<Parameter>& parameters = group_.space.parameters();
   for (std::size_t p = 0; p < parameters.size(); ++p) {
-    const Parameter& parameter = parameters[p];
-    if (parameter.count() <= most_values_listed) {
-      for (std::uint32_t index = 0; index < parameter.count(); ++index) logged[p].try_emplace(index);
-    }
-    ParameterCoverage coverage{parameter.name(), parameter.unit(), {}};
-    for (auto& [index, value] : logged[p]) {
-      value.label = parameter.label(index);
-      coverage.values.push_back(value);
-    }
-    if (result_.rows > 0) warn_of_coverage(coverage, parameter.count());
+    ParameterCoverage coverage{parameters[p].name(), parameters[p].unit(), logged_[p].values(parameters[p])};
+    if (result_.rows > 0) warn_of_coverage(coverage, parameters[p].count());
     result_.parameters.push_back(std::move(coverage));
   }
 }
@@ -263,10 +324,78 @@ void Inspector::warn_of_coverage(const ParameterCoverage& parameter, std::uint64
   }
 }
 
+/// Of the text kept with a store: another where the inspection tells something else of the same rows.
+constexpr int kept_version = 1;
+
+double number_or_nan(const nlohmann::json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+/// The inverse of to_json().
+Inspection inspection_from_json(const nlohmann::json& json) {
+  Inspection inspection;
+  inspection.rows = json.at("rows");
+  inspection.feasible = json.at("feasible");
+  inspection.infeasible = json.at("infeasible");
+  inspection.duplicates = json.at("duplicates");
+  inspection.space_size = json.at("space_size");
+  inspection.warnings = json.at("warnings").get<std::vector<std::string>>();
+  for (const nlohmann::json& reason : json.at("reasons")) {
+    inspection.reasons.push_back({reason.at("reason"), reason.at("rows")});
+  }
+  for (const nlohmann::json& metric : json.at("metrics")) {
+    inspection.metrics.push_back({metric.at("name"), metric.at("unit"), metric.at("count"),
+                                  number_or_nan(metric.at("min")), number_or_nan(metric.at("median")),
+                                  number_or_nan(metric.at("mean")), number_or_nan(metric.at("max"))});
+  }
+  for (const nlohmann::json& parameter : json.at("parameters")) {
+    ParameterCoverage coverage{parameter.at("name"), parameter.at("unit"), {}};
+    for (const nlohmann::json& value : parameter.at("values")) {
+      coverage.values.push_back({value.at("label"), value.at("rows"), value.at("infeasible")});
+    }
+    inspection.parameters.push_back(std::move(coverage));
+  }
+  return inspection;
+}
+
 }  // namespace
 
 Inspection inspect(const Dataset& dataset) {
-  return Inspector(dataset).run();
+  const auto each = [&](const std::function<void(const Row&)>& visit) {
+    const std::size_t width = dataset.group.metrics.size();
+    const std::span<const double> metrics = dataset.metrics;
+    for (std::size_t row = 0; row < dataset.rows(); ++row) {
+      visit({dataset.designs[row], dataset.states[row] == TrialState::complete,
+             dataset.reason_names[dataset.reasons[row]], metrics.subspan(row * width, width)});
+    }
+  };
+  return Inspector(dataset.group, dataset.duplicates, each).run();
+}
+
+Inspection inspect_trials(const Store& store, Store::GroupId group) {
+  const TrialGroup description = store.describe(group);
+  const auto each = [&](const std::function<void(const Row&)>& visit) {
+    store.each_finished(group, [&](const Store::Finished& trial) {
+      visit({trial.design, trial.state == TrialState::complete, trial.reason, trial.metrics});
+    });
+  };
+  return Inspector(description, store.repeated(group), each).run();
+}
+
+Inspection inspect(const Store& store, Store::GroupId group) {
+  if (const std::string kept = store.statistics(group, kept_version); !kept.empty()) {
+    try {
+      return inspection_from_json(nlohmann::json::parse(kept));
+    } catch (const nlohmann::json::exception&) {
+      // Damaged: what it was made from is there.
+    }
+  }
+  return inspect_trials(store, group);
+}
+
+void keep_inspection(Store::Batch& batch, const Store& store, Store::GroupId group) {
+  const nlohmann::json kept = to_json(inspect_trials(store, group));
+  batch.keep_statistics(group, kept_version, kept.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 nlohmann::json to_json(const Inspection& inspection) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "corbel/dataset/dataset.hpp"
+#include "corbel/dataset/store.hpp"
 
 namespace corbel {
 
@@ -21,7 +22,8 @@ struct ValueCoverage {
 };
 struct ParameterCoverage {
   std::string name, unit;
-  /// In the parameter's order; of a parameter with over 4,096 values, only those that were logged.
+  /// In the parameter's order; of a parameter with over 4,096 values, only those that were logged, and none if these
+  /// are over 4,096 too.
   std::vector<ValueCoverage> values;
 };
 struct ReasonCount {
@@ -43,6 +45,12 @@ struct Inspection {
   std::vector<std::string> warnings;
 };
 Inspection inspect(const Dataset& dataset);
+/// Of a store's finished trials: what was kept when they were imported, else as inspect_trials().
+Inspection inspect(const Store& store, Store::GroupId group);
+/// The same by reading all of them, mostly twice, in memory that does not grow with their number.
+Inspection inspect_trials(const Store& store, Store::GroupId group);
+/// Keeps with the group what inspect() tells of it, as it is inside the batch.
+void keep_inspection(Store::Batch& batch, const Store& store, Store::GroupId group);
 /// The same with the same names; NaN becomes null.
 nlohmann::json to_json(const Inspection& inspection);
 

@@ -136,7 +136,7 @@ Database::Database(std::filesystem::path path, Access access, std::chrono::milli
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   execute(
       "PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;"
-      "PRAGMA cell_size_check = ON;");
+      "PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 67108864;");
   if (access != Access::write) execute("PRAGMA query_only = ON");
 }
 

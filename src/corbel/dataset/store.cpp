@@ -31,6 +31,8 @@ constexpr std::string_view put_trial = R"sql(
 static_assert(static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::infeasible) == 3 &&
               static_cast<int>(TrialState::failed) == 4);
 
+constexpr std::string_view forget_statistics = "DELETE FROM statistics WHERE group_id = ?1";
+
 nlohmann::json parse_json(std::string_view text, const std::filesystem::path& path) {
   nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (json.is_discarded()) {
@@ -192,6 +194,7 @@ void Store::widen(GroupId group, std::size_t before, const std::vector<std::stri
   }
   Statement write(*data_->database, "UPDATE trials SET metrics = ?3 WHERE group_id = ?1 AND design = ?2");
   for (const auto& [design, values] : rows) write.bind(1, group).bind(2, design).bind(3, std::span(values)).run();
+  Statement(*data_->database, forget_statistics).bind(1, group).run();
   data_->shapes.erase(group);
 }
 
@@ -236,31 +239,48 @@ std::uint64_t Store::record(GroupId group, std::span<const Trial> trials) {
   return written;
 }
 
-Dataset Store::read(GroupId group) const {
-  Dataset dataset{describe(group), {}, {}, {}, {""}, {}, 0};
-  const std::size_t width = dataset.group.metrics.size();
-  const std::uint64_t designs = dataset.group.space.size();
+std::vector<Store::GroupId> Store::group_ids() const {
+  Statement statement(*data_->database, "SELECT id FROM groups ORDER BY id");
+  std::vector<GroupId> ids;
+  while (statement.step()) ids.push_back(statement.integer(0));
+  return ids;
+}
+
+void Store::each_finished(GroupId group, const std::function<void(const Finished&)>& visit) const {
+  const TrialGroup description = describe(group);
+  const std::uint64_t designs = description.space.size();
+  std::vector<double> metrics(description.metrics.size());
   // One statement is one snapshot, whatever others write meanwhile.
   Statement statement(*data_->database,
                       "SELECT design, state, reason, metrics FROM trials WHERE group_id = ?1 AND state IN (2, 3) "
                       "ORDER BY design");
   statement.bind(1, group);
-  ReasonNumbers reasons(dataset.reason_names);
   while (statement.step()) {
     const auto design = static_cast<DesignId>(statement.integer(0));
     if (design >= designs) {
       throw Error(ErrorCode::corrupt, path().string() + ": damaged: a trial lies outside its design space",
                   "restore the store from a copy");
     }
-    dataset.designs.push_back(design);
-    dataset.states.push_back(state_of(statement.integer(1), path()));
-    dataset.reasons.push_back(reasons.of(std::string(statement.text(2))));
-    dataset.metrics.resize(dataset.metrics.size() + width);
-    copy_metrics(statement.bytes(3), std::span(dataset.metrics).last(width), path());
+    copy_metrics(statement.bytes(3), metrics, path());
+    visit({design, state_of(statement.integer(1), path()), statement.text(2), metrics});
   }
+}
+
+std::uint64_t Store::repeated(GroupId group) const {
   Statement repeats(*data_->database, "SELECT coalesce(sum(repeated), 0) FROM imports WHERE group_id = ?1");
   repeats.bind(1, group).step();
-  dataset.duplicates = static_cast<std::uint64_t>(repeats.integer(0));
+  return static_cast<std::uint64_t>(repeats.integer(0));
+}
+
+Dataset Store::read(GroupId group) const {
+  Dataset dataset{describe(group), {}, {}, {}, {""}, {}, repeated(group)};
+  ReasonNumbers reasons(dataset.reason_names);
+  each_finished(group, [&](const Finished& trial) {
+    dataset.designs.push_back(trial.design);
+    dataset.states.push_back(trial.state);
+    dataset.reasons.push_back(reasons.of(trial.reason));
+    dataset.metrics.insert(dataset.metrics.end(), trial.metrics.begin(), trial.metrics.end());
+  });
   return dataset;
 }
 
@@ -304,6 +324,7 @@ void Store::clear(GroupId group) {
   Transaction transaction(*data_->database);
   Statement(*data_->database, "DELETE FROM trials WHERE group_id = ?1").bind(1, group).run();
   Statement(*data_->database, "DELETE FROM imports WHERE group_id = ?1").bind(1, group).run();
+  Statement(*data_->database, forget_statistics).bind(1, group).run();
   transaction.commit();
 }
 
@@ -339,13 +360,22 @@ void Store::forget_notes(std::string_view prefix) {
   Statement(*data_->database, "DELETE FROM notes WHERE substr(key, 1, length(?1)) = ?1").bind(1, prefix).run();
 }
 
+std::string Store::statistics(GroupId group, int version) const {
+  // A store of an older version that nobody has written to since has none.
+  if (data_->database->integer("PRAGMA user_version") < first_version_with_statistics) return "";
+  Statement statement(*data_->database, "SELECT text FROM statistics WHERE group_id = ?1 AND version = ?2");
+  statement.bind(1, group).bind(2, version);
+  return statement.step() ? std::string(statement.text(0)) : std::string();
+}
+
 struct Store::Batch::Data {
   explicit Data(Store& owner)
       : store(&owner),
         transaction(*owner.data_->database),
         upsert(*owner.data_->database, put_trial),
         stored(*owner.data_->database,
-               "SELECT state, reason, metrics, import_id FROM trials WHERE group_id = ?1 AND design = ?2") {}
+               "SELECT state, reason, metrics, import_id FROM trials WHERE group_id = ?1 AND design = ?2"),
+        forget(*owner.data_->database, forget_statistics) {}
 
   const Store::Data::Shape& shape(GroupId group) {
     auto& shapes = store->data_->shapes;
@@ -357,7 +387,8 @@ struct Store::Batch::Data {
 
   Store* store;
   Transaction transaction;
-  Statement upsert, stored;
+  Statement upsert, stored, forget;
+  GroupId changed = 0;      // the group written to last, whose statistics are gone
   std::int64_t import = 0;  // 0: not from a log
   std::vector<double> numbers;
 };
@@ -403,7 +434,11 @@ Store::Batch::Put Store::Batch::put(GroupId group, const Trial& trial) {
   }
   data.upsert.run();
   const Database& database = *data.store->data_->database;
-  if (database.changes() > 0) return Put::added;
+  if (database.changes() > 0) {
+    if (data.changed != group) data.forget.bind(1, group).run();
+    data.changed = group;
+    return Put::added;
+  }
 
   data.stored.bind(1, group).bind(2, static_cast<std::int64_t>(trial.design));
   data.stored.step();
@@ -436,6 +471,17 @@ void Store::Batch::finish_import(std::uint64_t rows, std::uint64_t added, std::u
         .run();
   }
   data_->import = 0;
+}
+
+void Store::Batch::keep_statistics(GroupId group, int version, std::string_view text) {
+  Statement(*data_->store->data_->database,
+            "INSERT INTO statistics(group_id, version, text) VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET "
+            "version = excluded.version, text = excluded.text")
+      .bind(1, group)
+      .bind(2, version)
+      .bind(3, text)
+      .run();
+  data_->changed = 0;
 }
 
 void Store::Batch::commit() {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,7 +47,9 @@ class Store {
     TrialGroup group;
     std::uint64_t complete, infeasible, failed, pending;
   };
+  /// Counts every trial: with millions of them, group_ids() is quicker.
   std::vector<GroupSummary> groups() const;
+  std::vector<GroupId> group_ids() const;
 
   /// Writes trials in one transaction. A design that is already complete or infeasible keeps its row; one in any other
   /// state is replaced, and counts one attempt more if it had failed. Returns how many rows were new or replaced.
@@ -55,6 +58,16 @@ class Store {
   std::uint64_t record(GroupId group, std::span<const Trial> trials);
   /// Finished (complete or infeasible) trials of the group.
   Dataset read(GroupId group) const;
+  /// The same one by one, by design; the views hold until the visitor returns.
+  struct Finished {
+    DesignId design;
+    TrialState state;
+    std::string_view reason;
+    std::span<const double> metrics;
+  };
+  void each_finished(GroupId group, const std::function<void(const Finished&)>& visit) const;
+  /// Rows of imported logs that repeated a design of the same log with the same results.
+  std::uint64_t repeated(GroupId group) const;
   /// Ids of the group's trials in one of the finished states, ascending.
   std::vector<DesignId> finished(GroupId group) const;
   /// The group's trials in one of the other states, by design.
@@ -73,6 +86,10 @@ class Store {
   /// Those whose key begins so, by key, with their values.
   std::vector<std::pair<std::string, std::string>> notes(std::string_view prefix) const;
   void forget_notes(std::string_view prefix);
+
+  /// What Batch::keep_statistics() kept of the group's trials; "" if they have changed since, or another version of its
+  /// text was kept.
+  std::string statistics(GroupId group, int version) const;
 
   class Batch;
 
@@ -105,6 +122,9 @@ class Store::Batch {
   void start_import(GroupId group, std::string_view file);
   /// Keeps what became of the log; forgets the import if it added nothing.
   void finish_import(std::uint64_t rows, std::uint64_t added, std::uint64_t repeated);
+
+  /// Keeps a text about the group's finished trials for as long as nobody adds any.
+  void keep_statistics(GroupId group, int version, std::string_view text);
 
   void commit();
 

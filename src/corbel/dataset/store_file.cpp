@@ -2,13 +2,14 @@
 
 #include <sqlite3.h>
 
+#include <array>
 #include <string>
 #include <thread>
 
 namespace corbel {
 namespace {
 
-constexpr int schema_version = 1;
+constexpr int schema_version = 2;
 constexpr std::int64_t application_id = 0x436f7262;  // "Corb"
 
 constexpr const char* schema = R"sql(
@@ -31,10 +32,19 @@ constexpr const char* schema = R"sql(
     metrics BLOB NOT NULL,
     PRIMARY KEY(group_id, design)) WITHOUT ROWID, STRICT;
   CREATE TABLE notes(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
+  CREATE TABLE statistics(group_id INTEGER PRIMARY KEY, version INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
   PRAGMA application_id = 1131377250;
-  PRAGMA user_version = 1;
+  PRAGMA user_version = 2;
 )sql";
 static_assert(application_id == 1131377250);
+
+/// [v - 1] makes a store of version v one of version v + 1; what a migration made of version 1 has the tables of
+/// `schema`.
+constexpr std::array migrations = {
+    "CREATE TABLE statistics(group_id INTEGER PRIMARY KEY, version INTEGER NOT NULL, text TEXT NOT NULL) STRICT;"
+    "PRAGMA user_version = 2;",
+};
+static_assert(migrations.size() == schema_version - 1);
 
 bool exists_with_content(const std::filesystem::path& path) {
   std::error_code error;
@@ -74,8 +84,8 @@ void check_path(const std::filesystem::path& path, bool writable) {
   }
 }
 
-/// True for a store of this version, false for an SQLite file with nothing in it yet.
-bool is_store(const Database& database) {
+/// The version of a store, 0 for an SQLite file with nothing in it yet.
+int store_version(const Database& database) {
   const std::string file = database.path().string();
   // One statement sees one state of the file; between two, another process may make the store.
   Statement head(database,
@@ -91,8 +101,8 @@ bool is_store(const Database& database) {
                     std::to_string(schema_version) + ")",
                 "update Corbel, or name another store");
   }
-  if (application == application_id && version == schema_version && tables > 0) return true;
-  if (application == 0 && version == 0 && tables == 0) return false;
+  if (application == application_id && version >= 1 && tables > 0) return static_cast<int>(version);
+  if (application == 0 && version == 0 && tables == 0) return 0;
   throw Error(ErrorCode::corrupt, file + ": an SQLite file, but not a Corbel store",
               "name another file: this one belongs to another program");
 }
@@ -119,11 +129,17 @@ std::unique_ptr<Database> open_for_writing(const std::filesystem::path& path, st
     throw Error(ErrorCode::file_access, path.string() + ": cannot be written",
                 "make the file and its folder writable, or copy the store to a folder that is");
   }
-  const bool ready = is_store(*database);
+  const bool is_current = store_version(*database) == schema_version;
   use_wal(*database, patience);
-  if (!ready) {
+  if (!is_current) {
     Transaction transaction(*database);
-    if (!is_store(*database)) database->execute(schema);
+    // Another process may have made or migrated it meanwhile.
+    int version = store_version(*database);
+    if (version == 0) {
+      database->execute(schema);
+    } else {
+      for (; version < schema_version; ++version) database->execute(migrations[static_cast<std::size_t>(version) - 1]);
+    }
     transaction.commit();
   }
   return database;
@@ -132,7 +148,7 @@ std::unique_ptr<Database> open_for_writing(const std::filesystem::path& path, st
 std::unique_ptr<Database> open_for_reading(const std::filesystem::path& path, std::chrono::milliseconds patience) {
   const auto checked = [&](Database::Access access) {
     auto database = std::make_unique<Database>(path, access, patience);
-    if (!is_store(*database)) {
+    if (store_version(*database) == 0) {
       throw Error(ErrorCode::corrupt, path.string() + ": empty, not a Corbel store",
                   "import a log or run a sweep to fill it");
     }
@@ -159,9 +175,18 @@ std::unique_ptr<Database> open_for_reading(const std::filesystem::path& path, st
 }  // namespace
 
 std::unique_ptr<Database> open_store_file(const std::filesystem::path& path, bool writable,
-                                          std::chrono::milliseconds patience) {
+                                          std::chrono::milliseconds patience,
+                                          std::int64_t (*type_of)(const std::filesystem::path&)) {
   check_path(path, writable);
-  return writable ? open_for_writing(path, patience) : open_for_reading(path, patience);
+  if (!writable) return open_for_reading(path, patience);
+  if (const std::string_view network = network_file_system(type_of(path)); !network.empty()) {
+    throw Error(ErrorCode::unsupported,
+                path.string() + ": lies on " + std::string(network) +
+                    ", where SQLite cannot keep what is acknowledged: its write-ahead log needs memory and locks that "
+                    "all processes share, and machines do not",
+                "put the store on a local disk, such as with `output:` in the study; copies can be read anywhere");
+  }
+  return open_for_writing(path, patience);
 }
 
 }  // namespace corbel

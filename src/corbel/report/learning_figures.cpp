@@ -5,7 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "corbel/base/csv.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/report/figures.hpp"
 #include "corbel/report/html.hpp"
 #include "corbel/report/plot.hpp"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/simulator/simulator.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "corbel/base/csv.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/base/text.hpp"
 
 namespace corbel {

@@ -10,6 +10,7 @@
 #include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/base/text.hpp"
 #include "corbel/base/units.hpp"
 

@@ -8,10 +8,11 @@
 #include <map>
 #include <unordered_map>
 
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
+#include "corbel/base/number.hpp"
+#include "corbel/base/row_file.hpp"
 #include "corbel/base/text.hpp"
 #include "corbel/simulator/log_cells.hpp"
 
@@ -70,7 +71,7 @@ struct Columns {
   std::vector<std::size_t> metrics;
 };
 
-Columns find_columns(const CsvReader& reader, const std::filesystem::path& file, const DesignSpace& space) {
+Columns find_columns(const RowReader& reader, const std::filesystem::path& file, const DesignSpace& space) {
   const std::vector<std::string>& header = reader.header();
   const auto column = [&](const std::string& name) -> std::optional<std::size_t> {
     const auto found = std::find(header.begin(), header.end(), name);
@@ -116,7 +117,8 @@ Columns find_columns(const CsvReader& reader, const std::filesystem::path& file,
 class TableSimulator final : public Simulator {
  public:
   TableSimulator(const std::filesystem::path& file, const DesignSpace& space) : space_(space), index_(space.size()) {
-    CsvReader reader(file);
+    const std::unique_ptr<RowReader> log = open_rows({file});
+    RowReader& reader = *log;
     const Columns columns = find_columns(reader, file, space);
     for (const Parameter& parameter : space.parameters()) {
       parameters_.push_back({parameter.name(), parameter.unit(), "a column of the table"});
@@ -161,7 +163,7 @@ class TableSimulator final : public Simulator {
 
   double metric(std::uint32_t row, std::size_t index) const { return values_[row * metrics_.size() + index]; }
 
-  void read_rows(CsvReader& reader, const Columns& columns) {
+  void read_rows(RowReader& reader, const Columns& columns) {
     std::vector<ValueCache> caches;
     for (const Parameter& parameter : space_.parameters()) caches.emplace_back(parameter);
     std::map<std::string, std::uint32_t, std::less<>> reason_numbers;
@@ -175,7 +177,7 @@ class TableSimulator final : public Simulator {
         const auto value = caches[i].find(text);
         if (!value) {
           throw Error(ErrorCode::invalid_input,
-                      fmt::format("{}: `{}` is not a value of parameter {}", reader.place(), printable(text),
+                      fmt::format("{}: `{}` is not a value of parameter {}", reader.place_text(), printable(text),
                                   space_.parameters()[i].name()),
                       "add the value to the space, or leave the row out");
         }
@@ -189,19 +191,19 @@ class TableSimulator final : public Simulator {
       add_row(space_.id(design), reason_number(feasible, verdict.reason, reason_numbers), reader, lines);
     }
     if (reasons_.empty()) {
-      throw Error(ErrorCode::too_little_data, fmt::format("{}: there are no rows", reader.place()),
+      throw Error(ErrorCode::too_little_data, fmt::format("{}: there are no rows", reader.place_text()),
                   "export the table again");
     }
   }
 
   static void check_verdict(const RowVerdict& verdict, const std::vector<std::string_view>& fields,
-                            const VerdictColumns& columns, const CsvReader& reader) {
+                            const VerdictColumns& columns, const RowReader& reader) {
     if (!columns.feasible) return;
     const std::string& name = reader.header()[*columns.feasible];
     const std::string_view cell = trim(fields[*columns.feasible]);
     const auto error = [&](const std::string& what, const char* hint) {
       return Error(ErrorCode::invalid_input,
-                   fmt::format("{}: {} is `{}`{}", reader.place(), name, printable(cell), what), hint);
+                   fmt::format("{}: {} is `{}`{}", reader.place_text(), name, printable(cell), what), hint);
     };
     if (verdict.verdict == Verdict::unknown) throw error("", "write 1 or 0");
     double number = 0;
@@ -211,20 +213,21 @@ class TableSimulator final : public Simulator {
   }
 
   void read_metrics(const std::vector<std::string_view>& fields, const Columns& columns, bool feasible,
-                    const CsvReader& reader) {
+                    const RowReader& reader) {
     for (std::size_t i = 0; i < columns.metrics.size(); ++i) {
       const std::string_view text = fields[columns.metrics[i]];
       double value = nan_value;
       if (!is_blank(text)) {
         if (!parse_number(text, value) || !std::isfinite(value)) {
-          throw Error(ErrorCode::invalid_input,
-                      fmt::format("{}: {} is `{}`, not a number", reader.place(), metrics_[i].name, printable(text)),
-                      is_decimal_comma(text) ? "write numbers with a point (3.5)"
-                                             : "columns beside parameters, feasibility and reason are metrics");
+          throw Error(
+              ErrorCode::invalid_input,
+              fmt::format("{}: {} is `{}`, not a number", reader.place_text(), metrics_[i].name, printable(text)),
+              is_decimal_comma(text) ? "write numbers with a point (3.5)"
+                                     : "columns beside parameters, feasibility and reason are metrics");
         }
       } else if (feasible) {
         throw Error(ErrorCode::invalid_input,
-                    fmt::format("{}: the row is feasible, but {} is blank", reader.place(), metrics_[i].name),
+                    fmt::format("{}: the row is feasible, but {} is blank", reader.place_text(), metrics_[i].name),
                     "fill it in, or mark the row infeasible");
       }
       values_.push_back(value);
@@ -244,13 +247,13 @@ class TableSimulator final : public Simulator {
   }
 
   /// The row's metrics are already at the end of `values_`; those of a repetition are taken off again.
-  void add_row(DesignId id, std::uint32_t reason, const CsvReader& reader, std::vector<std::uint64_t>& lines) {
+  void add_row(DesignId id, std::uint32_t reason, const RowReader& reader, std::vector<std::uint64_t>& lines) {
     const std::size_t width = metrics_.size();
     const std::uint32_t known = index_.find(id);
     if (known == no_row) {
       index_.insert(id, static_cast<std::uint32_t>(reasons_.size()));
       reasons_.push_back(reason);
-      lines.push_back(reader.line());
+      lines.push_back(reader.place().number);
       return;
     }
     const double* fresh = values_.data() + values_.size() - width;
@@ -258,9 +261,10 @@ class TableSimulator final : public Simulator {
                       std::equal(fresh, fresh + width, values_.data() + known * width,
                                  [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); });
     if (!same) {
-      throw Error(ErrorCode::invalid_input,
-                  fmt::format("{}: the design of line {} again, with another result", reader.place(), lines[known]),
-                  "keep one of the two rows");
+      throw Error(
+          ErrorCode::invalid_input,
+          fmt::format("{}: the design of line {} again, with another result", reader.place_text(), lines[known]),
+          "keep one of the two rows");
     }
     values_.resize(values_.size() - width);
   }

@@ -7,8 +7,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/base/units.hpp"
 
 namespace corbel {

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/config.hpp"
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/space/design_space.hpp"
 

@@ -11,12 +11,12 @@
 #include <set>
 #include <utility>
 
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/hash.hpp"
 #include "corbel/base/json.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/base/number.hpp"
 #include "corbel/base/parallel.hpp"
 #include "corbel/base/statistics.hpp"
 #include "corbel/base/text.hpp"

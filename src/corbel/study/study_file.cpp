@@ -303,6 +303,11 @@ void check_workloads(const StudyFile& study, const Config& root) {
   }
 }
 
+ImportSpec read_import(const Config& node) {
+  static_cast<void>(node.at("file"));  // which a mapping alone need not have
+  return import_spec_from_config(node);
+}
+
 /// An entry of `learn_from:`: a network by itself, or a map with `workload` and where its trials come from.
 OtherWorkload read_other_workload(const StudyFile& study, const Config& node) {
   const bool has_more = node.is_map() && node.has("workload");
@@ -330,7 +335,7 @@ OtherWorkload read_other_workload(const StudyFile& study, const Config& node) {
     throw node.error(fmt::format("nothing says where the trials of {} come from", in_quotes(network.name)),
                      "write {workload: …, import: {file: log.csv}}");
   }
-  other.import = import_spec_from_config(*import);
+  other.import = read_import(*import);
   return other;
 }
 
@@ -381,7 +386,7 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
     if (space->is_scalar()) study.space_name = space->text();
   }
   study.workloads = read_workloads(root);
-  if (const Config* import = root.find("import")) study.import = import_spec_from_config(*import);
+  if (const Config* import = root.find("import")) study.import = read_import(*import);
   if (const Config* fixed = root.find("fixed")) study.fixed = read_fixed(*fixed);
   for (const char* key : {"fixed", "validate", "sweep"}) {
     if (key == std::string_view("sweep") && study.import) continue;  // refused below, for another reason

@@ -27,8 +27,16 @@ std::string log_key(const StudyFile& study) {
   for (const auto& [column, role] : spec.roles)
     roles += fingerprint_of({column, std::to_string(static_cast<int>(role))});
   for (const auto& [column, name] : spec.rename) roles += fingerprint_of({column, name});
-  return fingerprint_of({file_fingerprint(spec.file), spec.simulator, spec.workload, roles,
-                         study.space ? study.space->fingerprint() : ""});
+  for (const auto& [column, unit] : spec.units) roles += fingerprint_of({"unit", column, unit});
+  for (const auto& [column, values] : spec.values) {
+    for (const auto& [from, to] : values) roles += fingerprint_of({"value", column, from, to});
+  }
+  if (!spec.format.empty()) roles += fingerprint_of({"format", spec.format});
+  if (spec.space) roles += spec.space->fingerprint();
+  const std::vector<std::filesystem::path> files = log_files(spec.file);
+  std::string content = file_fingerprint(files.front());
+  for (std::size_t i = 1; i < files.size(); ++i) content += file_fingerprint(files[i]);
+  return fingerprint_of({content, spec.simulator, spec.workload, roles, study.space ? study.space->fingerprint() : ""});
 }
 
 std::string options_key(const StrategyOptions& options) {

@@ -11,13 +11,13 @@
 namespace corbel {
 namespace {
 
-Dataset import_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
+Dataset import_study_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
   // Each content of a log has trials of its own: what was corrected in it must not live on.
   ImportSpec spec = *study.import;
   spec.identity = keys.log();
   const ImportPlan plan = plan_import(spec, study.space, monitor);
   Store::GroupId group = 0;
-  const ImportResult result = import_csv(store, spec, plan, group, monitor);
+  const ImportResult result = import_log(store, spec, plan, group, monitor);
   for (const std::string& refusal : result.refusals) monitor.message("refused: " + refusal);
   if (result.refused > result.refusals.size()) {
     monitor.message(fmt::format("refused: {} more rows", result.refused - result.refusals.size()));
@@ -43,7 +43,7 @@ std::optional<Dataset> read_log(const StudyFile& study, const StudyKeys& keys, c
 Dataset collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
   if (study.import) {
     std::optional<Dataset> known = read_log(study, keys, store);
-    return known ? std::move(*known) : import_log(study, keys, store, monitor);
+    return known ? std::move(*known) : import_study_log(study, keys, store, monitor);
   }
   const StudyTrials trials(study);
   trials.sweep(store, monitor);

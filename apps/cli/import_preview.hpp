@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "corbel/dataset/import.hpp"
+
+namespace corbel {
+class Monitor;
+}
+
+namespace corbel::cli {
+
+/// The store to import into: where a dry run finds none, an empty one that is removed again.
+class ScratchStore {
+ public:
+  ScratchStore(const std::filesystem::path& store, ImportMode mode);
+  ~ScratchStore();
+  ScratchStore(const ScratchStore&) = delete;
+  ScratchStore& operator=(const ScratchStore&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_, folder_;
+};
+
+/// What imports do, or would do, log by log.
+class ImportPreview {
+ public:
+  void add(Store& store, const ImportSpec& spec, const std::optional<DesignSpace>& space, ImportMode mode,
+           Monitor& monitor);
+  void print(ImportMode mode, const Common& common) const;
+
+ private:
+  struct Log {
+    std::string file, workload;
+    ImportPlan plan;
+    ImportResult result;
+  };
+  std::vector<Log> logs_;
+};
+
+}  // namespace corbel::cli
