@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "corbel/base/csv.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/file.hpp"
 #include "corbel/base/number.hpp"
