@@ -82,9 +82,11 @@ Model model_of(const Case& its) {
   NetworkSpec spec;
   spec.kind = its.kind;
   spec.hidden = {16, 8};
-  spec.embedding = 8;
+  // What tiles of bf16 cover, where there are any.
+  spec.embedding = its.kind == NetworkKind::attention ? 32 : 8;
+  spec.layers = 1;
   spec.heads = 2;
-  spec.feed_forward = 16;
+  spec.feed_forward = 32;
   spec.metrics = 2;
   std::vector<MetricTransform> transforms = {{!its.maximise, 1, its.maximise ? -2.0 : 0.7}, {true, 2, 0.5}};
   nlohmann::json metadata = test::metadata_for(space, spec, its.members, transforms);
@@ -171,6 +173,7 @@ TEST(SurrogateScreen, LeadsAScanToWhatBruteForceWithTheReferenceFinds) {
           }
           const ScanResult found = merge_scans(model.space(), parts, keep);
           EXPECT_EQ(found.scored, all.size());
+          EXPECT_EQ(found.ranked_by, model.with_kernel(kernel.name).kernel(Arithmetic::fast));
           ASSERT_EQ(found.best.size(), keep);
           EXPECT_LT(found.rescored, all.size() / (its.min_feasibility > 0.8 ? 1 : 2)) << its.name;
           for (std::size_t i = 0; i < keep; ++i) {
@@ -179,7 +182,7 @@ TEST(SurrogateScreen, LeadsAScanToWhatBruteForceWithTheReferenceFinds) {
                 << its.name << " " << kernel.name << " " << threads << " " << shards << " " << i;
             // Of single precision, whatever ranked.
             ASSERT_NEAR(score.objective, all[i].first.objective, 2e-5 * std::abs(score.objective) + 1e-6);
-            ASSERT_NEAR(score.violation, all[i].first.violation, 1e-4);
+            ASSERT_NEAR(score.violation, all[i].first.violation, 1e-4 * (1 + score.violation));
           }
         }
       }
@@ -239,7 +242,7 @@ TEST(SurrogateScreen, BoundsFormulasOverBoxes) {
       }
     }
   }
-  EXPECT_GT(none, 20);
+  EXPECT_GT(none, 5);
   EXPECT_GT(all, 20);
 }
 
