@@ -26,7 +26,7 @@ echo "{\"latency_ms\": $((12 / $1 + $2))}"
 )";
 
 std::string settings(const std::string& more = "") {
-  return R"(
+  return R"yaml(
 simulator:
   name: process
   command: [sh, "{study_dir}/simulate.sh", "{a}", "{b}", "{study_dir}"]
@@ -35,7 +35,7 @@ simulator:
   infeasible_if: {pattern: "does not fit: ([a-z]+)"}
   run_dir: runs_here
   jobs: 2
-)" + more;
+)yaml" + more;
 }
 
 class ProcessStudy : public testing::Test {

@@ -157,7 +157,7 @@ TEST(SweepOfSeveralNetworks, TriesFailuresOfOneNetworkAgain) {
   EXPECT_EQ(first.rows, 540U);
   EXPECT_EQ(first.failed, 60U);
   EXPECT_NE(monitor.messages.back().find("60 simulations failed"), std::string::npos) << monitor.messages.back();
-  EXPECT_NE(monitor.messages.back().find("two: signal 8"), std::string::npos) << monitor.messages.back();
+  EXPECT_NE(monitor.messages.back().find("two: crash: signal 8"), std::string::npos) << monitor.messages.back();
   EXPECT_EQ(bench.finished(0).size(), 600U);
   bench.simulator.fails_on = 0;
   const SweepResult mended = bench.run(600, 2);
@@ -169,7 +169,7 @@ TEST(SweepOfSeveralNetworks, GivesUpOnANetworkThatOnlyFails) {
   const TemporaryFolder folder;
   SuiteBench bench(folder / "trials.db");
   bench.simulator.breaks_on = 2;
-  EXPECT_ERROR(bench.run(500, 2), ErrorCode::tool_failure, "two: no such program");
+  EXPECT_ERROR(bench.run(500, 2), ErrorCode::tool_failure, "two: crash: no such program");
   EXPECT_LE(bench.simulator.calls(), 2 * (100U + 64U));
 }
 
