@@ -235,7 +235,6 @@ class StretchScanner {
       screen_->pass(designs, ids_, *least, stretch_->tolerance, passed_);
     } else {
       passed_.insert(passed_.end(), ids_.begin(), ids_.end());
-      ids_.clear();
       score_passed(findings);
     }
     ids_.clear();

@@ -102,7 +102,6 @@ struct Learner::Data {
   Tensor states(const Tensor& tokens);
   Tensor head(const Tensor& x, std::int64_t expert);
   Tensor gated(const Tensor& x, const Tensor& workloads) const;
-  Tensor activated(const Tensor& x) const;
   Tensor token_bias() const;
   Tensor loss(const Batch& batch, const LossOptions& options, bool training, Losses& values);
   const Tensor& weight(std::string_view name) const { return weights.find(name)->second; }
@@ -227,18 +226,6 @@ void Learner::Data::write_input(std::size_t parameter, std::uint32_t index, floa
   std::copy(features, features + entry.features, row + entry.first + entry.values);
 }
 
-Tensor Learner::Data::activated(const Tensor& x) const {
-  switch (spec.activation) {
-    case Activation::relu:
-      return torch::relu(x);
-    case Activation::silu:
-      return torch::silu(x);
-    case Activation::leaky_relu:
-      break;
-  }
-  return torch::leaky_relu(x, leaky_slope);
-}
-
 // What is added to each token; the first layer's bias for the MLP.
 Tensor Learner::Data::token_bias() const {
   return positions.defined() ? weight("input.bias") + positions : weight("input.bias");
@@ -338,7 +325,7 @@ Tensor Learner::Data::forward(const Tensor& embedded, const Tensor& workloads, b
   if (spec.kind == NetworkKind::attention) x = encoded(x, training);
   if (spec.kind == NetworkKind::lstm) x = states(x);
   x = gated(x.flatten(1), workloads);
-  if (spec.kind == NetworkKind::mlp) x = activated(x);
+  if (spec.kind == NetworkKind::mlp) x = activated(spec.activation, x);
   if (spec.experts == 1) return head(x, 0);
   const Tensor votes = torch::softmax(functions->dense(x, weight("vote.weight"), weight("vote.bias")), 1);
   Tensor out;

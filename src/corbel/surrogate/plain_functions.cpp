@@ -7,18 +7,6 @@ namespace {
 
 using torch::Tensor;
 
-Tensor activated(Activation activation, const Tensor& x) {
-  switch (activation) {
-    case Activation::relu:
-      return torch::relu(x);
-    case Activation::silu:
-      return torch::silu(x);
-    case Activation::leaky_relu:
-      break;
-  }
-  return torch::leaky_relu(x, leaky_slope);
-}
-
 class PlainFunctions : public NetworkFunctions {
  public:
   Tensor look_up(const Tensor& table, const Tensor& bias, TableRows rows) override {
@@ -67,6 +55,18 @@ class PlainFunctions : public NetworkFunctions {
 };
 
 }  // namespace
+
+Tensor activated(Activation activation, const Tensor& x) {
+  switch (activation) {
+    case Activation::relu:
+      return torch::relu(x);
+    case Activation::silu:
+      return torch::silu(x);
+    case Activation::leaky_relu:
+      break;
+  }
+  return torch::leaky_relu(x, leaky_slope);
+}
 
 std::unique_ptr<NetworkFunctions> make_plain_functions() {
   return std::make_unique<PlainFunctions>();

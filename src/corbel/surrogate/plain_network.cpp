@@ -8,6 +8,7 @@
 #include <map>
 
 #include "corbel/surrogate/internal/loss_terms.hpp"
+#include "corbel/surrogate/internal/network_functions.hpp"
 #include "corbel/surrogate/internal/stored_tensor.hpp"
 
 namespace corbel {
@@ -92,21 +93,9 @@ struct PlainNetwork::Data {
     return at::matmul(features, table);
   }
 
-  Tensor activated(const Tensor& x) const {
-    switch (spec.activation) {
-      case Activation::relu:
-        return torch::relu(x);
-      case Activation::silu:
-        return torch::silu(x);
-      case Activation::leaky_relu:
-        break;
-    }
-    return torch::leaky_relu(x, leaky_slope);
-  }
-
   Tensor head(Tensor x, std::int64_t expert) const {
     for (std::size_t h = spec.kind == NetworkKind::mlp ? 1 : 0; h < spec.hidden.size(); ++h) {
-      x = activated(dense(x, fmt::format("{}hidden.{}", head_prefix(spec, expert), h)));
+      x = activated(spec.activation, dense(x, fmt::format("{}hidden.{}", head_prefix(spec, expert), h)));
     }
     return dense(x, head_prefix(spec, expert) + "output");
   }
@@ -171,7 +160,7 @@ struct PlainNetwork::Data {
       for (std::size_t p = 1; p < space.dimensions(); ++p) x = x + contribution(p, designs);
     }
     if (gate.defined()) x = x * gate;
-    if (spec.kind == NetworkKind::mlp) x = activated(x);
+    if (spec.kind == NetworkKind::mlp) x = activated(spec.activation, x);
     if (spec.experts == 1) return head(x, 0);
     const Tensor votes = torch::softmax(dense(x, "vote"), 1);
     Tensor out = votes.narrow(1, 0, 1) * head(x, 0);

@@ -45,6 +45,9 @@ class NetworkFunctions {
   }
 };
 
+/// In LibTorch's own functions.
+torch::Tensor activated(Activation activation, const torch::Tensor& x);
+
 /// On the CPU, with the operations of an instruction set.
 std::unique_ptr<NetworkFunctions> make_fast_functions(
     std::shared_ptr<Team> team, const TrainingOperations& operations = training_operations().front());
