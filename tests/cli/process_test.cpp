@@ -71,13 +71,13 @@ TEST_F(ProcessStudy, SweepEndsItsProgramsAtInterruptAndGoesOn) {
   const std::string line = (folder_ / "line").string();
   ASSERT_EQ(mkfifo(line.c_str(), 0600), 0);
   folder_.write("block", "");
+  // Held open at both ends, so that neither the programs nor this test wait for each other to open it.
+  std::fstream lines(line);
   const pid_t process = start_corbel({"sweep", study_, "-n", "34"});
   pid_t started = 0;
-  std::ifstream(line) >> started;  // waits until a program writes it
+  lines >> started;
   ASSERT_GT(started, 1);
   kill(process, SIGINT);
-  // Another may be about to write.
-  std::ifstream rest(line);
   EXPECT_EQ(wait_for(process), 130);
   EXPECT_EQ(kill(started, 0), -1) << "the program is still there";
   std::filesystem::remove(folder_ / "block");
