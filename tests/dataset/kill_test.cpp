@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 
 #include "corbel/base/random.hpp"
@@ -16,9 +15,9 @@ namespace corbel::test {
 namespace {
 
 /// A process sweeps, and tells after each step through a pipe how many rows were acknowledged; it is killed at a random
-/// moment, again and again. 10 times, with CORBEL_SLOW_TESTS=1 200.
+/// moment, 200 times.
 TEST(SweepKilled, AcknowledgedRowsAreThereAndTheStoreIsWell) {
-  const int kills = std::getenv("CORBEL_SLOW_TESTS") == nullptr ? 10 : 200;
+  constexpr int kills = 200;
   const TemporaryFolder folder;
   const DesignSpace space({Parameter::integer("width", 1, 40), Parameter::integer("depth", 1, 500),
                            Parameter::categorical("flow", {"row", "column", "both"})});
