@@ -221,13 +221,13 @@ struct Contender {
 };
 
 #ifdef CORBEL_WITH_TORCH
-/// The network in plain LibTorch on one thread, at the batch where it is fastest.
+/// The network in LibTorch on one thread, at the batch where it is fastest.
 class Torch {
  public:
-  Torch(const Subject& subject, const std::vector<Design>& designs)
-      : network_(subject.space, subject.spec, subject.tensors, "0."), designs_(designs) {
+  Torch(const Subject& subject, AttentionForm form, const std::vector<Design>& designs)
+      : network_(subject.space, subject.spec, subject.tensors, "0.", 0, form), designs_(designs) {
     double best = 0;
-    for (const std::size_t size : {64, 128, 256, 512, 1024, 2048}) {
+    for (const std::size_t size : {64, 128, 256, 512, 1024, 2048, 4096}) {
       for (int run = 0; run < 3; ++run) {
         const double rate = rate_of([&] { return work(size); }, 0.02);
         if (rate <= best) continue;
@@ -247,11 +247,10 @@ class Torch {
     }
     return most;
   }
-  double rate(double seconds) const {
-    return rate_of([&] { return work(size_); }, seconds);
+  void measure(double seconds) {
+    rates_.push_back(rate_of([&] { return work(size_); }, seconds));
   }
-  std::size_t size() const { return size_; }
-  std::string linear() const { return std::string(network_.linear_function()); }
+  TorchRate result() const { return {median(rates_), size_, std::string(network_.linear_function())}; }
 
  private:
   double work(std::size_t size) const {
@@ -263,6 +262,7 @@ class Torch {
   PlainNetwork network_;
   const std::vector<Design>& designs_;
   std::size_t size_ = 64;
+  std::vector<double> rates_;
 };
 #endif
 
@@ -301,17 +301,17 @@ std::vector<Contender> contenders(const Model& model, const Subject& subject, co
         if (in_order) {
           auto places = std::make_shared<std::vector<DesignId>>();
           for (std::size_t t = 0; t < threads; ++t) places->push_back(designs.starts[t % designs.starts.size()]);
-          made.work = [its, places](std::size_t thread) {
+          made.work = [its, places, &kernel](std::size_t thread) {
             DesignId& place = (*places)[thread];
             if (place + batch > its.space().size()) place = 0;
             const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(batch, its.space().size()));
-            its.predict_range(place, n);
+            its.predict_range(place, n, {}, kernel.arithmetic);
             place += n;
             return static_cast<double>(n);
           };
         } else {
-          made.work = [its, &designs](std::size_t) {
-            its.predict(designs.random);
+          made.work = [its, &designs, &kernel](std::size_t) {
+            its.predict(designs.random, {}, kernel.arithmetic);
             return static_cast<double>(batch);
           };
         }
@@ -337,11 +337,15 @@ std::vector<ScorerBenchRow> bench_scorer(const ScorerBenchOptions& options, Moni
     const Model model = model_of(subject);
     const Designs designs(subject.space, options.seed + 1);
     std::vector<Contender> all = contenders(model, subject, designs, options);
-    std::vector<double> torch_rates;
 #ifdef CORBEL_WITH_TORCH
-    const Torch torch(subject, designs.random);
-    const double error = torch.error(designs.predict(model.with_kernel("portable"), false, Arithmetic::exact));
-    if (!(error < 1e-2)) refuse(subject.name + " in LibTorch", error);
+    const std::vector<double> expected = designs.predict(model.with_kernel("portable"), false, Arithmetic::exact);
+    std::vector<std::unique_ptr<Torch>> torches;  // in its usual form, then rewritten
+    for (const AttentionForm form : {AttentionForm::usual, AttentionForm::designs_last}) {
+      if (form != AttentionForm::usual && subject.spec.kind != NetworkKind::attention) continue;
+      torches.push_back(std::make_unique<Torch>(subject, form, designs.random));
+      const double error = torches.back()->error(expected);
+      if (!(error < 1e-3)) refuse(subject.name + " in LibTorch", error);
+    }
 #endif
     for (std::size_t round = 0; round < rounds; ++round) {
       for (Contender& each : all) {
@@ -352,7 +356,7 @@ std::vector<ScorerBenchRow> bench_scorer(const ScorerBenchOptions& options, Moni
         each.peaks.push_back(rate_of(multiply, each.row.threads, std::min(slice, 0.02)));
       }
 #ifdef CORBEL_WITH_TORCH
-      torch_rates.push_back(torch.rate(slice));
+      for (const auto& torch : torches) torch->measure(slice);
 #endif
     }
     for (Contender& each : all) {
@@ -363,9 +367,8 @@ std::vector<ScorerBenchRow> bench_scorer(const ScorerBenchOptions& options, Moni
       row.rate_max = *std::max_element(each.rates.begin(), each.rates.end());
       row.peak = median(each.peaks);
 #ifdef CORBEL_WITH_TORCH
-      row.torch_rate = median(torch_rates);
-      row.torch_batch = torch.size();
-      row.torch_linear = torch.linear();
+      row.torch = torches.front()->result();
+      if (torches.size() > 1) row.rewritten = torches.back()->result();
 #endif
       rows.push_back(row);
     }
@@ -376,7 +379,7 @@ std::vector<ScorerBenchRow> bench_scorer(const ScorerBenchOptions& options, Moni
 namespace {
 
 json to_json(const ScorerBenchRow& row) {
-  const bool has_torch = row.torch_rate.has_value();
+  const bool has_torch = row.torch.has_value(), is_rewritten = row.rewritten.has_value();
   return {{"network", row.network},
           {"kernel", row.kernel},
           {"mode", row.mode},
@@ -385,10 +388,13 @@ json to_json(const ScorerBenchRow& row) {
           {"designs_per_second", row.rate},
           {"designs_per_second_min", row.rate_min},
           {"designs_per_second_max", row.rate_max},
-          {"libtorch_designs_per_second", has_torch ? json(*row.torch_rate) : json(nullptr)},
-          {"libtorch_batch", has_torch ? json(row.torch_batch) : json(nullptr)},
-          {"libtorch_linear", has_torch ? json(row.torch_linear) : json(nullptr)},
-          {"ratio", has_torch ? json(row.rate / *row.torch_rate) : json(nullptr)},
+          {"libtorch_designs_per_second", has_torch ? json(row.torch->rate) : json(nullptr)},
+          {"libtorch_batch", has_torch ? json(row.torch->batch) : json(nullptr)},
+          {"libtorch_linear", has_torch ? json(row.torch->linear) : json(nullptr)},
+          {"ratio", has_torch ? json(row.rate / row.torch->rate) : json(nullptr)},
+          {"libtorch_rewritten_designs_per_second", is_rewritten ? json(row.rewritten->rate) : json(nullptr)},
+          {"libtorch_rewritten_batch", is_rewritten ? json(row.rewritten->batch) : json(nullptr)},
+          {"rewritten_ratio", is_rewritten ? json(row.rate / row.rewritten->rate) : json(nullptr)},
           {"flops_per_design", row.flops},
           {"peak_flops_per_second", row.peak},
           {"share_of_peak", row.rate * row.flops / row.peak},
@@ -406,21 +412,26 @@ void print(const ScorerBenchOptions& options, const Common& common) {
     return print_json({{"seed", options.seed}, {"results", list}});
   }
   Table table({"network", "kernel", "mode", "threads", "designs/s", "slowest to fastest", "over LibTorch",
-               "share of peak", "max error", "rms error", "Spearman"});
+               "over it rewritten", "share of peak", "max error", "rms error", "Spearman"});
   for (const ScorerBenchRow& row : rows) {
     table.row({row.network, row.kernel, row.mode, std::to_string(row.threads), format_for_people(row.rate, 3),
                fmt::format("{} to {}", format_for_people(row.rate_min, 3), format_for_people(row.rate_max, 3)),
-               row.torch_rate ? fmt::format("{:.1f}x", row.rate / *row.torch_rate) : "-",
+               row.torch ? fmt::format("{:.1f}x", row.rate / row.torch->rate) : "-",
+               row.rewritten ? fmt::format("{:.1f}x", row.rate / row.rewritten->rate) : "-",
                fmt::format("{:.0f} %", 100 * row.rate * row.flops / row.peak), fmt::format("{:.2g}", row.max_error),
                fmt::format("{:.2g}", row.rms_error), fmt::format("{:.5f}", row.spearman)});
   }
   table.print();
   std::string torch;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!rows[i].torch_rate || (i > 0 && rows[i - 1].network == rows[i].network)) continue;
-    torch +=
-        fmt::format("LibTorch, {}: {} designs/s on one thread in batches of {}, dense layers by {}\n", rows[i].network,
-                    format_for_people(*rows[i].torch_rate, 3), rows[i].torch_batch, rows[i].torch_linear);
+    const ScorerBenchRow& row = rows[i];
+    if (!row.torch || (i > 0 && rows[i - 1].network == row.network)) continue;
+    const auto add = [&](const TorchRate& its, const char* form) {
+      torch += fmt::format("LibTorch{}, {}: {} designs/s on one thread in batches of {}, dense layers by {}\n", form,
+                           row.network, format_for_people(its.rate, 3), its.batch, its.linear);
+    };
+    add(*row.torch, "");
+    if (row.rewritten) add(*row.rewritten, " rewritten with designs last");
   }
   fmt::print(
       "\n{}Medians of {} rounds; one thread by its processor time, several by the clock. Errors are relative to the\n"

@@ -23,6 +23,13 @@ struct ScorerBenchOptions {
   std::uint64_t seed = 1;
 };
 
+/// Designs per second that LibTorch predicts on one thread, in single precision.
+struct TorchRate {
+  double rate = 0;
+  std::size_t batch = 0;  ///< at which it is fastest
+  std::string linear;     ///< its function for the dense layers, the fastest of them
+};
+
 /// Rates are designs per second; of one thread by its processor time, so that other work on the machine does not count,
 /// of several by the clock on the wall. Medians of at least five rounds, in each of which everything takes its turn.
 struct ScorerBenchRow {
@@ -30,11 +37,10 @@ struct ScorerBenchRow {
   std::size_t threads = 1;
   std::size_t rounds = 0;
   double rate = 0, rate_min = 0, rate_max = 0;
-  double flops = 0;                  ///< of a design, as the network is written down
-  double peak = 0;                   ///< floating-point operations per second of the kernel's instructions, all threads
-  std::optional<double> torch_rate;  ///< of the same network in plain LibTorch, one thread
-  std::size_t torch_batch = 0;       ///< at which it is fastest
-  std::string torch_linear;          ///< LibTorch's function for its dense layers
+  double flops = 0;                ///< of a design, as the network is written down
+  double peak = 0;                 ///< floating-point operations per second of the kernel's instructions, all threads
+  std::optional<TorchRate> torch;  ///< the same network as a user of LibTorch writes it
+  std::optional<TorchRate> rewritten;  ///< of the attention network: in the form that is fastest there
   // Differences from the portable kernel, relative to the deviation of what that predicts.
   double max_error = 0, rms_error = 0;
   double spearman = 1;

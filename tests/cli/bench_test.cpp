@@ -146,12 +146,22 @@ TEST(BenchScorer, MeasuresEveryKernelAndChecksItsResults) {
   EXPECT_EQ(run.err, "");
   const json results = json::parse(run.out).at("results");
   std::set<std::string> portable;
+  std::map<std::string, double> rates;
   for (const json& row : results) {
     const double rate = row.at("designs_per_second");
     EXPECT_GT(rate, 0) << row;
     EXPECT_GE(rate, row.at("designs_per_second_min"));
     EXPECT_LE(rate, row.at("designs_per_second_max"));
     EXPECT_NEAR(row.at("ratio").get<double>() * row.at("libtorch_designs_per_second").get<double>(), rate, 1e-6 * rate);
+    if (row.at("network") == "attention") {
+      EXPECT_NEAR(
+          row.at("rewritten_ratio").get<double>() * row.at("libtorch_rewritten_designs_per_second").get<double>(), rate,
+          1e-6 * rate);
+      EXPECT_GT(row.at("libtorch_rewritten_designs_per_second"), row.at("libtorch_designs_per_second"));
+      if (row.at("threads") == 1) rates[row.at("kernel")] = rate;
+    } else {
+      EXPECT_TRUE(row.at("rewritten_ratio").is_null()) << "the MLP has one form";
+    }
     EXPECT_GT(row.at("share_of_peak"), 0);
     EXPECT_GE(row.at("max_error"), row.at("rms_error"));
     EXPECT_GT(row.at("spearman"), 0.999) << row;
@@ -162,6 +172,9 @@ TEST(BenchScorer, MeasuresEveryKernelAndChecksItsResults) {
     portable.insert(row.at("network").get<std::string>() + " " + mode);
   }
   EXPECT_EQ(portable.size(), 4u) << "both networks in both modes";
+  if (rates.contains("amx_bf16")) {
+    EXPECT_GT(rates.at("amx_bf16"), 2 * rates.at("avx512"));
+  }
 }
 
 TEST(BenchScorer, RefusesWhatItDoesNotKnow) {

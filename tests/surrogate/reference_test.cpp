@@ -157,9 +157,11 @@ TEST(Reference, ScorerAndPlainNetworkAgreeWithLibTorchsModules) {
       const Model model = Model::from_tensors(metadata_for(space, spec, 1, {{}, {}}), tensors);
       const torch::Tensor expected = reference(space, tensors, spec, designs);
       expect_near(model.predict(designs), expected);
-      const PlainNetwork plain(space, spec, tensors, "0.");
-      const torch::Tensor found = torch::tensor(plain.outputs(designs)).view_as(expected);
-      EXPECT_LT((found - expected).abs().max().item<double>(), 1e-4 * expected.std().item<double>());
+      for (const AttentionForm form : {AttentionForm::usual, AttentionForm::designs_last}) {
+        const PlainNetwork plain(space, spec, tensors, "0.", 0, form);
+        const torch::Tensor found = torch::tensor(plain.outputs(designs)).view_as(expected);
+        EXPECT_LT((found - expected).abs().max().item<double>(), 1e-4 * expected.std().item<double>());
+      }
     }
   }
 }

@@ -49,12 +49,13 @@ struct PlainNetwork::Data {
   DesignSpace space;
   NetworkSpec spec;
   double dropout;
+  AttentionForm form;
   Linear linear = faster_linear();
   std::map<std::string, Tensor, std::less<>> weights;
   std::unique_ptr<torch::optim::Adam> optimizer;
 
-  Data(DesignSpace its_space, NetworkSpec its_spec, double its_dropout)
-      : space(std::move(its_space)), spec(std::move(its_spec)), dropout(its_dropout) {}
+  Data(DesignSpace its_space, NetworkSpec its_spec, double its_dropout, AttentionForm its_form)
+      : space(std::move(its_space)), spec(std::move(its_spec)), dropout(its_dropout), form(its_form) {}
 
   const Tensor& weight(std::string_view name) const { return weights.find(name)->second; }
 
@@ -107,26 +108,34 @@ struct PlainNetwork::Data {
     return torch::stack(parts, 1) + weight("input.bias");
   }
 
+  // What each token takes from all others: [n · parameters, embedding] of queries, keys and values side by side.
+  Tensor mixed(const Tensor& in, std::int64_t n, std::int64_t count) const {
+    const std::int64_t size = spec.embedding / spec.heads;
+    const Tensor parts = in.view({n, count, 3, spec.heads, size});
+    const double scale = 1 / std::sqrt(static_cast<double>(size));
+    if (form == AttentionForm::usual) {
+      const Tensor by_head = parts.permute({2, 0, 3, 1, 4});  // [3, n, heads, count, size]
+      const Tensor shares = torch::softmax(at::matmul(by_head[0] * scale, by_head[1].transpose(2, 3)), 3);
+      return at::matmul(shares, by_head[2]).transpose(1, 2).reshape({n * count, spec.embedding});
+    }
+    const Tensor by_token = parts.permute({2, 1, 3, 4, 0}).contiguous();  // [3, count, heads, size, n]
+    const Tensor dots = (by_token[0].unsqueeze(1) * by_token[1].unsqueeze(0)).sum(3);
+    const Tensor shares = torch::softmax(dots * scale, 1);
+    const Tensor sums = (shares.unsqueeze(3) * by_token[2].unsqueeze(0)).sum(1);
+    return sums.permute({3, 0, 1, 2}).reshape({n * count, spec.embedding});
+  }
+
   Tensor encoded(std::span<const Design> designs, bool training) const {
     Tensor x = tokens(designs);
-    const std::int64_t n = x.size(0), count = x.size(1), size = spec.embedding / spec.heads;
+    const std::int64_t n = x.size(0), count = x.size(1);
     const auto norm = [&](const Tensor& value, const std::string& name) {
       return torch::layer_norm(value, {spec.embedding}, weight(name + ".weight"), weight(name + ".bias"),
                                layer_norm_epsilon);
     };
     for (std::int64_t l = 0; l < spec.layers; ++l) {
       const std::string name = fmt::format("layer.{}.", l);
-      // Designs last: sums of products of vectors over them. The usual form, a small matrix per design and head, takes
-      // twice as long.
-      const Tensor in = dense(x.view({n * count, spec.embedding}), name + "attention.in")
-                            .view({n, count, 3, spec.heads, size})
-                            .permute({2, 1, 3, 4, 0})
-                            .contiguous();
-      const Tensor dots = (in[0].unsqueeze(1) * in[1].unsqueeze(0)).sum(3);
-      const Tensor shares = torch::softmax(dots / std::sqrt(static_cast<double>(size)), 1);
-      const Tensor mixed = (shares.unsqueeze(3) * in[2].unsqueeze(0)).sum(1);
-      const Tensor joined = mixed.permute({3, 0, 1, 2}).reshape({n * count, spec.embedding});
-      const Tensor change = dense(joined, name + "attention.out").view({n, count, spec.embedding});
+      const Tensor in = dense(x.view({n * count, spec.embedding}), name + "attention.in");
+      const Tensor change = dense(mixed(in, n, count), name + "attention.out").view({n, count, spec.embedding});
       x = norm(x + torch::dropout(change, dropout, training), name + "norm1");
       const Tensor second = feed_forward(x.view({n * count, spec.embedding}), name).view({n, count, spec.embedding});
       x = norm(x + torch::dropout(second, dropout, training), name + "norm2");
@@ -177,8 +186,8 @@ struct PlainNetwork::Data {
 };
 
 PlainNetwork::PlainNetwork(DesignSpace space, NetworkSpec spec, const TensorMap& tensors, const std::string& prefix,
-                           double dropout)
-    : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout)) {
+                           double dropout, AttentionForm form)
+    : data_(std::make_unique<Data>(std::move(space), std::move(spec), dropout, form)) {
   std::vector<Tensor> parameters;
   for (const auto& [name, shape] : tensor_shapes(data_->spec, data_->space)) {
     if (name == "gate") continue;
@@ -205,7 +214,7 @@ std::string_view PlainNetwork::linear_function() const {
 }
 
 std::vector<float> PlainNetwork::outputs(std::span<const Design> designs, std::span<const float> gate) const {
-  torch::NoGradGuard no_gradient;
+  const c10::InferenceMode guard;
   Tensor factors;
   if (!gate.empty()) factors = torch::tensor(std::vector<float>(gate.begin(), gate.end()));
   return to_stored(data_->forward(designs, factors, false)).values;

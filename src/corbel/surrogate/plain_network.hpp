@@ -12,14 +12,21 @@
 
 namespace corbel {
 
+/// How PlainNetwork writes what tokens take from each other. The result is the same.
+enum class AttentionForm {
+  usual,        ///< a matrix product per design and head, as torch::nn::MultiheadAttention does
+  designs_last  ///< rewritten for speed: sums of products of vectors over the designs
+};
+
 /// A network of a model file in nothing but LibTorch's own functions: what the scorer and the training step are
 /// compared with, in results and in speed. Not thread-safe. For one thread see Learner::SingleThread.
 class PlainNetwork {
  public:
   /// @param tensors  as in a model file, those of this member named `prefix` + …; its gate is not used
   /// @param dropout  of step() alone, in the attention network
+  /// @param form     of the attention network
   PlainNetwork(DesignSpace space, NetworkSpec spec, const TensorMap& tensors, const std::string& prefix,
-               double dropout = 0);
+               double dropout = 0, AttentionForm form = AttentionForm::designs_last);
   ~PlainNetwork();
   PlainNetwork(PlainNetwork&&) noexcept;
 
