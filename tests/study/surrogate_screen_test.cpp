@@ -5,11 +5,13 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/scorer/trees.hpp"
 #include "corbel/search/scan.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/study/surrogate_objective.hpp"
+#include "corbel/surrogate/device_kernel.hpp"
 #include "scorer/scorer_testing.hpp"
 
 namespace corbel {
@@ -127,6 +129,19 @@ SurrogateObjective objective_of(const Case& its, const Model& model) {
                             its.maximise ? Direction::maximise : Direction::minimise);
 }
 
+/// Those of the scorer, and those on LibTorch's devices that are there.
+std::vector<ScorerKernel> all_kernels() {
+  std::vector<ScorerKernel> kernels(scorer_kernels().begin(), scorer_kernels().end());
+  for (const char* device : {"cpu", "cuda"}) {
+    try {
+      kernels.push_back(device_kernel(device));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::unsupported);
+    }
+  }
+  return kernels;
+}
+
 /// Within the limits that are known exactly, as searches of a surrogate make it.
 SearchDomain domain_of(const SurrogateObjective& objective) {
   SearchDomain domain = make_domain(objective.space(), objective.constraints(), {7, 100, 40000});
@@ -143,6 +158,7 @@ SearchDomain domain_of(const SurrogateObjective& objective) {
 
 TEST(SurrogateScreen, LeadsAScanToWhatBruteForceWithTheReferenceFinds) {
   constexpr std::size_t keep = 40;
+  const std::vector<ScorerKernel> kernels = all_kernels();
   for (const Case& its : cases()) {
     const Model model = model_of(its);
     const SurrogateObjective reference = objective_of(its, model.with_kernel("portable"));
@@ -162,8 +178,8 @@ TEST(SurrogateScreen, LeadsAScanToWhatBruteForceWithTheReferenceFinds) {
     ASSERT_GT(all.size(), 2 * keep) << its.name;
     EXPECT_EQ(all.front().first.feasible(), its.name != "nothing is feasible") << its.name;
 
-    for (const ScorerKernel& kernel : scorer_kernels()) {
-      const SurrogateObjective objective = objective_of(its, model.with_kernel(kernel.name));
+    for (const ScorerKernel& kernel : kernels) {
+      const SurrogateObjective objective = objective_of(its, model.with_kernel(kernel));
       for (const std::size_t threads : {1, 2, 3}) {
         for (const std::uint64_t shards : {1, 3}) {
           std::vector<ScanResult> parts;
@@ -173,7 +189,7 @@ TEST(SurrogateScreen, LeadsAScanToWhatBruteForceWithTheReferenceFinds) {
           }
           const ScanResult found = merge_scans(model.space(), parts, keep);
           EXPECT_EQ(found.scored, all.size());
-          EXPECT_EQ(found.ranked_by, model.with_kernel(kernel.name).kernel(Arithmetic::fast));
+          EXPECT_EQ(found.ranked_by, model.with_kernel(kernel).kernel(Arithmetic::fast));
           ASSERT_EQ(found.best.size(), keep);
           EXPECT_LT(found.rescored, all.size() / (its.min_feasibility > 0.8 ? 1 : 2)) << its.name;
           for (std::size_t i = 0; i < keep; ++i) {

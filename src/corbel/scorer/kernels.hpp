@@ -25,7 +25,7 @@ struct ScorerKernel {
   /// Whether it can compute such a network on a space.
   bool (*covers)(const NetworkSpec& spec, const DesignSpace& space);
   std::unique_ptr<Member> (*make)(const MemberParts& parts);  ///< of a network that it covers
-  /// Runs its fastest multiplications and additions and nothing else, and says how many of each.
+  /// Runs its fastest multiplications and additions and nothing else, and says how many of each; null: not known of it.
   std::uint64_t (*multiply_adds)(std::uint64_t rounds);
 };
 

@@ -351,7 +351,10 @@ void Model::Data::run_range(const Engine& engine, DesignId first, std::size_t n,
 }
 
 Model Model::with_kernel(std::string_view name) const {
-  const ScorerKernel& wanted = scorer_kernel(name);
+  return with_kernel(scorer_kernel(name));
+}
+
+Model Model::with_kernel(const ScorerKernel& wanted) const {
   const bool covers = wanted.covers(data_->spec, data_->space);
   Model forced = *this;
   forced.forced_ = std::make_shared<Engine>(data_->engine(covers ? wanted : scorer_kernels().back()));

@@ -53,6 +53,8 @@ class Model {
   /// arithmetic to the others; where that kernel does not cover the network, by the portable one.
   /// @throws Error{invalid_input} naming the kernels there are
   Model with_kernel(std::string_view kernel) const;
+  /// The same by a kernel that is none of scorer_kernels() and outlives the model.
+  Model with_kernel(const ScorerKernel& kernel) const;
   /// Name of the kernel that computes it.
   std::string_view kernel(Arithmetic arithmetic) const;
 

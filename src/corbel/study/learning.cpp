@@ -12,6 +12,7 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/study/findings.hpp"
+#include "corbel/surrogate/device_kernel.hpp"
 #include "corbel/workload/network.hpp"
 
 namespace corbel {
@@ -115,6 +116,8 @@ SurrogateObjective make_surrogate(const StudyFile& study, Model model, const nlo
   for (const auto& [metric, error] : known.items()) {
     if (error.is_number()) errors[metric] = error.get<double>();
   }
+  const std::string& device = study.training.device;
+  if (device != "cpu") model = model.with_kernel(device_kernel(device));
   return make_surrogate(study, std::make_shared<const ModelPredictor>(std::move(model), context_of(study)), errors);
 }
 

@@ -75,9 +75,10 @@ std::string StudyKeys::question() const {
 }
 
 std::string StudyKeys::model() const {
+  nlohmann::json options = to_json(study_.training);
+  options.erase("device");  // where it is computed is no part of the question
   // A model predicts the metrics that are traded off, too.
-  return fingerprint_of(
-      {source_, to_json(study_.training).dump(), std::to_string(study_.seed) + names_key(study_.pareto), others_});
+  return fingerprint_of({source_, options.dump(), std::to_string(study_.seed) + names_key(study_.pareto), others_});
 }
 
 std::string StudyKeys::training() const {

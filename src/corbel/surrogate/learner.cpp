@@ -15,6 +15,7 @@
 #include "corbel/surrogate/internal/optimizer.hpp"
 #include "corbel/surrogate/internal/relaxation.hpp"
 #include "corbel/surrogate/internal/stored_tensor.hpp"
+#include "corbel/surrogate/internal/torch_device.hpp"
 
 namespace corbel {
 namespace {
@@ -43,16 +44,6 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
 Tensor numbers_of(std::span<const std::uint32_t> workloads, std::size_t n) {
   if (workloads.empty()) return torch::zeros({static_cast<std::int64_t>(n)}, torch::kLong);
   return torch::tensor(std::vector<std::int64_t>(workloads.begin(), workloads.end()));
-}
-
-torch::Device device_of(const std::string& name) {
-  if (name == "cpu") return torch::kCPU;
-  if (name != "cuda") throw Error(ErrorCode::invalid_input, fmt::format("unknown device `{}`", name), "cpu or cuda");
-  if (!torch::cuda::is_available()) {
-    throw Error(ErrorCode::unsupported, "no device `cuda`: LibTorch finds none",
-                "use the device cpu, or build corbel with a LibTorch for CUDA (CMAKE_PREFIX_PATH)");
-  }
-  return torch::kCUDA;
 }
 
 constexpr std::uint64_t weights_stream = 1;
@@ -85,7 +76,7 @@ struct Learner::Data {
         spec(std::move(its_spec)),
         dropout(its_dropout),
         seed(its_seed),
-        device(device_of(setup.device)),
+        device(torch_device(setup.device)),
         functions(device.is_cpu() && !setup.plain
                       ? make_fast_functions(setup.team ? setup.team : std::make_shared<Team>(1))
                       : make_plain_functions()) {}

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
+#include "corbel/surrogate/device_kernel.hpp"
 #include "corbel/surrogate/step_cost.hpp"
 #include "corbel/surrogate/trainer.hpp"
 
@@ -10,6 +11,11 @@ nlohmann::json train(const Dataset&, const TrainingTask&, const TrainingOptions&
                      const std::filesystem::path&, Monitor&) {
   throw Error(ErrorCode::unsupported, "this build of corbel cannot train: it was made without LibTorch",
               "build the preset `release`, or train elsewhere and copy model.safetensors and results.json");
+}
+
+const ScorerKernel& device_kernel(std::string_view) {
+  throw Error(ErrorCode::unsupported, "this build of corbel cannot search on a device: it was made without LibTorch",
+              "use the device cpu");
 }
 
 StepCost measure_step(const StepCostOptions&, Monitor&) {
