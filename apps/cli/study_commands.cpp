@@ -123,7 +123,7 @@ CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std:
 Store::GroupId chosen_group(const Store& store, std::optional<Store::GroupId> number) {
   const std::vector<Store::GroupId> groups = store.group_ids();
   if (groups.empty()) {
-    throw Error(ErrorCode::too_little_data, fmt::format("{}: the store is empty", store.path().string()),
+    throw Error(ErrorCode::too_little_data, fmt::format("{}: the store is empty", store.location().text()),
                 "sweep or import some designs first");
   }
   if (number && std::ranges::find(groups, *number) != groups.end()) return *number;
@@ -135,8 +135,8 @@ Store::GroupId chosen_group(const Store& store, std::optional<Store::GroupId> nu
                         group.workload.empty() ? "" : " on ", group.workload);
   }
   throw Error(number ? ErrorCode::not_found : ErrorCode::usage,
-              number ? fmt::format("{}: has no group {}", store.path().string(), *number)
-                     : fmt::format("{}: holds {} groups of trials", store.path().string(), groups.size()),
+              number ? fmt::format("{}: has no group {}", store.location().text(), *number)
+                     : fmt::format("{}: holds {} groups of trials", store.location().text(), groups.size()),
               fmt::format("choose with --group one of {}", list));
 }
 

@@ -484,7 +484,7 @@ TEST(Sweep, StoresWhatIsThereWhileOthersStillRun) {
     if (call == 1) wait_until(std::chrono::milliseconds(1100), [] { return false; });
     if (call != 2) return;
     was_stored = wait_until(std::chrono::seconds(20), [&] {
-      return !Store(bench.store.path(), Store::Mode::read_only).finished(bench.group).empty();
+      return !Store(bench.store.location(), Store::Mode::read_only).finished(bench.group).empty();
     });
   });
   EXPECT_EQ(bench.run(simulator, options_of(16, 2)).rows, 16U);

@@ -218,8 +218,7 @@ ImportResult import_log(Store& store, const ImportSpec& spec, const ImportPlan& 
   }
   ImportResult result;
   Refusals refusals(*reader);
-  const std::filesystem::path folder = store.path().has_parent_path() ? store.path().parent_path() : ".";
-  TrialSorter sorter(folder);
+  TrialSorter sorter(store.location().scratch_folder());
   sort_trials(*reader, plan, sorter, refusals, result, monitor);
 
   Store::Batch batch(store);

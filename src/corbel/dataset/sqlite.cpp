@@ -27,89 +27,72 @@ std::string uri_of(const std::filesystem::path& path) {
   return uri + "?immutable=1";
 }
 
+class SqliteStatement : public PreparedStatement {
+ public:
+  SqliteStatement(const SqliteDatabase& database, std::string_view sql) : database_(&database) {
+    sqlite3_stmt* statement = nullptr;
+    const int result =
+        sqlite3_prepare_v2(database.handle(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
+    statement_.reset(statement);
+    check(result);
+  }
+
+  void bind(int index, std::int64_t value) override { check(sqlite3_bind_int64(statement_.get(), index, value)); }
+  void bind(int index, std::string_view text) override {
+    // A null pointer would bind NULL instead of the empty text.
+    const char* data = text.data() == nullptr ? "" : text.data();
+    check(sqlite3_bind_text64(statement_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8));
+  }
+  void bind(int index, std::span<const double> numbers) override {
+    check(numbers.empty()
+              ? sqlite3_bind_zeroblob(statement_.get(), index, 0)
+              : sqlite3_bind_blob64(statement_.get(), index, numbers.data(), numbers.size_bytes(), SQLITE_STATIC));
+  }
+  void bind_null(int index) override { check(sqlite3_bind_null(statement_.get(), index)); }
+
+  bool step() override {
+    const int result = sqlite3_step(statement_.get());
+    if (result == SQLITE_ROW) return true;
+    if (result == SQLITE_DONE) return false;
+    sqlite3_reset(statement_.get());
+    database_->fail(result);
+  }
+  void reset() override { sqlite3_reset(statement_.get()); }
+
+  std::int64_t integer(int column) const override { return sqlite3_column_int64(statement_.get(), column); }
+  std::string_view text(int column) const override {
+    return view(reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column)), column);
+  }
+  std::string_view bytes(int column) const override {
+    return view(static_cast<const char*>(sqlite3_column_blob(statement_.get(), column)), column);
+  }
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+  };
+  void check(int result) const {
+    if (result != SQLITE_OK) database_->fail(result);
+  }
+  std::string_view view(const char* data, int column) const {
+    if (data == nullptr) return {};
+    return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+  }
+
+  const SqliteDatabase* database_;
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+};
+
 }  // namespace
 
-Statement::Statement(const Database& database, std::string_view sql) : database_(&database) {
-  sqlite3_stmt* statement = nullptr;
-  const int result =
-      sqlite3_prepare_v2(database.handle_.get(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
-  statement_.reset(statement);
-  if (result != SQLITE_OK) database.fail(result);
-}
-
-void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
-  sqlite3_finalize(statement);
-}
-
-Statement& Statement::bind(int index, std::int64_t value) {
-  const int result = sqlite3_bind_int64(statement_.get(), index, value);
-  if (result != SQLITE_OK) database_->fail(result);
-  return *this;
-}
-
-Statement& Statement::bind(int index, std::string_view text) {
-  // A null pointer would bind NULL instead of the empty text.
-  const char* data = text.data() == nullptr ? "" : text.data();
-  const int result = sqlite3_bind_text64(statement_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
-  if (result != SQLITE_OK) database_->fail(result);
-  return *this;
-}
-
-Statement& Statement::bind(int index, std::span<const double> numbers) {
-  const int result = numbers.empty() ? sqlite3_bind_zeroblob(statement_.get(), index, 0)
-                                     : sqlite3_bind_blob64(statement_.get(), index, numbers.data(),
-                                                           numbers.size_bytes(), SQLITE_STATIC);
-  if (result != SQLITE_OK) database_->fail(result);
-  return *this;
-}
-
-Statement& Statement::bind_null(int index) {
-  const int result = sqlite3_bind_null(statement_.get(), index);
-  if (result != SQLITE_OK) database_->fail(result);
-  return *this;
-}
-
-bool Statement::step() {
-  const int result = sqlite3_step(statement_.get());
-  if (result == SQLITE_ROW) return true;
-  if (result == SQLITE_DONE) return false;
-  sqlite3_reset(statement_.get());
-  database_->fail(result);
-}
-
-void Statement::run() {
-  step();
-  reset();
-}
-
-void Statement::reset() {
-  sqlite3_reset(statement_.get());
-}
-
-std::int64_t Statement::integer(int column) const {
-  return sqlite3_column_int64(statement_.get(), column);
-}
-
-std::string_view Statement::text(int column) const {
-  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-  if (data == nullptr) return {};
-  return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
-}
-
-std::string_view Statement::bytes(int column) const {
-  const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
-  if (data == nullptr) return {};
-  return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
-}
-
-void Database::Close::operator()(sqlite3* handle) const {
+void SqliteDatabase::Close::operator()(sqlite3* handle) const {
   sqlite3_close_v2(handle);
 }
 
-Database::Database(std::filesystem::path path, Access access, std::chrono::milliseconds patience)
-    : path_(std::move(path)) {
+SqliteDatabase::SqliteDatabase(std::filesystem::path path, Access access, std::chrono::milliseconds patience)
+    : Database(path) {
   // Absolute, so that no name (":memory:", "file:…") means something special to SQLite.
-  const std::filesystem::path absolute = std::filesystem::absolute(path_);
+  const std::filesystem::path absolute = std::filesystem::absolute(path);
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   std::string name = absolute.string();
   switch (access) {
@@ -140,82 +123,86 @@ Database::Database(std::filesystem::path path, Access access, std::chrono::milli
   if (access != Access::write) execute("PRAGMA query_only = ON");
 }
 
-void Database::execute(const char* sql) const {
+void SqliteDatabase::execute(const char* sql) const {
   const int result = sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr);
   if (result != SQLITE_OK) fail(result);
 }
 
-std::int64_t Database::integer(std::string_view sql) const {
-  Statement statement(*this, sql);
-  return statement.step() ? statement.integer(0) : 0;
-}
-
-std::int64_t Database::last_row() const {
-  return sqlite3_last_insert_rowid(handle_.get());
-}
-int Database::changes() const {
+int SqliteDatabase::changes() const {
   return sqlite3_changes(handle_.get());
 }
-bool Database::in_transaction() const {
+bool SqliteDatabase::in_transaction() const {
   return sqlite3_get_autocommit(handle_.get()) == 0;
 }
-bool Database::is_writable() const {
+bool SqliteDatabase::is_writable() const {
   return sqlite3_db_readonly(handle_.get(), "main") == 0;
 }
 
-void Database::fail(int code) const {
+const Dialect& SqliteDatabase::dialect() const {
+  static constexpr Dialect dialect = {"CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)", ""};
+  return dialect;
+}
+
+int SqliteDatabase::version() const {
+  return static_cast<int>(integer("PRAGMA user_version"));
+}
+
+std::int64_t SqliteDatabase::data_version() const {
+  return integer("PRAGMA data_version");
+}
+
+void SqliteDatabase::check_integrity(const std::function<void(const std::string&)>& fault) const {
+  Statement statement(*this, "PRAGMA integrity_check(100)");
+  while (statement.step()) {
+    if (statement.text(0) != "ok") fault("SQLite: " + printable(statement.text(0), 300));
+  }
+}
+
+std::unique_ptr<PreparedStatement> SqliteDatabase::prepare(std::string_view sql, Rows) const {
+  return std::make_unique<SqliteStatement>(*this, sql);
+}
+
+void SqliteDatabase::begin(Transaction::Kind kind) const {
+  execute(kind == Transaction::Kind::snapshot ? "BEGIN" : "BEGIN IMMEDIATE");
+}
+
+void SqliteDatabase::fail(int code) const {
   const std::string detail = handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code);
-  const std::string file = path_.string();
+  const std::string& file = name();
+  const auto error = [&](ErrorCode as, const std::string& what, std::string hint,
+                         DatabaseError::Failure failure = DatabaseError::Failure::other) {
+    return SqliteError(as, file + what, std::move(hint), failure, code);
+  };
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
-      throw DatabaseError(ErrorCode::file_access, file + ": another process keeps the store locked",
-                          "wait until it has finished, or stop it, and run the same command again", code);
+      throw error(ErrorCode::file_access, ": another process keeps the store locked",
+                  "wait until it has finished, or stop it, and run the same command again",
+                  DatabaseError::Failure::locked);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-      throw DatabaseError(
-          ErrorCode::corrupt, file + ": damaged, or not a Corbel store (" + detail + ")",
-          "restore it from a copy, or name a new file; `sqlite3 " + file + " .recover` may save rows of a damaged one",
-          code);
+      throw error(
+          ErrorCode::corrupt, ": damaged, or not a Corbel store (" + detail + ")",
+          "restore it from a copy, or name a new file; `sqlite3 " + file + " .recover` may save rows of a damaged one");
     case SQLITE_FULL:
-      throw DatabaseError(ErrorCode::file_access, file + ": the disk is full",
-                          "free some space and run the same command again: rows stored so far are kept", code);
+      throw error(ErrorCode::file_access, ": the disk is full",
+                  "free some space and run the same command again: rows stored so far are kept");
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-      throw DatabaseError(ErrorCode::file_access, file + ": cannot be written (" + detail + ")",
-                          "make the file and its folder writable, or copy the store to a folder that is", code);
+      throw error(ErrorCode::file_access, ": cannot be written (" + detail + ")",
+                  "make the file and its folder writable, or copy the store to a folder that is");
     case SQLITE_CANTOPEN:
-      throw DatabaseError(ErrorCode::file_access, file + ": cannot be opened (" + detail + ")",
-                          "check that the file and its folder may be read and written", code);
+      throw error(ErrorCode::file_access, ": cannot be opened (" + detail + ")",
+                  "check that the file and its folder may be read and written");
     case SQLITE_IOERR:
-      throw DatabaseError(ErrorCode::file_access, file + ": reading or writing failed (" + detail + ")",
-                          "check the disk and its free space, then run the same command again", code);
+      throw error(ErrorCode::file_access, ": reading or writing failed (" + detail + ")",
+                  "check the disk and its free space, then run the same command again");
     default:
-      throw DatabaseError(ErrorCode::file_access,
-                          file + ": " + detail + " (SQLite result " + std::to_string(code) + ")",
-                          "check that the file is a store of this version of Corbel", code);
+      throw error(ErrorCode::file_access, ": " + detail + " (SQLite result " + std::to_string(code) + ")",
+                  "check that the file is a store of this version of Corbel");
   }
-}
-
-Transaction::Transaction(const Database& database) : database_(&database), owns_(!database.in_transaction()) {
-  if (owns_) database_->execute("BEGIN IMMEDIATE");
-}
-
-Transaction::~Transaction() {
-  // A failed ROLLBACK has no remedy and loses nothing: closing the file rolls back too.
-  if (owns_ && database_->in_transaction()) {
-    try {
-      database_->execute("ROLLBACK");
-    } catch (const Error&) {
-    }
-  }
-}
-
-void Transaction::commit() {
-  if (owns_) database_->execute("COMMIT");
-  owns_ = false;
 }
 
 }  // namespace corbel

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "corbel/base/error.hpp"
-#include "corbel/dataset/sqlite.hpp"
+#include "corbel/dataset/database.hpp"
 #include "corbel/dataset/store_file.hpp"
 
 namespace corbel {
@@ -24,8 +24,9 @@ static_assert(std::endian::native == std::endian::little, "metrics are stored as
 // 2 complete, 3 infeasible, 4 failed: the numbers of TrialState.
 constexpr std::string_view put_trial = R"sql(
   INSERT INTO trials(group_id, design, state, reason, attempt, import_id, metrics) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
-  ON CONFLICT DO UPDATE SET state = excluded.state, reason = excluded.reason,
-    attempt = max(excluded.attempt, trials.attempt + (trials.state = 4)),
+  ON CONFLICT(group_id, design) DO UPDATE SET state = excluded.state, reason = excluded.reason,
+    attempt = CASE WHEN trials.state = 4 AND trials.attempt >= excluded.attempt THEN trials.attempt + 1
+                   WHEN trials.attempt > excluded.attempt THEN trials.attempt ELSE excluded.attempt END,
     import_id = excluded.import_id, lease_owner = NULL, lease_expires = NULL, metrics = excluded.metrics
   WHERE trials.state NOT IN (2, 3))sql";
 static_assert(static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::infeasible) == 3 &&
@@ -33,10 +34,10 @@ static_assert(static_cast<int>(TrialState::complete) == 2 && static_cast<int>(Tr
 
 constexpr std::string_view forget_statistics = "DELETE FROM statistics WHERE group_id = ?1";
 
-nlohmann::json parse_json(std::string_view text, const std::filesystem::path& path) {
+nlohmann::json parse_json(std::string_view text, const std::string& store) {
   nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (json.is_discarded()) {
-    throw Error(ErrorCode::corrupt, path.string() + ": damaged: a group's description cannot be read",
+    throw Error(ErrorCode::corrupt, store + ": damaged: a group's description cannot be read",
                 "restore the store from a copy");
   }
   return json;
@@ -44,16 +45,16 @@ nlohmann::json parse_json(std::string_view text, const std::filesystem::path& pa
 
 /// From columns `first` … of a statement over groups: space, simulator, its fingerprint, workload, its fingerprint,
 /// metrics.
-TrialGroup group_from(const Statement& row, int first, const std::filesystem::path& path) {
-  const nlohmann::json space = parse_json(row.text(first), path);
-  const nlohmann::json names = parse_json(row.text(first + 5), path);
+TrialGroup group_from(const Statement& row, int first, const std::string& store) {
+  const nlohmann::json space = parse_json(row.text(first), store);
+  const nlohmann::json names = parse_json(row.text(first + 5), store);
   try {
     return {DesignSpace::from_json(space),    std::string(row.text(first + 1)), std::string(row.text(first + 2)),
             std::string(row.text(first + 3)), std::string(row.text(first + 4)), names.get<std::vector<std::string>>()};
   } catch (const nlohmann::json::exception&) {
   } catch (const Error&) {
   }
-  throw Error(ErrorCode::corrupt, path.string() + ": damaged: a group's description makes no sense",
+  throw Error(ErrorCode::corrupt, store + ": damaged: a group's description makes no sense",
               "restore the store from a copy");
 }
 
@@ -67,18 +68,17 @@ std::string joined(const std::vector<std::string>& names) {
 }
 
 /// Copies a row's metrics to `out`. @throws Error{corrupt} if there is another number of them
-void copy_metrics(std::string_view bytes, std::span<double> out, const std::filesystem::path& path) {
+void copy_metrics(std::string_view bytes, std::span<double> out, const std::string& store) {
   if (bytes.size() != out.size_bytes()) {
-    throw Error(ErrorCode::corrupt, path.string() + ": damaged: a trial has the wrong number of metrics",
+    throw Error(ErrorCode::corrupt, store + ": damaged: a trial has the wrong number of metrics",
                 "restore the store from a copy");
   }
   if (!bytes.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
 }
 
-TrialState state_of(std::int64_t number, const std::filesystem::path& path) {
+TrialState state_of(std::int64_t number, const std::string& store) {
   if (number < 0 || number > static_cast<int>(TrialState::abandoned)) {
-    throw Error(ErrorCode::corrupt,
-                path.string() + ": damaged: a trial has the unknown state " + std::to_string(number),
+    throw Error(ErrorCode::corrupt, store + ": damaged: a trial has the unknown state " + std::to_string(number),
                 "restore the store from a copy");
   }
   return static_cast<TrialState>(number);
@@ -102,20 +102,20 @@ struct Store::Data {
   /// Of groups already looked up, to check trials against.
   std::unordered_map<GroupId, Shape> shapes;
 
-  const std::filesystem::path& path() const { return database->path(); }
+  const std::string& name() const { return database->name(); }
 };
 
-Store::Store(const std::filesystem::path& path, Mode mode, std::chrono::milliseconds patience)
+Store::Store(const StoreLocation& location, Mode mode, std::chrono::milliseconds patience)
     : data_(std::make_unique<Data>()) {
-  data_->database = open_store_file(path, mode == Mode::read_write, patience);
-  data_->data_version = data_->database->integer("PRAGMA data_version");
+  data_->database = open_database(location, mode == Mode::read_write, patience);
+  data_->data_version = data_->database->data_version();
 }
 
 Store::~Store() = default;
 Store::Store(Store&&) noexcept = default;
 
-const std::filesystem::path& Store::path() const {
-  return data_->path();
+const StoreLocation& Store::location() const {
+  return data_->database->location();
 }
 
 Store::GroupId Store::group(const TrialGroup& group) {
@@ -127,10 +127,10 @@ Store::GroupId Store::group(const TrialGroup& group) {
         .bind(2, group.simulator_fingerprint)
         .bind(3, group.workload_fingerprint);
     if (!statement.step()) return std::nullopt;
-    const nlohmann::json names = parse_json(statement.text(1), path());
+    const nlohmann::json names = parse_json(statement.text(1), data_->name());
     if (names != nlohmann::json(group.metrics)) {
       throw Error(ErrorCode::mismatch,
-                  path().string() + ": trials of simulator `" + group.simulator +
+                  data_->name() + ": trials of simulator `" + group.simulator +
                       "` were stored with other metrics: " + names.dump() + ", now [" + joined(group.metrics) + "]",
                   "use a new store, or the simulator that made this one");
     }
@@ -143,7 +143,7 @@ Store::GroupId Store::group(const TrialGroup& group) {
   const std::string metrics = nlohmann::json(group.metrics).dump();
   Statement insert(*data_->database,
                    "INSERT INTO groups(space, space_fingerprint, simulator, simulator_fingerprint, workload, "
-                   "workload_fingerprint, metrics) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+                   "workload_fingerprint, metrics) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id");
   insert.bind(1, space)
       .bind(2, group.space.fingerprint())
       .bind(3, group.simulator)
@@ -151,8 +151,9 @@ Store::GroupId Store::group(const TrialGroup& group) {
       .bind(5, group.workload)
       .bind(6, group.workload_fingerprint)
       .bind(7, metrics)
-      .run();
-  const GroupId id = data_->database->last_row();
+      .step();
+  const GroupId id = insert.integer(0);
+  insert.reset();
   transaction.commit();
   return id;
 }
@@ -189,7 +190,7 @@ void Store::widen(GroupId group, std::size_t before, const std::vector<std::stri
   read.bind(1, group);
   while (read.step()) {
     std::vector<double> values(metrics.size(), std::numeric_limits<double>::quiet_NaN());
-    copy_metrics(read.bytes(1), std::span(values).first(before), path());
+    copy_metrics(read.bytes(1), std::span(values).first(before), data_->name());
     rows.emplace_back(read.integer(0), std::move(values));
   }
   Statement write(*data_->database, "UPDATE trials SET metrics = ?3 WHERE group_id = ?1 AND design = ?2");
@@ -203,17 +204,17 @@ TrialGroup Store::describe(GroupId group) const {
                       std::string("SELECT ").append(group_columns).append(" FROM groups WHERE id = ?1"));
   statement.bind(1, group);
   if (!statement.step()) {
-    throw Error(ErrorCode::not_found, path().string() + ": has no group of trials " + std::to_string(group),
+    throw Error(ErrorCode::not_found, data_->name() + ": has no group of trials " + std::to_string(group),
                 "list the store's groups to see those it has");
   }
-  return group_from(statement, 0, path());
+  return group_from(statement, 0, data_->name());
 }
 
 std::vector<Store::GroupSummary> Store::groups() const {
   std::map<GroupId, std::array<std::uint64_t, 6>> counts;
   Statement count(*data_->database, "SELECT group_id, state, count(*) FROM trials GROUP BY group_id, state");
   while (count.step()) {
-    const auto state = static_cast<std::size_t>(state_of(count.integer(1), path()));
+    const auto state = static_cast<std::size_t>(state_of(count.integer(1), data_->name()));
     counts[count.integer(0)][state] = static_cast<std::uint64_t>(count.integer(2));
   }
   std::vector<GroupSummary> summaries;
@@ -223,8 +224,8 @@ std::vector<Store::GroupSummary> Store::groups() const {
     const GroupId id = statement.integer(0);
     const auto& n = counts[id];
     const auto of = [&](TrialState state) { return n[static_cast<std::size_t>(state)]; };
-    summaries.push_back({id, group_from(statement, 1, path()), of(TrialState::complete), of(TrialState::infeasible),
-                         of(TrialState::failed) + of(TrialState::abandoned),
+    summaries.push_back({id, group_from(statement, 1, data_->name()), of(TrialState::complete),
+                         of(TrialState::infeasible), of(TrialState::failed) + of(TrialState::abandoned),
                          of(TrialState::waiting) + of(TrialState::running)});
   }
   return summaries;
@@ -253,21 +254,23 @@ void Store::each_finished(GroupId group, const std::function<void(const Finished
   // One statement is one snapshot, whatever others write meanwhile.
   Statement statement(*data_->database,
                       "SELECT design, state, reason, metrics FROM trials WHERE group_id = ?1 AND state IN (2, 3) "
-                      "ORDER BY design");
+                      "ORDER BY design",
+                      Rows::many);
   statement.bind(1, group);
   while (statement.step()) {
     const auto design = static_cast<DesignId>(statement.integer(0));
     if (design >= designs) {
-      throw Error(ErrorCode::corrupt, path().string() + ": damaged: a trial lies outside its design space",
+      throw Error(ErrorCode::corrupt, data_->name() + ": damaged: a trial lies outside its design space",
                   "restore the store from a copy");
     }
-    copy_metrics(statement.bytes(3), metrics, path());
-    visit({design, state_of(statement.integer(1), path()), statement.text(2), metrics});
+    copy_metrics(statement.bytes(3), metrics, data_->name());
+    visit({design, state_of(statement.integer(1), data_->name()), statement.text(2), metrics});
   }
 }
 
 std::uint64_t Store::repeated(GroupId group) const {
-  Statement repeats(*data_->database, "SELECT coalesce(sum(repeated), 0) FROM imports WHERE group_id = ?1");
+  Statement repeats(*data_->database,
+                    "SELECT CAST(coalesce(sum(repeated), 0) AS BIGINT) FROM imports WHERE group_id = ?1");
   repeats.bind(1, group).step();
   return static_cast<std::uint64_t>(repeats.integer(0));
 }
@@ -310,9 +313,9 @@ std::vector<Trial> Store::find(GroupId group, std::span<const DesignId> designs)
   for (const DesignId design : designs) {
     statement.bind(1, group).bind(2, static_cast<std::int64_t>(design));
     if (statement.step()) {
-      Trial trial{design, state_of(statement.integer(0), path()), std::string(statement.text(1)),
+      Trial trial{design, state_of(statement.integer(0), data_->name()), std::string(statement.text(1)),
                   std::vector<double>(width), static_cast<std::uint32_t>(statement.integer(2))};
-      copy_metrics(statement.bytes(3), trial.metrics, path());
+      copy_metrics(statement.bytes(3), trial.metrics, data_->name());
       trials.push_back(std::move(trial));
     }
     statement.reset();
@@ -329,7 +332,7 @@ void Store::clear(GroupId group) {
 }
 
 bool Store::changed_elsewhere() {
-  const std::int64_t version = data_->database->integer("PRAGMA data_version");
+  const std::int64_t version = data_->database->data_version();
   return std::exchange(data_->data_version, version) != version;
 }
 
@@ -341,7 +344,7 @@ std::string Store::note(std::string_view key) const {
 
 void Store::set_note(std::string_view key, std::string_view value) {
   Statement(*data_->database,
-            "INSERT INTO notes(key, value) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value")
+            "INSERT INTO notes(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value")
       .bind(1, key)
       .bind(2, value)
       .run();
@@ -362,7 +365,7 @@ void Store::forget_notes(std::string_view prefix) {
 
 std::string Store::statistics(GroupId group, int version) const {
   // A store of an older version that nobody has written to since has none.
-  if (data_->database->integer("PRAGMA user_version") < first_version_with_statistics) return "";
+  if (data_->database->version() < first_version_with_statistics) return "";
   Statement statement(*data_->database, "SELECT text FROM statistics WHERE group_id = ?1 AND version = ?2");
   statement.bind(1, group).bind(2, version);
   return statement.step() ? std::string(statement.text(0)) : std::string();
@@ -443,8 +446,8 @@ Store::Batch::Put Store::Batch::put(GroupId group, const Trial& trial) {
   data.stored.bind(1, group).bind(2, static_cast<std::int64_t>(trial.design));
   data.stored.step();
   std::vector<double> before(shape.metrics);
-  copy_metrics(data.stored.bytes(2), before, data.store->path());
-  const bool same = state_of(data.stored.integer(0), data.store->path()) == trial.state &&
+  copy_metrics(data.stored.bytes(2), before, data.store->data_->name());
+  const bool same = state_of(data.stored.integer(0), data.store->data_->name()) == trial.state &&
                     data.stored.text(1) == trial.reason && same_numbers(before, metrics);
   const bool this_import = data.import != 0 && data.stored.integer(3) == data.import;
   data.stored.reset();
@@ -454,8 +457,9 @@ Store::Batch::Put Store::Batch::put(GroupId group, const Trial& trial) {
 
 void Store::Batch::start_import(GroupId group, std::string_view file) {
   const Database& database = *data_->store->data_->database;
-  Statement(database, "INSERT INTO imports(group_id, file) VALUES(?1, ?2)").bind(1, group).bind(2, file).run();
-  data_->import = database.last_row();
+  Statement insert(database, "INSERT INTO imports(group_id, file) VALUES(?1, ?2) RETURNING id");
+  insert.bind(1, group).bind(2, file).step();
+  data_->import = insert.integer(0);
 }
 
 void Store::Batch::finish_import(std::uint64_t rows, std::uint64_t added, std::uint64_t repeated) {
@@ -475,7 +479,7 @@ void Store::Batch::finish_import(std::uint64_t rows, std::uint64_t added, std::u
 
 void Store::Batch::keep_statistics(GroupId group, int version, std::string_view text) {
   Statement(*data_->store->data_->database,
-            "INSERT INTO statistics(group_id, version, text) VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO statistics(group_id, version, text) VALUES(?1, ?2, ?3) ON CONFLICT(group_id) DO UPDATE SET "
             "version = excluded.version, text = excluded.text")
       .bind(1, group)
       .bind(2, version)

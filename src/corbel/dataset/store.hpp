@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -11,12 +10,13 @@
 #include <vector>
 
 #include "corbel/dataset/dataset.hpp"
+#include "corbel/dataset/store_location.hpp"
 
 namespace corbel {
 
 /// Trials in a SQLite file (WAL). Rows are durable when a call returns; a killed process loses at most the call it was
 /// in, never part of one. Safe with several processes; one Store per thread.
-/// Every member throws Error{file_access} (locked, disk full, opened read-only) or Error{corrupt} naming the file.
+/// Every member throws Error{file_access} (locked, disk full, opened read-only) or Error{corrupt} naming the store.
 /// Schema: docs/formats/store.md.
 class Store {
  public:
@@ -28,11 +28,11 @@ class Store {
   /// @param patience  how long a call waits for another process that is writing
   /// @throws Error{not_found}; Error{file_access} (a folder, read-only place, locked); Error{corrupt} (not a Corbel
   ///         store, damaged); Error{mismatch} for a store of a newer version
-  Store(const std::filesystem::path& path, Mode mode, std::chrono::milliseconds patience = std::chrono::minutes(1));
+  Store(const StoreLocation& location, Mode mode, std::chrono::milliseconds patience = std::chrono::minutes(1));
   ~Store();
   Store(Store&&) noexcept;
 
-  const std::filesystem::path& path() const;
+  const StoreLocation& location() const;
 
   /// The group's id; made if absent. Space, simulator and workload are compared by fingerprint; its metrics must equal
   /// those stored. @throws Error{mismatch}

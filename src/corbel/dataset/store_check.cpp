@@ -10,8 +10,8 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/dataset/database.hpp"
 #include "corbel/dataset/dataset.hpp"
-#include "corbel/dataset/sqlite.hpp"
 #include "corbel/dataset/store_file.hpp"
 
 namespace corbel {
@@ -30,7 +30,7 @@ class Checker {
     part("trials", [&] { trials(); });
     if (!unreadable_) {
       imported_rows();
-      if (database_.integer("PRAGMA user_version") >= first_version_with_statistics) {
+      if (database_.version() >= first_version_with_statistics) {
         part("statistics", [&] { statistics(); });
       }
     }
@@ -53,12 +53,13 @@ class Checker {
     if (result_.listed.size() < most_listed) result_.listed.push_back(what);
   }
 
-  /// What SQLite cannot read on the way is a fault, too.
+  /// What the database cannot read on the way is a fault, too.
   template <class Work>
   void part(const char* table, const Work& work) {
     try {
       work();
     } catch (const DatabaseError& error) {
+      if (error.failure() == DatabaseError::Failure::lost) throw;
       unreadable_ = true;
       fault(std::string("table ") + table + ": " + error.what());
     }
@@ -66,12 +67,7 @@ class Checker {
 
   void integrity() {
     monitor_.progress("check", 0, 0, "");
-    part("schema", [&] {
-      Statement statement(database_, "PRAGMA integrity_check(100)");
-      while (statement.step()) {
-        if (statement.text(0) != "ok") fault("SQLite: " + printable(statement.text(0), 300));
-      }
-    });
+    part("schema", [&] { database_.check_integrity([this](const std::string& what) { fault(what); }); });
   }
 
   void groups() {
@@ -113,7 +109,8 @@ class Checker {
   void trials() {
     Statement statement(database_,
                         "SELECT group_id, design, state, reason, attempt, import_id, metrics FROM trials "
-                        "ORDER BY group_id, design");
+                        "ORDER BY group_id, design",
+                        Rows::many);
     while (statement.step()) {
       if ((result_.trials & 0xffff) == 0) {
         monitor_.check();
@@ -211,10 +208,9 @@ class Checker {
 
 }  // namespace
 
-StoreCheck check_store(const std::filesystem::path& path, Monitor& monitor) {
-  const std::unique_ptr<Database> database = open_store_file(path, false, std::chrono::minutes(1));
-  // One state of the file for all statements, whatever others write meanwhile.
-  database->execute("BEGIN");
+StoreCheck check_store(const StoreLocation& location, Monitor& monitor) {
+  const std::unique_ptr<Database> database = open_database(location, false, std::chrono::minutes(1));
+  const Transaction one_state(*database, Transaction::Kind::snapshot);
   return Checker(*database, monitor).run();
 }
 

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
+
+#include "corbel/dataset/store_location.hpp"
 
 namespace corbel {
 
@@ -16,11 +17,11 @@ struct StoreCheck {
   std::vector<std::string> listed;  ///< the first 100, one line each
 };
 
-/// Looks for damage: SQLite's own integrity check, and whatever else must hold of a store (docs/formats/store.md) — ids
-/// within the space, states and metrics that make sense, groups that are what their fingerprints say, imports with as
-/// many rows as they added, kept statistics that count what is there. Changes nothing. Memory does not grow with the
-/// store.
+/// Looks for damage: the database's own integrity check, and whatever else must hold of a store (docs/formats/store.md)
+/// — ids within the space, states and metrics that make sense, groups that are what their fingerprints say, imports
+/// with as many rows as they added, kept statistics that count what is there. Changes nothing. Memory does not grow
+/// with the store.
 /// @throws as Store's constructor for what cannot be opened at all; Error{interrupted}
-StoreCheck check_store(const std::filesystem::path& path, Monitor& monitor);
+StoreCheck check_store(const StoreLocation& location, Monitor& monitor);
 
 }  // namespace corbel

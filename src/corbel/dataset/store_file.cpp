@@ -6,6 +6,8 @@
 #include <string>
 #include <thread>
 
+#include "corbel/dataset/sqlite.hpp"
+
 namespace corbel {
 namespace {
 
@@ -86,7 +88,7 @@ void check_path(const std::filesystem::path& path, bool writable) {
 
 /// The version of a store, 0 for an SQLite file with nothing in it yet.
 int store_version(const Database& database) {
-  const std::string file = database.path().string();
+  const std::string& file = database.name();
   // One statement sees one state of the file; between two, another process may make the store.
   Statement head(database,
                  "SELECT (SELECT count(*) FROM sqlite_schema), (SELECT application_id FROM pragma_application_id), "
@@ -115,7 +117,7 @@ void use_wal(const Database& database, std::chrono::milliseconds patience) {
       Statement statement(database, "PRAGMA journal_mode = WAL");
       statement.step();
       return;
-    } catch (const DatabaseError& error) {
+    } catch (const SqliteError& error) {
       const bool busy = (error.result() & 0xff) == SQLITE_BUSY || (error.result() & 0xff) == SQLITE_LOCKED;
       if (!busy || std::chrono::steady_clock::now() > deadline) throw;
     }
@@ -124,7 +126,7 @@ void use_wal(const Database& database, std::chrono::milliseconds patience) {
 }
 
 std::unique_ptr<Database> open_for_writing(const std::filesystem::path& path, std::chrono::milliseconds patience) {
-  auto database = std::make_unique<Database>(path, Database::Access::write, patience);
+  auto database = std::make_unique<SqliteDatabase>(path, SqliteDatabase::Access::write, patience);
   if (!database->is_writable()) {
     throw Error(ErrorCode::file_access, path.string() + ": cannot be written",
                 "make the file and its folder writable, or copy the store to a folder that is");
@@ -146,8 +148,8 @@ std::unique_ptr<Database> open_for_writing(const std::filesystem::path& path, st
 }
 
 std::unique_ptr<Database> open_for_reading(const std::filesystem::path& path, std::chrono::milliseconds patience) {
-  const auto checked = [&](Database::Access access) {
-    auto database = std::make_unique<Database>(path, access, patience);
+  const auto checked = [&](SqliteDatabase::Access access) {
+    auto database = std::make_unique<SqliteDatabase>(path, access, patience);
     if (store_version(*database) == 0) {
       throw Error(ErrorCode::corrupt, path.string() + ": empty, not a Corbel store",
                   "import a log or run a sweep to fill it");
@@ -155,8 +157,8 @@ std::unique_ptr<Database> open_for_reading(const std::filesystem::path& path, st
     return database;
   };
   try {
-    return checked(Database::Access::read);
-  } catch (const DatabaseError& error) {
+    return checked(SqliteDatabase::Access::read);
+  } catch (const SqliteError& error) {
     const int result = error.result() & 0xff;
     if (result != SQLITE_CANTOPEN && result != SQLITE_READONLY && result != SQLITE_IOERR) throw;
     // In a folder where no -shm file can be made, a store that nobody writes to can still be read as it lies there.
@@ -169,7 +171,7 @@ std::unique_ptr<Database> open_for_reading(const std::filesystem::path& path, st
                   "copy both files to a folder that can be written and open the copy");
     }
   }
-  return checked(Database::Access::immutable);
+  return checked(SqliteDatabase::Access::immutable);
 }
 
 }  // namespace

@@ -57,13 +57,13 @@ class Runner {
     const TrialGroup wanted = trial_group(description_.space, simulator, network);
     if (wanted.simulator != description_.simulator || wanted.metrics != description_.metrics) {
       throw Error(ErrorCode::mismatch,
-                  store.path().string() + ": these trials are of simulator `" + description_.simulator + "`, not `" +
+                  store.location().text() + ": these trials are of simulator `" + description_.simulator + "`, not `" +
                       simulator.name() + "`, or of one with other metrics",
                   "simulate into a group of its own");
     }
     if (network != nullptr && wanted.workload_fingerprint != description_.workload_fingerprint) {
       throw Error(ErrorCode::mismatch,
-                  store.path().string() + ": these trials are of workload `" + description_.workload +
+                  store.location().text() + ": these trials are of workload `" + description_.workload +
                       "`, not of this `" + network->name + "`",
                   "simulate into a group of its own");
     }

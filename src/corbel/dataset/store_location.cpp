@@ -1,0 +1,103 @@
+#include "corbel/dataset/store_location.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <string_view>
+
+#include "corbel/base/error.hpp"
+
+namespace corbel {
+namespace {
+
+constexpr std::array<std::string_view, 2> schemes = {"postgresql://", "postgres://"};
+
+std::string_view scheme_of(std::string_view text) {
+  const auto* found = std::ranges::find_if(schemes, [&](std::string_view scheme) { return text.starts_with(scheme); });
+  return found == schemes.end() ? std::string_view() : *found;
+}
+
+/// Nothing of such a URL may be repeated: whatever is in the wrong place may be part of a password.
+Error not_well_formed(const std::string& what) {
+  return Error(
+      ErrorCode::invalid_input, "postgresql://…: " + what,
+      "write it as postgresql://user@host:port/database, with characters such as `@`, `/`, `:`, `?` and `#` in "
+      "a password as %40, %2F, %3A, %3F and %23; better, leave the password to PGPASSWORD or ~/.pgpass");
+}
+
+/// Parameters that name a place, which a message may show.
+std::string shown_parameters(std::string_view query) {
+  std::string shown;
+  while (!query.empty()) {
+    const std::string_view item = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), item.size() + 1));
+    const std::string_view key = item.substr(0, item.find('='));
+    if (key == "host" || key == "hostaddr" || key == "port" || key == "dbname" || key == "user") {
+      shown.append(shown.empty() ? "?" : "&").append(item);
+    }
+  }
+  return shown;
+}
+
+bool is_host(std::string_view host) {
+  // user:password/database, where the host was forgotten, would otherwise be shown as host and port.
+  const std::size_t bracket = host.rfind(']');
+  const std::size_t colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  return colon == std::string_view::npos ||
+         std::ranges::all_of(host.substr(colon + 1), [](char c) { return (c >= '0' && c <= '9'); });
+}
+
+std::string without_password(std::string_view url) {
+  std::string shown(scheme_of(url));
+  std::string_view rest = url.substr(shown.size());
+  const std::size_t at = rest.find('@');
+  if (at != std::string_view::npos) {
+    if (rest.find('@', at + 1) != std::string_view::npos) throw not_well_formed("the URL has more than one `@`");
+    if (rest.find_first_of("/?#") < at) throw not_well_formed("the URL has a `/`, `?` or `#` before its `@`");
+    const std::string_view user = rest.substr(0, at);
+    shown.append(user.substr(0, user.find(':'))).append("@");
+    rest.remove_prefix(at + 1);
+  }
+  if (rest.find('#') != std::string_view::npos) throw not_well_formed("the URL has a `#`");
+  const std::size_t query = std::min(rest.find('?'), rest.size());
+  std::string_view place = rest.substr(0, query);
+  std::string_view hosts = place.substr(0, place.find('/'));
+  while (!hosts.empty()) {
+    const std::string_view host = hosts.substr(0, hosts.find(','));
+    hosts.remove_prefix(std::min(hosts.size(), host.size() + 1));
+    if (!is_host(host)) throw not_well_formed("the URL has a port that is not a number");
+  }
+  return shown.append(place).append(shown_parameters(rest.substr(std::min(query + 1, rest.size()))));
+}
+
+}  // namespace
+
+bool is_store_url(const std::string& text) {
+  return !scheme_of(text).empty();
+}
+
+StoreLocation::StoreLocation(std::string text) : whole_(std::move(text)), is_url_(is_store_url(whole_)) {
+  shown_ = is_url_ ? without_password(whole_) : whole_;
+}
+
+StoreLocation::StoreLocation(const char* text) : StoreLocation(std::string(text)) {}
+
+StoreLocation::StoreLocation(const std::filesystem::path& file_or_url) : StoreLocation(file_or_url.string()) {}
+
+std::filesystem::path StoreLocation::file() const {
+  assert(is_file());
+  return whole_;
+}
+
+const std::string& StoreLocation::url() const {
+  assert(!is_file());
+  return whole_;
+}
+
+std::filesystem::path StoreLocation::scratch_folder() const {
+  if (!is_file()) return std::filesystem::temp_directory_path();
+  const std::filesystem::path path = file();
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
+}  // namespace corbel
