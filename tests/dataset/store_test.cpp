@@ -1,42 +1,31 @@
 #include "corbel/dataset/store.hpp"
 
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
+#include <stdexcept>
 #include <thread>
 
-#include "corbel/base/random.hpp"
+#include "corbel/dataset/import.hpp"
+#include "corbel/dataset/store_check.hpp"
 #include "dataset_testing.hpp"
+#include "store_backends.hpp"
 
 namespace corbel::test {
 namespace {
 
-using std::filesystem::path;
-
-Store open(const path& file) {
-  return Store(file, Store::Mode::read_write);
-}
-
-/// Runs SQL behind the store's back.
-void tamper(const path& file, const std::string& sql) {
-  sqlite3* handle = nullptr;
-  ASSERT_EQ(sqlite3_open(file.c_str(), &handle), SQLITE_OK);
-  char* message = nullptr;
-  ASSERT_EQ(sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, &message), SQLITE_OK) << message;
-  sqlite3_close(handle);
-}
+/// What a store promises, whatever it lies in.
+using StoreContract = StoreBackends;
+INSTANTIATE_TEST_SUITE_P(On, StoreContract, ::testing::Values("Sqlite", "Postgres"), backend_name);
 
 Trial complete(DesignId design, double latency, double area) {
   return {design, TrialState::complete, "", {latency, area}, 1};
 }
 
-TEST(Store, ReturnsWhatWasRecordedOrderedByDesign) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, ReturnsWhatWasRecordedOrderedByDesign) {
+  Store store = open();
   const auto id = store.group(small_group());
   const std::vector<Trial> trials = {
       complete(599, 1.5, 2.5),
@@ -66,9 +55,8 @@ TEST(Store, ReturnsWhatWasRecordedOrderedByDesign) {
   EXPECT_EQ(store.finished(id), data.designs);
 }
 
-TEST(Store, KeepsFinishedRowsAndReplacesFailedOnes) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, KeepsFinishedRowsAndReplacesFailedOnes) {
+  Store store = open();
   const auto id = store.group(small_group());
   store.record(id, std::vector{complete(1, 1, 1), Trial{2, TrialState::failed, "crash", {}, 1}});
   EXPECT_EQ(store.record(id, std::vector{complete(1, 9, 9), Trial{1, TrialState::failed, "", {}, 1}}), 0U);
@@ -86,13 +74,12 @@ TEST(Store, KeepsFinishedRowsAndReplacesFailedOnes) {
   EXPECT_EQ(found[1].attempt, 1U);
 }
 
-TEST(Store, HoldsTheLastDesignOfTheLargestSpace) {
-  const TemporaryFolder folder;
+TEST_P(StoreContract, HoldsTheLastDesignOfTheLargestSpace) {
   std::vector<Parameter> parameters;
   for (const char* name : {"a", "b", "c"}) parameters.push_back(Parameter::integer(name, 0, (1 << 21) - 1));
   const DesignSpace space(std::move(parameters));
   ASSERT_EQ(space.size(), std::uint64_t{1} << 63);
-  Store store = open(folder / "trials.db");
+  Store store = open();
   const auto id = store.group({space, "s", "f", "", "", {"x_ms"}});
   const DesignId last = space.size() - 1;
   store.record(id, std::vector<Trial>{{last, TrialState::complete, "", {1}, 1}, {0, TrialState::complete, "", {2}, 1}});
@@ -101,9 +88,8 @@ TEST(Store, HoldsTheLastDesignOfTheLargestSpace) {
                ErrorCode::invalid_input, "9223372036854775808");
 }
 
-TEST(Store, RefusesTrialsThatDoNotFitTheirGroup) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, RefusesTrialsThatDoNotFitTheirGroup) {
+  Store store = open();
   const auto id = store.group(small_group());
   const auto record = [&](Trial trial) { store.record(id, std::vector{complete(1, 1, 1), std::move(trial)}); };
   EXPECT_EQ(error_of([&] { record(complete(600, 1, 1)); }).code(), ErrorCode::invalid_input);
@@ -113,12 +99,11 @@ TEST(Store, RefusesTrialsThatDoNotFitTheirGroup) {
   EXPECT_TRUE(store.finished(id).empty()) << "a refused call must store nothing";
 }
 
-TEST(Store, KeepsGroupsApartAndRefusesOtherMetrics) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, KeepsGroupsApartAndRefusesOtherMetrics) {
+  Store store = open();
   const auto first = store.group(small_group());
   EXPECT_EQ(store.group(small_group()), first);
-  EXPECT_EQ(open(folder / "trials.db").group(small_group()), first);
+  EXPECT_EQ(open().group(small_group()), first);
   const auto other = store.group(small_group("s2"));
   EXPECT_NE(other, first);
   TrialGroup workload = small_group();
@@ -143,225 +128,62 @@ TEST(Store, KeepsGroupsApartAndRefusesOtherMetrics) {
   EXPECT_EQ(store.read(first).rows(), 0U);
 }
 
-TEST(Store, KeepsNotes) {
-  const TemporaryFolder folder;
-  open(folder / "trials.db").set_note("step", "one");
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, KeepsNotes) {
+  open().set_note("step", "one");
+  Store store = open();
   EXPECT_EQ(store.note("step"), "one");
   EXPECT_EQ(store.note("absent"), "");
   store.set_note("step", "");
   EXPECT_EQ(store.note("step"), "");
 }
 
-TEST(Store, LeavesOnlyItsFileBehind) {
-  const TemporaryFolder folder;
-  {
-    Store store = open(folder / "new/folder/trials.db");
-    store.group(small_group());
-  }
-  { EXPECT_EQ(Store(folder / "new/folder/trials.db", Store::Mode::read_only).groups().size(), 1U); }
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder / "new/folder")) {
-    names.push_back(entry.path().filename());
-  }
-  EXPECT_EQ(names, std::vector<std::string>{"trials.db"});
-}
-
-TEST(Store, OpensNamesThatMeanSomethingToSqlite) {
-  const TemporaryFolder folder;
-  const path before = std::filesystem::current_path();
-  std::filesystem::current_path(folder.path());
-  for (const char* name : {":memory:", "file:x?mode=ro#y", "a%20b"}) {
-    { open(name).group(small_group()); }
-    EXPECT_TRUE(std::filesystem::exists(name)) << name;
-    EXPECT_EQ(Store(name, Store::Mode::read_only).groups().size(), 1U) << name;
-  }
-  std::filesystem::current_path(before);
-}
-
-TEST(Store, ReadOnlyDoesNotWrite) {
-  const TemporaryFolder folder;
-  const path file = folder / "trials.db";
-  EXPECT_ERROR(Store(file, Store::Mode::read_only), ErrorCode::not_found, file.string());
-  EXPECT_FALSE(std::filesystem::exists(file));
+TEST_P(StoreContract, ReadOnlyDoesNotWrite) {
+  EXPECT_ERROR(Store(location(), Store::Mode::read_only), ErrorCode::not_found, location().text());
   Store::GroupId id = 0;
   {
-    Store store = open(file);
+    Store store = open();
     id = store.group(small_group());
     store.record(id, std::vector{complete(1, 1, 1)});
   }
-  Store store(file, Store::Mode::read_only);
+  Store store(location(), Store::Mode::read_only);
   EXPECT_EQ(store.group(small_group()), id);
   EXPECT_EQ(store.read(id).rows(), 1U);
-  EXPECT_ERROR(store.record(id, std::vector{complete(2, 1, 1)}), ErrorCode::file_access, file.string());
-  EXPECT_ERROR(store.group(small_group("s2")), ErrorCode::file_access, file.string());
-  EXPECT_ERROR(store.set_note("a", "b"), ErrorCode::file_access, file.string());
+  EXPECT_ERROR(store.record(id, std::vector{complete(2, 1, 1)}), ErrorCode::file_access, location().text());
+  EXPECT_ERROR(store.group(small_group("s2")), ErrorCode::file_access, location().text());
+  EXPECT_ERROR(store.set_note("a", "b"), ErrorCode::file_access, location().text());
 }
 
-TEST(Store, RefusesWhatIsNotAStore) {
-  const TemporaryFolder folder;
-  const auto both = [&](const path& file, ErrorCode code, const std::string& part) {
-    for (const auto mode : {Store::Mode::read_only, Store::Mode::read_write}) {
-      EXPECT_ERROR(Store(file, mode), code, file.string());
-      EXPECT_ERROR(Store(file, mode), code, part);
-    }
-  };
-  both(folder.path(), ErrorCode::file_access, "is a folder");
-  both("/dev/null", ErrorCode::file_access, "not a regular file");
-
-  std::string noise;
-  Rng rng(7);
-  for (int i = 0; i < 5000; ++i) noise += static_cast<char>(rng.next());
-  both(folder.write("noise.db", noise), ErrorCode::corrupt, "not a Corbel store");
-  both(folder.write("text.db", "width,depth\n1,2\n"), ErrorCode::corrupt, "not a Corbel store");
-  EXPECT_EQ(read_text(folder / "noise.db"), noise) << "a file that is not ours was changed";
-
-  tamper(folder / "other.db", "CREATE TABLE t(x)");
-  both(folder / "other.db", ErrorCode::corrupt, "not a Corbel store");
-
-  { open(folder / "newer.db"); }
-  tamper(folder / "newer.db", "PRAGMA user_version = 99");
-  both(folder / "newer.db", ErrorCode::mismatch, "newer Corbel");
-
-  const path file = folder.write("file", "x");
-  EXPECT_ERROR(open(file / "trials.db"), ErrorCode::file_access, "trials.db");
-  EXPECT_ERROR(open(""), ErrorCode::invalid_input, "empty path");
-}
-
-TEST(Store, FillsAnEmptyFileButDoesNotReadOne) {
-  const TemporaryFolder folder;
-  const path file = folder.write("trials.db", "");
-  EXPECT_ERROR(Store(file, Store::Mode::read_only), ErrorCode::corrupt, file.string());
-  EXPECT_EQ(open(file).group(small_group()), 1);
-}
-
-TEST(Store, TellsDamageFromData) {
-  const TemporaryFolder folder;
-  const path file = folder / "trials.db";
-  std::vector<Trial> trials;
-  for (DesignId i = 0; i < 600; ++i) trials.push_back(complete(i, 1, 2));
-  {
-    Store store = open(file);
-    store.record(store.group(small_group()), trials);
-  }
-  const std::string whole = read_text(file);
-  ASSERT_GT(whole.size(), 16384U);
-
-  for (const std::size_t kept : {std::size_t{50}, std::size_t{1000}, std::size_t{4096}, whole.size() - 4096}) {
-    const path cut = folder.write("cut.db", whole.substr(0, kept));
-    for (const auto mode : {Store::Mode::read_only, Store::Mode::read_write}) {
-      EXPECT_ERROR(Store(cut, mode).read(1), ErrorCode::corrupt, cut.string());
-    }
-  }
-
-  // Any bytes at all may stand in the file: it is an error or the rows, never a crash.
-  Rng rng(11);
-  for (int round = 0; round < 60; ++round) {
-    std::string damaged = whole;
-    for (int i = 0; i < 40; ++i) damaged[rng.below(damaged.size())] = static_cast<char>(rng.next());
-    const path bad = folder.write("bad.db", damaged);
-    try {
-      Store store(bad, Store::Mode::read_only);
-      for (const auto& group : store.groups()) EXPECT_LE(store.read(group.id).rows(), 600U);
-    } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find("bad.db"), std::string::npos) << error.what();
-    }
-  }
-
-  tamper(file, "UPDATE trials SET metrics = x'0011' WHERE design = 5");
-  EXPECT_ERROR(open(file).read(1), ErrorCode::corrupt, "wrong number of metrics");
-  tamper(file, "UPDATE trials SET metrics = zeroblob(16); UPDATE groups SET space = '{}'");
-  EXPECT_ERROR(open(file).read(1), ErrorCode::corrupt, "makes no sense");
-  tamper(file, "UPDATE groups SET space = '{'");
-  EXPECT_ERROR(open(file).groups(), ErrorCode::corrupt, "cannot be read");
-}
-
-TEST(Store, NamesTheRemedyWhenTheFolderCannotBeWritten) {
-  const TemporaryFolder folder;
-  const path place = folder / "place";
-  std::filesystem::create_directory(place);
-  const path file = place / "trials.db";
-  {
-    Store store = open(file);
-    store.record(store.group(small_group()), std::vector{complete(1, 2, 3)});
-  }
-  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
-  std::filesystem::permissions(file, std::filesystem::perms(0444));
-  std::filesystem::permissions(place, std::filesystem::perms(0555));
-  const auto as_other = [](const std::function<bool()>& check) {
-    return wait_for(fork_child([&] {
-      lose_privileges();
-      if (!check()) throw std::runtime_error("the check failed");
-    }));
-  };
-  const auto refused = [](const path& at, Store::Mode mode, const std::string& part) {
-    try {
-      Store(at, mode).groups();
-    } catch (const Error& error) {
-      return error.code() == ErrorCode::file_access && !error.hint().empty() &&
-             std::string(error.what()).find(at.string()) != std::string::npos &&
-             std::string(error.what()).find(part) != std::string::npos;
-    }
-    return false;
-  };
-  EXPECT_EQ(as_other([&] { return refused(file, Store::Mode::read_write, "cannot be"); }), 0);
-  EXPECT_EQ(as_other([&] { return refused(place / "new.db", Store::Mode::read_write, "cannot be opened"); }), 0);
-  EXPECT_EQ(as_other([&] { return refused(place / "sub/new.db", Store::Mode::read_write, "cannot make the folder"); }),
-            0);
-  EXPECT_EQ(as_other([&] { return Store(file, Store::Mode::read_only).read(1).metric(0, 1) == 3; }), 0)
-      << "a store in a read-only folder can be read";
-
-  // What a killed writer left in the log may not be passed over silently.
-  std::filesystem::permissions(place, std::filesystem::perms(0755));
-  const pid_t writer = fork_child([&] {
-    Store store = open(file);
-    store.record(1, std::vector{complete(2, 2, 3)});
-    _exit(0);  // without closing
-  });
-  ASSERT_EQ(wait_for(writer), 0);
-  ASSERT_GT(std::filesystem::file_size(file.string() + "-wal"), 0U);
-  std::filesystem::remove(file.string() + "-shm");
-  std::filesystem::permissions(file, std::filesystem::perms(0444));
-  std::filesystem::permissions(place, std::filesystem::perms(0555));
-  EXPECT_EQ(as_other([&] { return refused(file, Store::Mode::read_only, "-wal"); }), 0);
-  std::filesystem::permissions(place, std::filesystem::perms(0755));
-  EXPECT_EQ(Store(file, Store::Mode::read_only).read(1).rows(), 2U);
-}
-
-TEST(Store, SaysWhenAnotherProcessKeepsItLocked) {
-  const TemporaryFolder folder;
-  Store holder = open(folder / "trials.db");
+TEST_P(StoreContract, SaysWhenAnotherProcessKeepsItLocked) {
+  Store holder = open();
   const auto id = holder.group(small_group());
   Store::Batch batch(holder);
   batch.put(id, complete(1, 1, 1));
-  Store waiting(folder / "trials.db", Store::Mode::read_write, std::chrono::milliseconds(20));
+  Store waiting(location(), Store::Mode::read_write, std::chrono::milliseconds(20));
   EXPECT_ERROR(waiting.record(id, std::vector{complete(2, 1, 1)}), ErrorCode::file_access, "locked");
   EXPECT_EQ(waiting.read(id).rows(), 0U) << "readers see the state before";
   batch.commit();
   EXPECT_EQ(waiting.record(id, std::vector{complete(2, 1, 1)}), 1U);
 }
 
-TEST(Store, NoticesWritesOfOthersOnly) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, NoticesWritesOfOthersOnly) {
+  Store store = open();
   const auto id = store.group(small_group());
   EXPECT_FALSE(store.changed_elsewhere());
   store.record(id, std::vector{complete(1, 1, 1)});
   EXPECT_FALSE(store.changed_elsewhere());
-  open(folder / "trials.db").record(id, std::vector{complete(2, 1, 1)});
+  open().record(id, std::vector{complete(2, 1, 1)});
   EXPECT_TRUE(store.changed_elsewhere());
   EXPECT_FALSE(store.changed_elsewhere());
 }
 
-TEST(Store, TakesWritesFromManyProcessesAtOnce) {
-  const TemporaryFolder folder;
-  const path file = folder / "trials.db";
+TEST_P(StoreContract, TakesWritesFromManyProcessesAtOnce) {
+  location();
   std::vector<pid_t> children;
   for (int child = 0; child < 6; ++child) {
     children.push_back(fork_child([&] {
       // All make the file, the schema and the group at the same time; then each writes rows that overlap its
       // neighbour's.
-      Store store = open(file);
+      Store store = open();
       const auto id = store.group(small_group());
       for (DesignId i = 0; i < 40; ++i) {
         const DesignId design = static_cast<DesignId>(child) * 20 + i;
@@ -370,7 +192,7 @@ TEST(Store, TakesWritesFromManyProcessesAtOnce) {
     }));
   }
   for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
-  Store store(file, Store::Mode::read_only);
+  Store store(location(), Store::Mode::read_only);
   ASSERT_EQ(store.groups().size(), 1U);
   const Dataset data = store.read(1);
   ASSERT_EQ(data.rows(), 140U);  // 0 … 5 · 20 + 39
@@ -380,22 +202,20 @@ TEST(Store, TakesWritesFromManyProcessesAtOnce) {
   }
 }
 
-TEST(Store, IsMadeByManyAtOnce) {
-  const TemporaryFolder folder;
-  for (int round = 0; round < 10; ++round) {
-    const path file = folder / ("trials" + std::to_string(round) + ".db");
+TEST_P(StoreContract, IsMadeByManyAtOnce) {
+  for (int round = 0; round < 5; ++round) {
+    const StoreLocation place = location(round);
     std::vector<std::thread> threads;
     for (int opener = 0; opener < 8; ++opener) {
-      threads.emplace_back([&] { EXPECT_NO_THROW(Store(file, Store::Mode::read_write, std::chrono::minutes(1))); });
+      threads.emplace_back([&] { EXPECT_NO_THROW(Store(place, Store::Mode::read_write, std::chrono::minutes(1))); });
     }
     for (std::thread& thread : threads) thread.join();
-    EXPECT_NO_THROW(Store(file, Store::Mode::read_only));
+    EXPECT_NO_THROW(Store(place, Store::Mode::read_only));
   }
 }
 
-TEST(StoreBatch, StoresAllOrNothing) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, StoresAllOrNothing) {
+  Store store = open();
   {
     Store::Batch batch(store);
     const auto id = store.group(small_group());
@@ -410,9 +230,8 @@ TEST(StoreBatch, StoresAllOrNothing) {
   EXPECT_EQ(store.read(id).rows(), 1U);
 }
 
-TEST(StoreBatch, TellsRepeatsFromContradictions) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, TellsRepeatsFromContradictions) {
+  Store store = open();
   const auto id = store.group(small_group());
   const Trial bad{2, TrialState::infeasible, "too_wide", {nan, 4}, 1};
   store.record(id, std::vector{complete(1, 1, 1)});
@@ -440,10 +259,9 @@ TEST(StoreBatch, TellsRepeatsFromContradictions) {
   EXPECT_EQ(store.read(id).duplicates, 1U);
 }
 
-TEST(Dataset, FingerprintIsOfTheRowsNotOfTheirHistory) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "a.db");
-  Store other = open(folder / "b.db");
+TEST_P(StoreContract, FingerprintIsOfTheRowsNotOfTheirHistory) {
+  Store store = open();
+  Store other = open(1);
   const std::vector rows = {complete(1, 1, 1), complete(2, 2, 2), Trial{3, TrialState::infeasible, "x", {}, 1},
                             Trial{4, TrialState::infeasible, "y", {}, 1}};
   std::vector<Trial> reversed(rows.rbegin(), rows.rend());
@@ -471,15 +289,8 @@ TEST(Dataset, FingerprintIsOfTheRowsNotOfTheirHistory) {
   EXPECT_NE(changed([](Dataset& d) { d.group.simulator_fingerprint = "s2"; }), fingerprint);
 }
 
-TEST(TrialState, HasNames) {
-  EXPECT_EQ(to_string(TrialState::waiting), "waiting");
-  EXPECT_EQ(to_string(TrialState::infeasible), "infeasible");
-  EXPECT_EQ(to_string(TrialState::abandoned), "abandoned");
-}
-
-TEST(Store, WidensAGroupByTheMetricsItLacks) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, WidensAGroupByTheMetricsItLacks) {
+  Store store = open();
   TrialGroup group = small_group();
   const auto id = store.group(group);
   store.record(id, std::vector<Trial>{complete(1, 2, 3), {2, TrialState::running, "", {}, 1}});
@@ -502,9 +313,8 @@ TEST(Store, WidensAGroupByTheMetricsItLacks) {
   EXPECT_EQ(store.describe(fresh).metrics, group.metrics);
 }
 
-TEST(Store, ListsWhatIsUnfinished) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, ListsWhatIsUnfinished) {
+  Store store = open();
   const auto id = store.group(small_group());
   store.record(id, std::vector<Trial>{{9, TrialState::waiting, "", {}, 1},
                                       complete(8, 1, 1),
@@ -518,9 +328,8 @@ TEST(Store, ListsWhatIsUnfinished) {
   EXPECT_EQ(store.unfinished(id)[2].attempt, 2U);
 }
 
-TEST(Store, FindsAndForgetsNotesByTheirBeginning) {
-  const TemporaryFolder folder;
-  Store store = open(folder / "trials.db");
+TEST_P(StoreContract, FindsAndForgetsNotesByTheirBeginning) {
+  Store store = open();
   store.set_note("a%1", "x");
   store.set_note("a%0", "y");
   store.set_note("ab", "z");
@@ -528,6 +337,136 @@ TEST(Store, FindsAndForgetsNotesByTheirBeginning) {
   EXPECT_EQ(store.notes("").size(), 3U);
   store.forget_notes("a%");
   EXPECT_EQ(store.notes("a"), (std::vector<std::pair<std::string, std::string>>{{"ab", "z"}}));
+}
+
+TEST_P(StoreContract, TellsOfManyTrialsAtOnceAsIfTheyCameOneByOne) {
+  Store store = open();
+  const auto id = store.group(small_group());
+  store.record(id, std::vector{complete(5, 5, 5), Trial{6, TrialState::failed, "crash", {}, 1}});
+  const Trial crash{7, TrialState::failed, "crash", {}, 1}, wide{8, TrialState::infeasible, "too_wide", {}, 1};
+  using Put = Store::Batch::Put;
+  Store::Batch batch(store);
+  EXPECT_EQ(batch.put(id, std::vector{complete(5, 5, 5), complete(5, 5, 6), complete(6, 1, 1), complete(6, 1, 1), crash,
+                                      crash, complete(7, 2, 2), crash, wide, wide, complete(8, 1, 1)}),
+            (std::vector{Put::present, Put::differs, Put::added, Put::present, Put::added, Put::added, Put::added,
+                         Put::differs, Put::added, Put::present, Put::differs}));
+  EXPECT_TRUE(batch.put(id, std::vector<Trial>()).empty());
+  batch.commit();
+  const std::vector<DesignId> asked = {7, 5, 7, 6, 99};
+  const std::vector<Trial> found = store.find(id, asked);
+  ASSERT_EQ(found.size(), 4U);
+  EXPECT_EQ(found[0].design, 7U);
+  EXPECT_EQ(found[0].attempt, 3U) << "two crashes before";
+  EXPECT_EQ(found[2].design, 7U);
+  EXPECT_EQ(found[3].attempt, 2U);
+}
+
+TEST_P(StoreContract, HoldsMoreTrialsThanOneStatementTakes) {
+  const DesignSpace space({Parameter::integer("n", 0, 99'999)});
+  Store store = open();
+  const auto id = store.group({space, "s", "f", "", "", {"x_ms"}});
+  std::vector<Trial> trials;
+  for (DesignId i = 0; i < 20'000; ++i) {
+    trials.push_back({(i * 7919) % 100'000, TrialState::complete, "", {static_cast<double>(i)}, 1});
+  }
+  EXPECT_EQ(store.record(id, trials), 20'000U);
+  trials.push_back({99'999, TrialState::complete, "", {0}, 1});
+  ASSERT_EQ(store.find(id, std::vector<DesignId>{99'999}).size(), 0U);
+  EXPECT_EQ(store.record(id, trials), 1U) << "all others are there";
+  std::uint64_t seen = 0;
+  DesignId before = 0;
+  store.each_finished(id, [&](const Store::Finished& trial) {
+    EXPECT_TRUE(seen == 0 || trial.design > before);
+    before = trial.design;
+    EXPECT_TRUE(trial.design == 99'999 || static_cast<DesignId>(trial.metrics[0]) * 7919 % 100'000 == trial.design);
+    ++seen;
+    EXPECT_EQ(seen % 5000 == 0 ? store.note("absent") : "", "") << "a visitor may read on";
+  });
+  EXPECT_EQ(seen, 20'001U);
+  EXPECT_EQ(store.find(id, store.finished(id)).size(), 20'001U);
+  // A reader that stops half-way leaves the store as it was.
+  EXPECT_THROW(store.each_finished(id, [](const Store::Finished&) { throw std::runtime_error("enough"); }),
+               std::runtime_error);
+  store.set_note("after", "all");
+  EXPECT_EQ(open().note("after"), "all");
+}
+
+TEST_P(StoreContract, KeepsTextsAsTheyAre) {
+  Store store = open();
+  const auto id = store.group(small_group());
+  const std::string text = "it's “q” ?1 $1 \\x00 %s\n\ttoo wide: 3 µm > 2 µm";
+  store.record(id, std::vector{Trial{3, TrialState::infeasible, text, {}, 1}});
+  EXPECT_EQ(store.find(id, std::vector<DesignId>{3})[0].reason, text);
+  store.set_note(text, text + text);
+  EXPECT_EQ(store.note(text), text + text);
+  EXPECT_EQ(store.notes("it's").size(), 1U);
+}
+
+TEST_P(StoreContract, OrdersNotesByTheirBytes) {
+  Store store = open();
+  for (const char* key : {"b", "a b", "B", "a_b", "ä", "ab"}) store.set_note(key, "x");
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : store.notes("")) keys.push_back(key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"B", "a b", "a_b", "ab", "b", "ä"}));
+}
+
+TEST_P(StoreContract, TellsDamagedRowsFromData) {
+  {
+    Store store = open();
+    store.record(store.group(small_group()), std::vector{complete(5, 1, 2)});
+  }
+  tamper(is_postgres() ? "UPDATE trials SET metrics = '\\x0011'" : "UPDATE trials SET metrics = x'0011'");
+  EXPECT_ERROR(open().read(1), ErrorCode::corrupt, "wrong number of metrics");
+  EXPECT_EQ(check_store(location(), silent_monitor()).listed,
+            std::vector<std::string>{"group 1, design 5: has 2 bytes of metrics where its group has 16"});
+  tamper("DELETE FROM trials; UPDATE groups SET space = '{}'");
+  EXPECT_ERROR(open().read(1), ErrorCode::corrupt, "makes no sense");
+  tamper("UPDATE groups SET space = '{'");
+  EXPECT_ERROR(open().groups(), ErrorCode::corrupt, "cannot be read");
+}
+
+TEST_P(StoreContract, RefusesANewerVersion) {
+  { open(); }
+  tamper(is_postgres() ? "UPDATE about SET version = 99" : "PRAGMA user_version = 99");
+  for (const auto mode : {Store::Mode::read_only, Store::Mode::read_write}) {
+    EXPECT_ERROR(Store(location(), mode), ErrorCode::mismatch, "newer Corbel");
+    EXPECT_ERROR(Store(location(), mode), ErrorCode::mismatch, location().text());
+  }
+}
+
+TEST_P(StoreContract, TakesALogOnce) {
+  const TemporaryFolder folder;
+  std::string csv = "pes,latency_ms,feasible\n";
+  for (int i = 0; i < 9000; ++i) {
+    csv += std::to_string(i % 8000) + (i % 3 == 0 ? ",,0\n" : "," + std::to_string(i % 8000) + ".5,1\n");
+  }
+  ImportSpec spec;
+  spec.file = folder.write("log.csv", csv);
+  const ImportPlan plan = plan_import(spec, DesignSpace({Parameter::integer("pes", 0, 7999)}), silent_monitor());
+  Store store = open();
+  Store::GroupId group = 0;
+  const ImportResult first = import_log(store, spec, plan, group, silent_monitor());
+  // 8000 ≡ 2 (mod 3): a row that comes again is feasible where it was not, or the other way round, for two in three.
+  EXPECT_EQ(first.added, 8000U);
+  EXPECT_EQ(first.duplicates, 333U);
+  EXPECT_EQ(first.refused, 667U);
+  const std::string fingerprint = store.read(group).fingerprint();
+  EXPECT_NE(store.statistics(group, 1), "");
+  const ImportResult second = import_log(store, spec, plan, group, silent_monitor());
+  EXPECT_EQ(second.added, 0U);
+  EXPECT_EQ(store.read(group).fingerprint(), fingerprint);
+  EXPECT_EQ(store.repeated(group), 333U);
+  EXPECT_EQ(check_store(location(), silent_monitor()).listed, std::vector<std::string>{});
+  tamper("DELETE FROM trials WHERE design = 2");
+  EXPECT_EQ(check_store(location(), silent_monitor()).listed,
+            (std::vector<std::string>{"import 1: added 8000 rows, of which 7999 are there",
+                                      "statistics of group 1: count other rows than there are"}));
+}
+
+TEST(TrialState, HasNames) {
+  EXPECT_EQ(to_string(TrialState::waiting), "waiting");
+  EXPECT_EQ(to_string(TrialState::infeasible), "infeasible");
+  EXPECT_EQ(to_string(TrialState::abandoned), "abandoned");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "corbel/dataset/database.hpp"
 
+#include "corbel/dataset/postgres.hpp"
 #include "corbel/dataset/store_file.hpp"
 
 namespace corbel {
@@ -12,7 +13,7 @@ std::int64_t Database::integer(std::string_view sql) const {
 std::unique_ptr<Database> open_database(const StoreLocation& location, bool writable,
                                         std::chrono::milliseconds patience) {
   if (location.is_file()) return open_store_file(location.file(), writable, patience);
-  throw Error(ErrorCode::unsupported, location.text() + ": this build of Corbel has no PostgreSQL", "name a file");
+  return open_postgres_store(location, writable, patience);
 }
 
 Statement::Statement(const Database& database, std::string_view sql, Rows rows)
@@ -29,7 +30,11 @@ Statement& Statement::bind(int index, std::string_view text) {
 }
 
 Statement& Statement::bind(int index, std::span<const double> numbers) {
-  prepared_->bind(index, numbers);
+  return bind_bytes(index, {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()});
+}
+
+Statement& Statement::bind_bytes(int index, std::string_view bytes) {
+  prepared_->bind_bytes(index, bytes);
   return *this;
 }
 

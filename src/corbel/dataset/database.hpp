@@ -37,7 +37,7 @@ class PreparedStatement {
   virtual ~PreparedStatement() = default;
   virtual void bind(int index, std::int64_t value) = 0;
   virtual void bind(int index, std::string_view text) = 0;
-  virtual void bind(int index, std::span<const double> numbers) = 0;
+  virtual void bind_bytes(int index, std::string_view bytes) = 0;
   virtual void bind_null(int index) = 0;
   virtual bool step() = 0;
   virtual void reset() = 0;
@@ -59,6 +59,7 @@ struct Dialect {
 };
 
 class Database;
+class TrialTable;
 
 /// A transaction; joins the one that is open, if any. Rolled back unless committed.
 class Transaction {
@@ -95,6 +96,8 @@ class Database {
   virtual int changes() const = 0;                   ///< rows touched by the last statement
   virtual bool in_transaction() const = 0;
 
+  virtual std::unique_ptr<TrialTable> trials() const = 0;
+
   /// The version of the schema that the store has.
   virtual int version() const = 0;
   /// Another number whenever another connection has written to the store.
@@ -128,6 +131,7 @@ class Statement {
   Statement& bind(int index, std::int64_t value);
   Statement& bind(int index, std::string_view text);
   Statement& bind(int index, std::span<const double> numbers);
+  Statement& bind_bytes(int index, std::string_view bytes);
   Statement& bind_null(int index);
   /// True while there is a row.
   bool step();

@@ -225,20 +225,32 @@ ImportResult import_log(Store& store, const ImportSpec& spec, const ImportPlan& 
   const Store::GroupId id = store.group(group_of(spec, plan));
   batch.start_import(id, spec.file.filename().string());
   std::uint64_t repeated = 0, stored = 0;
+  constexpr std::size_t at_once = 8192;
+  std::vector<Trial> trials;
+  std::vector<RowPlace> places;
+  const auto put = [&] {
+    monitor.check();
+    monitor.progress("store", stored, result.rows + 1, "");
+    const std::vector<Store::Batch::Put> outcomes = batch.put(id, trials);
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      if (outcomes[i] == Store::Batch::Put::differs) {
+        refusals.add(places[i], "repeats a design with other results; the first stay");
+        continue;
+      }
+      ++(trials[i].state == TrialState::complete ? result.feasible : result.infeasible);
+      ++(outcomes[i] == Store::Batch::Put::added ? result.added : result.duplicates);
+      repeated += outcomes[i] == Store::Batch::Put::repeated ? 1 : 0;
+    }
+    stored += trials.size();
+    trials.clear();
+    places.clear();
+  };
   sorter.for_each([&](const Trial& trial, const RowPlace& place) {
-    if ((stored++ & 0x1fff) == 0) {
-      monitor.check();
-      monitor.progress("store", stored, result.rows + 1, "");
-    }
-    const Store::Batch::Put put = batch.put(id, trial);
-    if (put == Store::Batch::Put::differs) {
-      refusals.add(place, "repeats a design with other results; the first stay");
-      return;
-    }
-    ++(trial.state == TrialState::complete ? result.feasible : result.infeasible);
-    ++(put == Store::Batch::Put::added ? result.added : result.duplicates);
-    repeated += put == Store::Batch::Put::repeated ? 1 : 0;
+    trials.push_back(trial);
+    places.push_back(place);
+    if (trials.size() == at_once) put();
   });
+  put();
   result.refused = refusals.count();
   result.refusals = refusals.texts();
   if (2 * result.refused > result.rows) {

@@ -43,10 +43,9 @@ class SqliteStatement : public PreparedStatement {
     const char* data = text.data() == nullptr ? "" : text.data();
     check(sqlite3_bind_text64(statement_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8));
   }
-  void bind(int index, std::span<const double> numbers) override {
-    check(numbers.empty()
-              ? sqlite3_bind_zeroblob(statement_.get(), index, 0)
-              : sqlite3_bind_blob64(statement_.get(), index, numbers.data(), numbers.size_bytes(), SQLITE_STATIC));
+  void bind_bytes(int index, std::string_view bytes) override {
+    check(bytes.empty() ? sqlite3_bind_zeroblob(statement_.get(), index, 0)
+                        : sqlite3_bind_blob64(statement_.get(), index, bytes.data(), bytes.size(), SQLITE_STATIC));
   }
   void bind_null(int index) override { check(sqlite3_bind_null(statement_.get(), index)); }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "corbel/dataset/database.hpp"
+#include "corbel/dataset/trial_table.hpp"
 
 struct sqlite3;
 
@@ -35,6 +36,7 @@ class SqliteDatabase : public Database {
   void execute(const char* sql) const override;
   int changes() const override;
   bool in_transaction() const override;
+  std::unique_ptr<TrialTable> trials() const override;
   int version() const override;
   std::int64_t data_version() const override;
   void check_integrity(const std::function<void(const std::string&)>& fault) const override;

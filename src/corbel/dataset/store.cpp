@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -15,22 +16,12 @@
 #include "corbel/base/error.hpp"
 #include "corbel/dataset/database.hpp"
 #include "corbel/dataset/store_file.hpp"
+#include "corbel/dataset/trial_table.hpp"
 
 namespace corbel {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "metrics are stored as little-endian doubles");
-
-// 2 complete, 3 infeasible, 4 failed: the numbers of TrialState.
-constexpr std::string_view put_trial = R"sql(
-  INSERT INTO trials(group_id, design, state, reason, attempt, import_id, metrics) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
-  ON CONFLICT(group_id, design) DO UPDATE SET state = excluded.state, reason = excluded.reason,
-    attempt = CASE WHEN trials.state = 4 AND trials.attempt >= excluded.attempt THEN trials.attempt + 1
-                   WHEN trials.attempt > excluded.attempt THEN trials.attempt ELSE excluded.attempt END,
-    import_id = excluded.import_id, lease_owner = NULL, lease_expires = NULL, metrics = excluded.metrics
-  WHERE trials.state NOT IN (2, 3))sql";
-static_assert(static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::infeasible) == 3 &&
-              static_cast<int>(TrialState::failed) == 4);
 
 constexpr std::string_view forget_statistics = "DELETE FROM statistics WHERE group_id = ?1";
 
@@ -84,9 +75,36 @@ TrialState state_of(std::int64_t number, const std::string& store) {
   return static_cast<TrialState>(number);
 }
 
+std::string_view bytes_of(std::span<const double> numbers) {
+  return {reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()};
+}
+
 bool same_numbers(std::span<const double> a, std::span<const double> b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); });
+}
+
+/// What a trial must fit.
+struct Shape {
+  std::uint64_t designs;
+  std::size_t metrics;
+};
+
+/// @throws Error{invalid_input} for a trial that does not fit its group
+void check_trial(const Trial& trial, const Shape& shape) {
+  if (trial.design >= shape.designs) {
+    throw Error(ErrorCode::invalid_input,
+                "design " + std::to_string(trial.design) + " lies outside its space of " +
+                    std::to_string(shape.designs) + " designs",
+                "store it in the group of the space it was drawn from");
+  }
+  const bool none = trial.metrics.empty() && trial.state != TrialState::complete;
+  if (!none && trial.metrics.size() != shape.metrics) {
+    throw Error(ErrorCode::invalid_input,
+                "design " + std::to_string(trial.design) + " has " + std::to_string(trial.metrics.size()) +
+                    " metrics where its group has " + std::to_string(shape.metrics),
+                "store it in the group of the simulator it comes from");
+  }
 }
 
 }  // namespace
@@ -95,10 +113,6 @@ struct Store::Data {
   std::unique_ptr<Database> database;
   std::int64_t data_version = 0;
 
-  struct Shape {
-    std::uint64_t designs;
-    std::size_t metrics;
-  };
   /// Of groups already looked up, to check trials against.
   std::unordered_map<GroupId, Shape> shapes;
 
@@ -234,10 +248,9 @@ std::vector<Store::GroupSummary> Store::groups() const {
 std::uint64_t Store::record(GroupId group, std::span<const Trial> trials) {
   if (trials.empty()) return 0;
   Batch batch(*this);
-  std::uint64_t written = 0;
-  for (const Trial& trial : trials) written += batch.put(group, trial) == Batch::Put::added ? 1 : 0;
+  const std::vector<Batch::Put> put = batch.put(group, trials);
   batch.commit();
-  return written;
+  return static_cast<std::uint64_t>(std::ranges::count(put, Batch::Put::added));
 }
 
 std::vector<Store::GroupId> Store::group_ids() const {
@@ -307,18 +320,16 @@ std::vector<Trial> Store::unfinished(GroupId group) const {
 
 std::vector<Trial> Store::find(GroupId group, std::span<const DesignId> designs) const {
   const std::size_t width = describe(group).metrics.size();
-  Statement statement(*data_->database,
-                      "SELECT state, reason, attempt, metrics FROM trials WHERE group_id = ?1 AND design = ?2");
+  std::unordered_map<DesignId, Trial> found;
+  data_->database->trials()->find(group, designs, [&](const TrialRow& row) {
+    Trial trial{row.design, state_of(row.state, data_->name()), std::string(row.reason), std::vector<double>(width),
+                static_cast<std::uint32_t>(row.attempt)};
+    copy_metrics(row.metrics, trial.metrics, data_->name());
+    found.insert_or_assign(row.design, std::move(trial));
+  });
   std::vector<Trial> trials;
   for (const DesignId design : designs) {
-    statement.bind(1, group).bind(2, static_cast<std::int64_t>(design));
-    if (statement.step()) {
-      Trial trial{design, state_of(statement.integer(0), data_->name()), std::string(statement.text(1)),
-                  std::vector<double>(width), static_cast<std::uint32_t>(statement.integer(2))};
-      copy_metrics(statement.bytes(3), trial.metrics, data_->name());
-      trials.push_back(std::move(trial));
-    }
-    statement.reset();
+    if (const auto trial = found.find(design); trial != found.end()) trials.push_back(trial->second);
   }
   return trials;
 }
@@ -375,12 +386,10 @@ struct Store::Batch::Data {
   explicit Data(Store& owner)
       : store(&owner),
         transaction(*owner.data_->database),
-        upsert(*owner.data_->database, put_trial),
-        stored(*owner.data_->database,
-               "SELECT state, reason, metrics, import_id FROM trials WHERE group_id = ?1 AND design = ?2"),
+        trials(owner.data_->database->trials()),
         forget(*owner.data_->database, forget_statistics) {}
 
-  const Store::Data::Shape& shape(GroupId group) {
+  const Shape& shape(GroupId group) {
     auto& shapes = store->data_->shapes;
     const auto known = shapes.find(group);
     if (known != shapes.end()) return known->second;
@@ -390,10 +399,24 @@ struct Store::Batch::Data {
 
   Store* store;
   Transaction transaction;
-  Statement upsert, stored, forget;
+  std::unique_ptr<TrialTable> trials;
+  Statement forget;
   GroupId changed = 0;      // the group written to last, whose statistics are gone
   std::int64_t import = 0;  // 0: not from a log
-  std::vector<double> numbers;
+
+  /// A trial that is there, to compare others with.
+  struct Present {
+    std::int64_t state;
+    std::string reason;
+    std::vector<double> metrics;
+    std::int64_t import;
+  };
+  Put compare(const std::optional<Present>& present, const Trial& trial, std::span<const double> metrics) const {
+    const bool same = present && present->state == static_cast<std::int64_t>(trial.state) &&
+                      present->reason == trial.reason && same_numbers(present->metrics, metrics);
+    if (!same) return Put::differs;
+    return import != 0 && present->import == import ? Put::repeated : Put::present;
+  }
 };
 
 Store::Batch::Batch(Store& store) : data_(std::make_unique<Data>(store)) {}
@@ -403,56 +426,69 @@ Store::Batch::~Batch() {
   if (data_->store->data_->database->in_transaction()) data_->store->data_->shapes.clear();
 }
 
-Store::Batch::Put Store::Batch::put(GroupId group, const Trial& trial) {
+std::vector<Store::Batch::Put> Store::Batch::put(GroupId group, std::span<const Trial> trials) {
   Data& data = *data_;
-  const auto& shape = data.shape(group);
-  if (trial.design >= shape.designs) {
-    throw Error(ErrorCode::invalid_input,
-                "design " + std::to_string(trial.design) + " lies outside its space of " +
-                    std::to_string(shape.designs) + " designs",
-                "store it in the group of the space it was drawn from");
-  }
-  const bool none = trial.metrics.empty() && trial.state != TrialState::complete;
-  if (!none && trial.metrics.size() != shape.metrics) {
-    throw Error(ErrorCode::invalid_input,
-                "design " + std::to_string(trial.design) + " has " + std::to_string(trial.metrics.size()) +
-                    " metrics where its group has " + std::to_string(shape.metrics),
-                "store it in the group of the simulator it comes from");
-  }
-  std::span<const double> metrics = trial.metrics;
-  if (none) {
-    data.numbers.assign(shape.metrics, std::numeric_limits<double>::quiet_NaN());
-    metrics = data.numbers;
-  }
-  data.upsert.bind(1, group)
-      .bind(2, static_cast<std::int64_t>(trial.design))
-      .bind(3, static_cast<std::int64_t>(trial.state))
-      .bind(4, trial.reason)
-      .bind(5, static_cast<std::int64_t>(trial.attempt))
-      .bind(7, metrics);
-  if (data.import == 0) {
-    data.upsert.bind_null(6);
-  } else {
-    data.upsert.bind(6, data.import);
-  }
-  data.upsert.run();
-  const Database& database = *data.store->data_->database;
-  if (database.changes() > 0) {
-    if (data.changed != group) data.forget.bind(1, group).run();
-    data.changed = group;
-    return Put::added;
-  }
+  const Shape shape = data.shape(group);
+  const std::string& store = data.store->data_->name();
+  const std::vector<double> none(shape.metrics, std::numeric_limits<double>::quiet_NaN());
+  const auto metrics_of = [&](const Trial& trial) { return std::span(trial.metrics.empty() ? none : trial.metrics); };
+  for (const Trial& trial : trials) check_trial(trial, shape);
 
-  data.stored.bind(1, group).bind(2, static_cast<std::int64_t>(trial.design));
-  data.stored.step();
-  std::vector<double> before(shape.metrics);
-  copy_metrics(data.stored.bytes(2), before, data.store->data_->name());
-  const bool same = state_of(data.stored.integer(0), data.store->data_->name()) == trial.state &&
-                    data.stored.text(1) == trial.reason && same_numbers(before, metrics);
-  const bool this_import = data.import != 0 && data.stored.integer(3) == data.import;
-  data.stored.reset();
-  if (!same) return Put::differs;
-  return this_import ? Put::repeated : Put::present;
+  std::vector<Put> results(trials.size());
+  std::vector<std::size_t> waiting(trials.size());
+  std::iota(waiting.begin(), waiting.end(), std::size_t{0});
+  while (!waiting.empty()) {
+    // The first trial of each design is written; what becomes of the others depends on what is there then.
+    std::unordered_map<DesignId, std::optional<Data::Present>> designs;
+    std::vector<std::size_t> firsts, others;
+    std::vector<TrialRow> rows;
+    for (const std::size_t i : waiting) {
+      const Trial& trial = trials[i];
+      if (!designs.try_emplace(trial.design).second) {
+        others.push_back(i);
+        continue;
+      }
+      firsts.push_back(i);
+      rows.push_back({trial.design, static_cast<std::int64_t>(trial.state), trial.reason,
+                      static_cast<std::int64_t>(trial.attempt), data.import, bytes_of(metrics_of(trial))});
+    }
+    const std::vector<bool> written = data.trials->put(group, rows);
+    std::vector<DesignId> refused;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!written[i]) refused.push_back(rows[i].design);
+    }
+    data.trials->find(group, refused, [&](const TrialRow& row) {
+      Data::Present present{row.state, std::string(row.reason), std::vector<double>(shape.metrics), row.import};
+      copy_metrics(row.metrics, present.metrics, store);
+      designs[row.design] = std::move(present);
+    });
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const Trial& trial = trials[firsts[i]];
+      if (!written[i]) {
+        results[firsts[i]] = data.compare(designs.at(trial.design), trial, metrics_of(trial));
+        continue;
+      }
+      results[firsts[i]] = Put::added;
+      const std::span<const double> metrics = metrics_of(trial);
+      if (!others.empty() && is_finished(trial.state)) {
+        designs[trial.design] = {rows[i].state, trial.reason, {metrics.begin(), metrics.end()}, data.import};
+      }
+    }
+    if (refused.size() < rows.size()) {
+      if (data.changed != group) data.forget.bind(1, group).run();
+      data.changed = group;
+    }
+    waiting.clear();
+    for (const std::size_t i : others) {
+      const auto& present = designs.at(trials[i].design);
+      if (present) {
+        results[i] = data.compare(present, trials[i], metrics_of(trials[i]));
+      } else {
+        waiting.push_back(i);
+      }
+    }
+  }
+  return results;
 }
 
 void Store::Batch::start_import(GroupId group, std::string_view file) {

@@ -14,20 +14,23 @@
 
 namespace corbel {
 
-/// Trials in a SQLite file (WAL). Rows are durable when a call returns; a killed process loses at most the call it was
-/// in, never part of one. Safe with several processes; one Store per thread.
-/// Every member throws Error{file_access} (locked, disk full, opened read-only) or Error{corrupt} naming the store.
+/// Trials in a SQLite file (WAL) or a PostgreSQL database. Rows are durable when a call returns; a killed process loses
+/// at most the call it was in, never part of one. Safe with several processes; one Store per thread.
+/// Every member throws Error{file_access} (locked, disk full, opened read-only, server gone) or Error{corrupt} naming
+/// the store. After the server was gone it must be opened again; to repeat a call that failed so is safe.
 /// Schema: docs/formats/store.md.
 class Store {
  public:
   enum class Mode { read_only, read_write };
   using GroupId = std::int64_t;
 
-  /// Makes the file, and missing parent folders, when absent and mode is read_write. Read-only works on a read-only
-  /// file system too, unless a crashed writer left rows in the -wal file that only a writer can bring home.
+  /// Makes the file, and missing parent folders, or the tables in an existing database, when absent and mode is
+  /// read_write. Read-only works on a read-only file system too, unless a crashed writer left rows in the -wal file
+  /// that only a writer can bring home.
   /// @param patience  how long a call waits for another process that is writing
-  /// @throws Error{not_found}; Error{file_access} (a folder, read-only place, locked); Error{corrupt} (not a Corbel
-  ///         store, damaged); Error{mismatch} for a store of a newer version
+  /// @throws Error{not_found}; Error{file_access} (a folder, read-only place, locked; a server that cannot be reached,
+  ///         wrong password, missing permission); Error{corrupt} (not a Corbel store, damaged); Error{mismatch} for a
+  ///         store of a newer version
   Store(const StoreLocation& location, Mode mode, std::chrono::milliseconds patience = std::chrono::minutes(1));
   ~Store();
   Store(Store&&) noexcept;
@@ -115,8 +118,10 @@ class Store::Batch {
     present,   ///< the same result was in the store
     differs,   ///< the design has another result, which stays
   };
+  /// What became of each, as if they came one after the other; many at once are many times faster in PostgreSQL.
   /// @throws as record()
-  Put put(GroupId group, const Trial& trial);
+  std::vector<Put> put(GroupId group, std::span<const Trial> trials);
+  Put put(GroupId group, const Trial& trial) { return put(group, std::span(&trial, 1)).front(); }
 
   /// Trials put from here on come from this log; counted apart in Put::repeated.
   void start_import(GroupId group, std::string_view file);
