@@ -30,6 +30,7 @@ struct AskTellArguments {
 StudyFile load(const AskTellArguments& arguments, const Common& common) {
   StudyFile study = StudyFile::load(arguments.study);
   if (common.seed) study.seed = *common.seed;
+  if (common.store) study.store = *common.store;
   return study;
 }
 
@@ -102,6 +103,7 @@ CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std:
               const std::shared_ptr<AskTellArguments>& arguments) {
   CLI::App* command = app.add_subcommand(name, help);
   command->add_option("STUDY", arguments->study, "The study file (YAML)")->required();
+  add_store_option(*command, common);
   add_common(*command, common);
   return command;
 }

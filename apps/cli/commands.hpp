@@ -21,8 +21,12 @@ struct Common {
   std::optional<std::uint64_t> seed;
   std::optional<std::size_t> threads;
   std::optional<std::string> device;
+  std::optional<std::string> store;
   bool json() const { return format == "json"; }
 };
+
+/// Adds --store to a command on a study.
+void add_store_option(CLI::App& command, Common& common);
 
 /// Adds the options of `Common` to a command.
 void add_common(CLI::App& command, Common& common);

@@ -38,14 +38,14 @@ const char* role_name(ColumnRole role) {
 
 }  // namespace
 
-ScratchStore::ScratchStore(const std::filesystem::path& store, ImportMode mode) : path_(store) {
-  if (mode == ImportMode::keep || std::filesystem::exists(store)) return;
+ScratchStore::ScratchStore(StoreLocation store, ImportMode mode) : location_(std::move(store)) {
+  if (mode == ImportMode::keep || Store::if_there(location_)) return;
   std::string folder = (std::filesystem::temp_directory_path() / "corbel-import-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) {
     throw Error(ErrorCode::file_access, fmt::format("{}: cannot make a temporary folder", folder), "check TMPDIR");
   }
   folder_ = folder;
-  path_ = folder_ / "trials.db";
+  location_ = folder_ / "trials.db";
 }
 
 ScratchStore::~ScratchStore() {

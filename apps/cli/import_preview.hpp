@@ -19,14 +19,15 @@ namespace corbel::cli {
 /// The store to import into: where a dry run finds none, an empty one that is removed again.
 class ScratchStore {
  public:
-  ScratchStore(const std::filesystem::path& store, ImportMode mode);
+  ScratchStore(StoreLocation store, ImportMode mode);
   ~ScratchStore();
   ScratchStore(const ScratchStore&) = delete;
   ScratchStore& operator=(const ScratchStore&) = delete;
-  const std::filesystem::path& path() const { return path_; }
+  const StoreLocation& location() const { return location_; }
 
  private:
-  std::filesystem::path path_, folder_;
+  StoreLocation location_;
+  std::filesystem::path folder_;
 };
 
 /// What imports do, or would do, log by log.

@@ -92,7 +92,7 @@ void print_inspection(const Inspection& found) {
 void add_inspect_command(CLI::App& app, Common& common, int&) {
   const auto file = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("inspect", "Tell what a log or a study's trials hold, and what to doubt");
-  command->add_option("FILE", *file, "A study (YAML), a store (trials.db) or a log")->required();
+  command->add_option("FILE", *file, "A study (YAML), a store (trials.db, postgresql://…) or a log")->required();
   add_common(*command, common);
   command->callback([file, &common] {
     TerminalMonitor monitor(common.quiet);
@@ -102,8 +102,8 @@ void add_inspect_command(CLI::App& app, Common& common, int&) {
     if (extension == ".yaml" || extension == ".yml") {
       Pipeline pipeline(StudyFile::load(path), monitor);
       found.emplace_back("", inspect(pipeline.dataset()));
-    } else if (extension == ".db") {
-      const Store store(path, Store::Mode::read_only);
+    } else if (names_store(*file)) {
+      const Store store(*file, Store::Mode::read_only);
       for (const Store::GroupId id : store.group_ids()) {
         const TrialGroup group = store.describe(id);
         std::string name = group.simulator;
@@ -111,7 +111,7 @@ void add_inspect_command(CLI::App& app, Common& common, int&) {
         found.emplace_back(name, inspect(store, id));
       }
       if (found.empty()) {
-        throw Error(ErrorCode::too_little_data, fmt::format("{}: the store is empty", path.string()),
+        throw Error(ErrorCode::too_little_data, fmt::format("{}: the store is empty", store.location().text()),
                     "sweep or import some designs first");
       }
     } else {

@@ -17,6 +17,10 @@
 
 namespace corbel::cli {
 
+void add_store_option(CLI::App& command, Common& common) {
+  command.add_option("--store", common.store, "Instead of the study's: a file, or postgresql://user@host/database");
+}
+
 void add_common(CLI::App& command, Common& common) {
   command.add_option("--format", common.format, "table for people, json for programs")
       ->check(CLI::IsMember({"table", "json"}))

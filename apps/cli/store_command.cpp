@@ -60,38 +60,40 @@ void import_into_store(const StoreArguments& arguments, const Common& common) {
   ImportPreview preview;
   const ImportMode mode = arguments.dry_run ? ImportMode::dry_run : ImportMode::keep;
   const ScratchStore scratch(arguments.store, mode);
-  Store store(scratch.path(), Store::Mode::read_write);
+  Store store(scratch.location(), Store::Mode::read_write);
   for (const ImportSpec& spec : specs) preview.add(store, spec, space, mode, monitor);
   preview.print(mode, common);
 }
 
 void check(const StoreArguments& arguments, const Common& common, int& exit_code) {
   TerminalMonitor monitor(common.quiet);
-  const StoreCheck found = check_store(arguments.store, monitor);
+  const StoreLocation store = arguments.store;
+  const StoreCheck found = check_store(store, monitor);
   if (found.faults > 0) exit_code = exit_error;
   if (common.json()) {
-    return print_json({{"store", arguments.store},
+    return print_json({{"store", store.text()},
                        {"groups", found.groups},
                        {"trials", found.trials},
                        {"faults", found.faults},
                        {"listed", found.listed}});
   }
   const auto people = [](std::uint64_t count) { return format_for_people(static_cast<double>(count), 15); };
-  for (const std::string& fault : found.listed) fmt::print("{}: {}\n", arguments.store, fault);
+  for (const std::string& fault : found.listed) fmt::print("{}: {}\n", store.text(), fault);
   if (found.faults > found.listed.size()) fmt::print("and {} more\n", people(found.faults - found.listed.size()));
-  fmt::print("{}: {} trials in {} groups: {}\n", arguments.store, people(found.trials), people(found.groups),
+  fmt::print("{}: {} trials in {} groups: {}\n", store.text(), people(found.trials), people(found.groups),
              found.faults == 0 ? "no damage found" : people(found.faults) + " faults; restore it from a copy");
 }
 
 }  // namespace
 
 void add_store_command(CLI::App& app, Common& common, int& exit_code) {
-  CLI::App* group = app.add_subcommand("store", "Work on a store of trials (trials.db) itself");
+  CLI::App* group = app.add_subcommand("store", "Work on a store of trials (trials.db, postgresql://…) itself");
   group->require_subcommand(1);
   const auto arguments = std::make_shared<StoreArguments>();
 
   CLI::App* import = group->add_subcommand("import", "Read logs into a store, without a study");
-  import->add_option("STORE", arguments->store, "The store; made if absent")->required();
+  import->add_option("STORE", arguments->store, "The store, a file or postgresql://user@host/database; made if absent")
+      ->required();
   import->add_option("LOG", arguments->logs, "Logs, folders of logs, or patterns in quotes; each is planned by itself")
       ->required();
   import->add_option("--space", arguments->space, "edge, or a space file; otherwise it is made of the values seen");

@@ -55,6 +55,7 @@ StudyFile load_study(const StudyArguments& arguments, const Common& common) {
   if (common.seed) study.seed = *common.seed;
   if (common.threads) study.threads = *common.threads;
   if (common.device) study.training.device = *common.device;
+  if (common.store) study.store = *common.store;
   return study;
 }
 
@@ -100,7 +101,7 @@ void run_on_study(const StudyArguments& arguments, const Common& common, const S
     throw Error(ErrorCode::corrupt,
                 fmt::format("{}: not of the shape this version writes: {}", pipeline.study().results_file().string(),
                             error.what()),
-                "remove it and run the study again; the trials are kept in trials.db");
+                "remove it and run the study again; the trials are kept");
   }
 }
 
@@ -112,6 +113,7 @@ CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std:
   command->add_option("--seed", common.seed, "Instead of the study's: the same seed, the same answer")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
   command->add_option("--threads", common.threads, "Instead of the study's; 0: all cores")->check(CLI::Range(0, 4096));
+  add_store_option(*command, common);
   add_common(*command, common);
   command->callback([arguments, &common, action = std::move(action), adjust = std::move(adjust)] {
     run_on_study(*arguments, common, action, adjust);
@@ -142,8 +144,8 @@ Store::GroupId chosen_group(const Store& store, std::optional<Store::GroupId> nu
 
 /// Imports the study's log into nothing that stays.
 void preview_import(const StudyFile& study, const Common& common, Monitor& monitor) {
-  const ScratchStore scratch(study.output / "trials.db", ImportMode::dry_run);
-  Store store(scratch.path(), Store::Mode::read_write);
+  const ScratchStore scratch(study.store_location(), ImportMode::dry_run);
+  Store store(scratch.location(), Store::Mode::read_write);
   ImportPreview preview;
   ImportSpec spec = *study.import;
   spec.identity = StudyKeys(study).log();
@@ -156,7 +158,7 @@ void export_data(const StudyArguments& arguments, const Common& common) {
   TerminalMonitor monitor(common.quiet);
   const std::filesystem::path to = arguments.data;
   std::uint64_t rows = 0;
-  if (std::filesystem::path(arguments.file).extension() == ".db") {
+  if (names_store(arguments.file)) {
     const Store store(arguments.file, Store::Mode::read_only);
     rows = export_trials(store, chosen_group(store, arguments.group), to, "", monitor);
   } else {
@@ -464,8 +466,8 @@ void add_presenting(CLI::App& app, Common& common) {
     run_on_study(*exported, common, export_design, {});
   });
   command->add_option("--data", exported->data,
-                      "Write all finished trials of the study, or of a store (trials.db), to this file instead: .csv, "
-                      ".tsv, .jsonl or .tfrecord, packed if .gz or .zst follows");
+                      "Write all finished trials of the study, or of a store (trials.db, postgresql://…), to this file "
+                      "instead: .csv, .tsv, .jsonl or .tfrecord, packed if .gz or .zst follows");
   command->add_option("--group", exported->group, "With --data of a store of several: the group of trials");
   command->add_option("--rank", exported->rank, "This row of the ranked table instead of the chosen design")
       ->check(CLI::Range(1, 1'000'000'000));

@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "program.hpp"
+#include "support/postgres_server.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel::test {
@@ -97,6 +99,56 @@ TEST(ImportCommand, DryRunsOfAStudyLeaveNothing) {
   const std::string data = (folder / "data.tfrecord.gz").string();
   EXPECT_EQ(corbel({"export", study, "--data", data, "-q"}).exit_code, 0);
   EXPECT_EQ(parse_success(corbel({"inspect", data, "--format", "json", "--quiet"})).at("rows"), 2);
+}
+
+TEST(Postgres, HoldsWhatStudiesShare) {
+  if (!PostgresServer::missing().empty()) GTEST_SKIP() << PostgresServer::missing();
+  PostgresServer& server = PostgresServer::shared();
+  const std::string database = server.new_database();
+  server.sql(database, "CREATE ROLE ada LOGIN PASSWORD 's3cret'; GRANT CREATE ON DATABASE " + database + " TO ada");
+  const std::string url = server.url(database, "ada", "s3cret");
+  const TemporaryFolder folder;
+  std::string printed;
+  const auto run = [&](const std::vector<std::string>& command, int exit_code = 0) {
+    const Finished finished = corbel(command);
+    EXPECT_EQ(finished.exit_code, exit_code) << command.front() << ": " << finished.err;
+    printed += finished.out + finished.err;
+    return finished.out;
+  };
+  // Two studies in folders of their own share the simulated designs.
+  const std::string text =
+      "space: edge\nsimulator: edge\nworkload: m4\nobjective: latency_ms\nstore: " + url + "\nsweep: {designs: 300}\n";
+  const std::string one = folder.write("one/study.yaml", text).string();
+  const std::string two = folder.write("two/study.yaml", text).string();
+  run({"sweep", one});
+  EXPECT_NE(run({"sweep", two, "--format", "json", "-q"}).find("300"), std::string::npos);
+  EXPECT_EQ(server.sql(database, "SELECT count(*), sum(attempt) FROM corbel.trials"), "300|300\n");
+  EXPECT_FALSE(std::filesystem::exists(folder / "one/out/trials.db"));
+  run({"search", one, "--on", "simulator", "--strategy", "random", "--budget", "20"});
+  EXPECT_EQ(read_text(folder / "one/out/results.json").find("postgresql"), std::string::npos);
+
+  // A store given on the command line, and commands on the store itself.
+  const std::string log = folder.write("log.csv", log_text).string();
+  const std::string mapping = folder.write("mapping.yaml", mapping_text).string();
+  run({"store", "import", url, log, "--mapping", mapping, "--dry-run"});
+  run({"store", "import", url, log, "--mapping", mapping});
+  EXPECT_EQ(parse_success(corbel({"store", "check", url, "--format", "json"})).at("groups"), 2);
+  EXPECT_NE(run({"store", "check", url}).find("no damage found"), std::string::npos);
+  run({"inspect", url});
+  const std::string data = (folder / "data.csv").string();
+  run({"export", url, "--data", data, "--group", "2"});
+  EXPECT_EQ(read_text(data), "pes,flow,feasible,reason,latency_ms\n4,row,1,,2.5\n8,column,1,,1.5\n8,row,0,,\n");
+  run({"export", url, "--data", data}, 2);
+  const std::string local = folder.write("local.yaml", text.substr(0, text.find("store: "))).string();
+  run({"export", local, "--store", url, "--data", data});
+  EXPECT_EQ(std::ranges::count(read_text(data), '\n'), 301);
+
+  run({"run", one, "--fresh"}, 1);
+  run({"inspect", server.url(database, "ada", "s3cret2")}, 1);
+  run({"inspect", server.url("nowhere", "ada", "s3cret")}, 1);
+  run({"inspect", url + "&nothing=s3cret"}, 1);
+  EXPECT_EQ(printed.find("s3cret"), std::string::npos) << printed;
+  EXPECT_NE(printed.find("postgresql://ada@/" + database), std::string::npos) << printed;
 }
 
 TEST(BenchImport, ChecksWhatItMeasures) {

@@ -31,6 +31,12 @@ TEST(StoreLocation, ShowsNoPassword) {
             "postgresql://h/d?host=/run/pg&user=ada");
   EXPECT_EQ(shown("postgresql://h/d?password=s3cret"), "postgresql://h/d");
   EXPECT_EQ(StoreLocation("postgresql://ada:s3cret@h/d").url(), "postgresql://ada:s3cret@h/d");
+  for (const char* url : {"postgresql://ada:x@h/d", "postgresql://ada:@h/d", "postgresql://h/d?a=b&password=x"}) {
+    EXPECT_TRUE(StoreLocation(url).has_password()) << url;
+  }
+  for (const char* url : {"postgresql://ada@h:5432/d", "postgresql://h:5432/d", "postgresql://", "a:b@c"}) {
+    EXPECT_FALSE(StoreLocation(url).has_password()) << url;
+  }
 }
 
 TEST(StoreLocation, RefusesUrlsWhosePasswordCannotBeTold) {

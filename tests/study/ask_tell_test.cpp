@@ -127,7 +127,7 @@ TEST_F(AskTellTest, GivesOutWhatOneStrategyWouldHoweverItIsCut) {
 TEST_F(AskTellTest, ListsWhatIsWaitingWithoutGivingOutMore) {
   const StudyFile study = load();
   EXPECT_EQ(AskTell(study).waiting().waiting, 0U);
-  EXPECT_FALSE(std::filesystem::exists(study.store_file())) << "looking makes nothing";
+  EXPECT_FALSE(std::filesystem::exists(study.store_location().file())) << "looking makes nothing";
   std::vector<DesignId> ids = AskTell(study).ask(4).designs;
   tell(study, json::array({result(study, ids[1])}));
   ids.erase(ids.begin() + 1);
@@ -290,8 +290,8 @@ TEST_F(AskTellTest, NamesEntryKeyAndValueOfWhatItCannotTake) {
   refused(study, R"({"results": {"id": 1}})", "an object is no list of results", "write [");
   refused(study, std::string(100'000, '['), "nested too deeply", "list of results");
 
-  EXPECT_FALSE(std::filesystem::exists(study.store_file()) &&
-               Store(study.store_file(), Store::Mode::read_only).groups().size() > 0)
+  EXPECT_FALSE(std::filesystem::exists(study.store_location().file()) &&
+               Store(study.store_location(), Store::Mode::read_only).groups().size() > 0)
       << "nothing was told";
   // What is right: units of the space, further metrics, nulls for what is not known.
   const AskTell::Told told = AskTell(study).tell(
@@ -336,7 +336,7 @@ TEST_F(AskTellTest, LearnsToAskForMoreMetrics) {
   const AskTell::Told told = tell(by_power, R"([{"id": 8, "metrics": {"cost_ms": 7, "power_w": 2}}])"_json);
   EXPECT_EQ(told.repeated, 1U);
   EXPECT_EQ(told.best->id, 8U) << "the power of the others is not known";
-  const Store store(study.store_file(), Store::Mode::read_only);
+  const Store store(study.store_location(), Store::Mode::read_only);
   const Dataset data = read_told(by_power, store).value();
   EXPECT_EQ(data.rows(), 3U);
   EXPECT_EQ(data.group.metrics, (std::vector<std::string>{"cost_ms", "power_w"}));
@@ -376,7 +376,7 @@ TEST_F(AskTellTest, IsSafeWithManyAtOnce) {
   std::vector<DesignId> waiting, told;
   for (const DesignId id : given) (id % 4 == 0 ? waiting : told).push_back(id);
   EXPECT_EQ(AskTell(study).waiting().designs, waiting);
-  EXPECT_EQ(read_told(study, Store(study.store_file(), Store::Mode::read_only))->designs, told);
+  EXPECT_EQ(read_told(study, Store(study.store_location(), Store::Mode::read_only))->designs, told);
 }
 
 TEST_F(AskTellTest, KnowsTheLimitsThatASimulatorComputes) {
@@ -422,7 +422,7 @@ TEST_F(AskTellTest, BeginsAnewWhereItsStateCannotBeRead) {
   const StudyFile study = load();
   std::set<DesignId> given;
   for (const char* state : {"", "no JSON", "[]", R"({"key": 5})", R"({"key": null})"}) {
-    if (*state) Store(study.store_file(), Store::Mode::read_write).set_note("ask strategy", state);
+    if (*state) Store(study.store_location(), Store::Mode::read_write).set_note("ask strategy 1", state);
     const std::vector<DesignId> asked = AskTell(study).ask(3).designs;
     EXPECT_EQ(asked.size(), 3U) << state;
     for (const DesignId id : asked) EXPECT_TRUE(given.insert(id).second) << state;

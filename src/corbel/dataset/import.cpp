@@ -226,13 +226,14 @@ ImportResult import_log(Store& store, const ImportSpec& spec, const ImportPlan& 
   batch.start_import(id, spec.file.filename().string());
   std::uint64_t repeated = 0, stored = 0;
   constexpr std::size_t at_once = 8192;
-  std::vector<Trial> trials;
-  std::vector<RowPlace> places;
+  std::vector<Trial> trials(at_once);
+  std::vector<RowPlace> places(at_once);
+  std::size_t waiting = 0;
   const auto put = [&] {
     monitor.check();
     monitor.progress("store", stored, result.rows + 1, "");
-    const std::vector<Store::Batch::Put> outcomes = batch.put(id, trials);
-    for (std::size_t i = 0; i < trials.size(); ++i) {
+    const std::vector<Store::Batch::Put> outcomes = batch.put(id, std::span(trials).first(waiting));
+    for (std::size_t i = 0; i < waiting; ++i) {
       if (outcomes[i] == Store::Batch::Put::differs) {
         refusals.add(places[i], "repeats a design with other results; the first stay");
         continue;
@@ -241,14 +242,13 @@ ImportResult import_log(Store& store, const ImportSpec& spec, const ImportPlan& 
       ++(outcomes[i] == Store::Batch::Put::added ? result.added : result.duplicates);
       repeated += outcomes[i] == Store::Batch::Put::repeated ? 1 : 0;
     }
-    stored += trials.size();
-    trials.clear();
-    places.clear();
+    stored += waiting;
+    waiting = 0;
   };
   sorter.for_each([&](const Trial& trial, const RowPlace& place) {
-    trials.push_back(trial);
-    places.push_back(place);
-    if (trials.size() == at_once) put();
+    trials[waiting] = trial;
+    places[waiting] = place;
+    if (++waiting == at_once) put();
   });
   put();
   result.refused = refusals.count();

@@ -231,8 +231,8 @@ void PostgresDatabase::connect() {
   PQfreemem(problem);
   if (options == nullptr) {
     // libpq repeats the part that it does not understand, and that may be of a password.
-    const bool may_tell = this->location().url() == name();
-    throw Error(ErrorCode::invalid_input, name() + ": not a URL of PostgreSQL" + (may_tell ? " (" + detail + ")" : ""),
+    throw Error(ErrorCode::invalid_input,
+                name() + ": not a URL of PostgreSQL" + (this->location().has_password() ? "" : " (" + detail + ")"),
                 "write it as postgresql://user@host:port/database");
   }
   PQconninfoFree(options);
@@ -309,7 +309,8 @@ void PostgresDatabase::fail_to_connect(const std::string& timeout) const {
                 "where in pg_hba.conf");
   }
   if (says("3D000")) {
-    throw error(ErrorCode::not_found, "the server has no database `" + database() + "`",
+    // Not what is said where only the store is missing: nothing here makes a database.
+    throw error(ErrorCode::file_access, "the server has no database `" + database() + "`",
                 "make it with `createdb " + database() + "`, or name another one");
   }
   if (says("53300")) {
@@ -455,8 +456,9 @@ void PostgresDatabase::fail(const pg_result* result) const {
     return PostgresError(code, name() + ": " + message, hint, failure, state);
   };
   const std::string_view kind = std::string_view(state).substr(0, 2);
-  if (PQstatus(connection_.get()) == CONNECTION_BAD || kind == "08" || state == "57P01" || state == "57P02" ||
-      state == "57P03") {
+  // What has no SQLSTATE does not come from the server.
+  if (PQstatus(connection_.get()) == CONNECTION_BAD || state.empty() || kind == "08" || state == "57P01" ||
+      state == "57P02" || state == "57P03") {
     throw error(
         ErrorCode::file_access, "the connection to the server was lost (" + said + ")",
         "check that the server runs and can be reached, and run the same command again: what was acknowledged is "

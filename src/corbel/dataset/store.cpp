@@ -110,6 +110,8 @@ void check_trial(const Trial& trial, const Shape& shape) {
 }  // namespace
 
 struct Store::Data {
+  Mode mode = Mode::read_only;
+  std::chrono::milliseconds patience{};
   std::unique_ptr<Database> database;
   std::int64_t data_version = 0;
 
@@ -121,12 +123,29 @@ struct Store::Data {
 
 Store::Store(const StoreLocation& location, Mode mode, std::chrono::milliseconds patience)
     : data_(std::make_unique<Data>()) {
+  data_->mode = mode;
+  data_->patience = patience;
   data_->database = open_database(location, mode == Mode::read_write, patience);
   data_->data_version = data_->database->data_version();
 }
 
+std::optional<Store> Store::if_there(const StoreLocation& location, std::chrono::milliseconds patience) {
+  try {
+    return Store(location, Mode::read_only, patience);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    return std::nullopt;
+  }
+}
+
 Store::~Store() = default;
 Store::Store(Store&&) noexcept = default;
+
+void Store::reconnect() {
+  Store anew(location(), data_->mode, data_->patience);
+  anew.data_->data_version = -1;  // others may have written meanwhile
+  data_ = std::move(anew.data_);
+}
 
 const StoreLocation& Store::location() const {
   return data_->database->location();
@@ -302,7 +321,7 @@ Dataset Store::read(GroupId group) const {
 
 std::vector<DesignId> Store::finished(GroupId group) const {
   Statement statement(*data_->database,
-                      "SELECT design FROM trials WHERE group_id = ?1 AND state IN (2, 3) ORDER BY design");
+                      "SELECT design FROM trials WHERE group_id = ?1 AND state IN (2, 3) ORDER BY design", Rows::many);
   statement.bind(1, group);
   std::vector<DesignId> designs;
   while (statement.step()) designs.push_back(static_cast<DesignId>(statement.integer(0)));
@@ -312,7 +331,8 @@ std::vector<DesignId> Store::finished(GroupId group) const {
 std::vector<Trial> Store::unfinished(GroupId group) const {
   std::vector<DesignId> designs;
   Statement statement(*data_->database,
-                      "SELECT design FROM trials WHERE group_id = ?1 AND state NOT IN (2, 3) ORDER BY design");
+                      "SELECT design FROM trials WHERE group_id = ?1 AND state NOT IN (2, 3) ORDER BY design",
+                      Rows::many);
   statement.bind(1, group);
   while (statement.step()) designs.push_back(static_cast<DesignId>(statement.integer(0)));
   return find(group, designs);
@@ -442,9 +462,12 @@ std::vector<Store::Batch::Put> Store::Batch::put(GroupId group, std::span<const 
     std::unordered_map<DesignId, std::optional<Data::Present>> designs;
     std::vector<std::size_t> firsts, others;
     std::vector<TrialRow> rows;
+    // As imports come, which are sorted: no design comes twice.
+    const bool distinct =
+        std::ranges::is_sorted(waiting, std::ranges::less_equal(), [&](std::size_t i) { return trials[i].design; });
     for (const std::size_t i : waiting) {
       const Trial& trial = trials[i];
-      if (!designs.try_emplace(trial.design).second) {
+      if (!distinct && !designs.try_emplace(trial.design).second) {
         others.push_back(i);
         continue;
       }
@@ -465,7 +488,7 @@ std::vector<Store::Batch::Put> Store::Batch::put(GroupId group, std::span<const 
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const Trial& trial = trials[firsts[i]];
       if (!written[i]) {
-        results[firsts[i]] = data.compare(designs.at(trial.design), trial, metrics_of(trial));
+        results[firsts[i]] = data.compare(designs[trial.design], trial, metrics_of(trial));
         continue;
       }
       results[firsts[i]] = Put::added;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@ namespace corbel {
 /// Trials in a SQLite file (WAL) or a PostgreSQL database. Rows are durable when a call returns; a killed process loses
 /// at most the call it was in, never part of one. Safe with several processes; one Store per thread.
 /// Every member throws Error{file_access} (locked, disk full, opened read-only, server gone) or Error{corrupt} naming
-/// the store. After the server was gone it must be opened again; to repeat a call that failed so is safe.
+/// the store. After the server was gone, reconnect(); to repeat a call that failed so is safe.
 /// Schema: docs/formats/store.md.
 class Store {
  public:
@@ -32,10 +33,16 @@ class Store {
   ///         wrong password, missing permission); Error{corrupt} (not a Corbel store, damaged); Error{mismatch} for a
   ///         store of a newer version
   Store(const StoreLocation& location, Mode mode, std::chrono::milliseconds patience = std::chrono::minutes(1));
+  /// The store opened for reading, or nothing where none has been made yet. @throws as the constructor otherwise
+  static std::optional<Store> if_there(const StoreLocation& location,
+                                       std::chrono::milliseconds patience = std::chrono::minutes(1));
   ~Store();
   Store(Store&&) noexcept;
 
   const StoreLocation& location() const;
+
+  /// Opens the store anew, after its server was gone. No batch may be open. @throws as the constructor
+  void reconnect();
 
   /// The group's id; made if absent. Space, simulator and workload are compared by fingerprint; its metrics must equal
   /// those stored. @throws Error{mismatch}

@@ -76,8 +76,16 @@ bool is_store_url(const std::string& text) {
   return !scheme_of(text).empty();
 }
 
+bool names_store(const std::string& text) {
+  return is_store_url(text) || std::filesystem::path(text).extension() == ".db";
+}
+
 StoreLocation::StoreLocation(std::string text) : whole_(std::move(text)), is_url_(is_store_url(whole_)) {
   shown_ = is_url_ ? without_password(whole_) : whole_;
+  if (!is_url_) return;
+  const std::size_t colon = whole_.find(':', scheme_of(whole_).size());
+  has_password_ = colon < whole_.find('@') && whole_.find('@') != std::string::npos;
+  has_password_ = has_password_ || whole_.find("password=") != std::string::npos;
 }
 
 StoreLocation::StoreLocation(const char* text) : StoreLocation(std::string(text)) {}

@@ -21,6 +21,7 @@ class StoreLocation {
   std::filesystem::path file() const;
   /// The URL of one that is not, with its password if it has one: for the connection only.
   const std::string& url() const;
+  bool has_password() const { return has_password_; }
   /// For messages and logs: the path, or the URL without password.
   const std::string& text() const { return shown_; }
   /// Where temporary files about this store belong.
@@ -30,10 +31,13 @@ class StoreLocation {
 
  private:
   std::string whole_, shown_;
-  bool is_url_ = false;
+  bool is_url_ = false, has_password_ = false;
 };
 
 /// Whether the text is a URL of PostgreSQL, rather than the name of a file.
 bool is_store_url(const std::string& text);
+
+/// Whether a command's argument, which may also be a study or a log, is a store: such a URL, or a file NAME.db.
+bool names_store(const std::string& text);
 
 }  // namespace corbel

@@ -28,7 +28,9 @@ using nlohmann::json;
 constexpr std::chrono::minutes patience{10};
 
 /// The note of the store that holds the saved strategy, and the finished designs that it has heard of.
-constexpr std::string_view strategy_note = "ask strategy";
+std::string strategy_note(Store::GroupId group) {
+  return "ask strategy " + std::to_string(group);
+}
 
 TrialGroup told_group(const StudyFile& study) {
   std::string workloads;
@@ -89,7 +91,7 @@ class SavedStrategy {
   /// @param outstanding  designs that are not to be proposed: given out, or failed
   SavedStrategy(const StudyFile& study, Store& store, Store::GroupId group, const Question& question,
                 const std::unordered_set<DesignId>& outstanding)
-      : store_(store), strategy_(make(study, question, outstanding)) {
+      : store_(store), note_(strategy_note(group)), strategy_(make(study, question, outstanding)) {
     std::string limits;
     for (const Constraint& constraint : study.constraints) limits += constraint.text() + "\n";
     key_ = fingerprint(json{strategy_.id(), study.search.options, study.seed, question.space().fingerprint(),
@@ -115,9 +117,7 @@ class SavedStrategy {
 
   Strategy& operator*() { return strategy_; }
 
-  void save() {
-    store_.set_note(strategy_note, json{{"key", key_}, {"heard", heard_}, {"state", strategy_.save()}}.dump());
-  }
+  void save() { store_.set_note(note_, json{{"key", key_}, {"heard", heard_}, {"state", strategy_.save()}}.dump()); }
 
  private:
   static Strategy make(const StudyFile& study, const Question& question,
@@ -134,7 +134,7 @@ class SavedStrategy {
   /// False if the saved state is of another question, or cannot be read: nothing is lost, since all it knew is in the
   /// trials.
   bool load() {
-    const json saved = json::parse(store_.note(strategy_note), nullptr, /*allow_exceptions=*/false);
+    const json saved = json::parse(store_.note(note_), nullptr, /*allow_exceptions=*/false);
     try {
       if (saved.at("key") != key_) return false;
       strategy_.load(saved.at("state").get<std::string>());
@@ -148,6 +148,7 @@ class SavedStrategy {
   }
 
   Store& store_;
+  std::string note_;
   Strategy strategy_;
   std::string key_;
   std::vector<DesignId> heard_;  // of finished designs, ascending
@@ -208,7 +209,7 @@ AskTell::AskTell(const StudyFile& study) : study_(study) {
 }
 
 AskTell::Asked AskTell::ask(std::size_t n) const {
-  Store store(study_.store_file(), Store::Mode::read_write, patience);
+  Store store(study_.store_location(), Store::Mode::read_write, patience);
   Store::Batch batch(store);
   const Store::GroupId group = store.widened_group(told_group(study_));
   const Question question = question_of(study_, store.describe(group).metrics);
@@ -241,11 +242,10 @@ AskTell::Asked AskTell::ask(std::size_t n) const {
 
 AskTell::Asked AskTell::waiting() const {
   Asked asked;
-  if (!std::filesystem::exists(study_.store_file())) return asked;
-  const Store store(study_.store_file(), Store::Mode::read_only, patience);
-  const std::optional<Store::GroupId> group = find_group(study_, store);
+  const std::optional<Store> store = Store::if_there(study_.store_location(), patience);
+  const std::optional<Store::GroupId> group = store ? find_group(study_, *store) : std::nullopt;
   if (!group) return asked;
-  for (const Trial& trial : store.unfinished(*group)) {
+  for (const Trial& trial : store->unfinished(*group)) {
     if (is_given_out(trial.state)) asked.designs.push_back(trial.design);
   }
   asked.waiting = asked.designs.size();
@@ -253,7 +253,7 @@ AskTell::Asked AskTell::waiting() const {
 }
 
 AskTell::Told AskTell::tell(std::string_view text, std::string_view place) const {
-  Store store(study_.store_file(), Store::Mode::read_write, patience);
+  Store store(study_.store_location(), Store::Mode::read_write, patience);
   Store::Batch batch(store);
   const Store::GroupId group = store.widened_group(told_group(study_));
   const std::vector<std::string> metrics = store.describe(group).metrics;

@@ -81,7 +81,7 @@ void Pipeline::forget_old_front() try {
 } catch (const json::exception& error) {
   throw Error(ErrorCode::corrupt,
               fmt::format("{}: not of the shape this version writes: {}", study_.results_file().string(), error.what()),
-              "remove it and run the study again; the trials are kept in trials.db");
+              "remove it and run the study again; the trials are kept");
 }
 
 Pipeline::~Pipeline() = default;
@@ -114,7 +114,7 @@ void Pipeline::lock(std::chrono::seconds patience) {
 }
 
 Store& Pipeline::store() {
-  if (!store_) store_.emplace(study_.store_file(), Store::Mode::read_write);
+  if (!store_) store_.emplace(study_.store_location(), Store::Mode::read_write);
   return *store_;
 }
 
@@ -179,7 +179,7 @@ void Pipeline::collect() {
     use(collect_log(study_, keys(), store(), monitor_), store());
   }
   if (dataset_->rows() == 0 && study_.learn_from.empty()) {
-    throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_file().string()),
+    throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_location().text()),
                 "sweep or import some designs first");
   }
   if (recorded("collect", "question") != keys().question() || recorded("collect", "log") != log().fingerprint()) {
@@ -232,24 +232,24 @@ const Dataset& Pipeline::dataset() {
   if (dataset_) return *dataset_;
   const auto nothing = [&] {
     if (study_.is_told() && study_.learn_from.empty()) {
-      return Error(ErrorCode::not_found, fmt::format("{}: nothing was told yet", study_.store_file().string()),
+      return Error(ErrorCode::not_found, fmt::format("{}: nothing was told yet", study_.store_location().text()),
                    fmt::format("evaluate designs of corbel ask {0} and give them to corbel tell {0}; or add a "
                                "`simulator:` to run, or a log to `import:`",
                                study_.file.string()));
     }
     return Error(ErrorCode::not_found,
-                 fmt::format("{}: no trials of this study's {} yet", study_.store_file().string(),
+                 fmt::format("{}: no trials of this study's {} yet", study_.store_location().text(),
                              study_.import                    ? "log"
                              : study_.workloads.has_several() ? "space, simulator and workloads"
                                                               : "space, simulator and workload"),
                  fmt::format("first: corbel {} {}", study_.simulator && !study_.import ? "sweep" : "import",
                              study_.file.string()));
   };
-  if (!std::filesystem::exists(study_.store_file())) throw nothing();
-  const Store reader(study_.store_file(), Store::Mode::read_only);
-  std::optional<Dataset> trials = read_log(study_, keys(), reader);
+  const std::optional<Store> reader = Store::if_there(study_.store_location());
+  if (!reader) throw nothing();
+  std::optional<Dataset> trials = read_log(study_, keys(), *reader);
   if (!trials || (trials->rows() == 0 && study_.learn_from.empty())) throw nothing();
-  use(std::move(*trials), reader);
+  use(std::move(*trials), *reader);
   return *dataset_;
 }
 
@@ -287,11 +287,13 @@ void Pipeline::train() {
   results_->erase("validated");  // part of the log from here on
   log_.reset();
   describe_log();
+  const std::string before = searched_notes();
   (*results_)["training"] = std::move(report);
   (*results_)["steps"]["train"] = {
       {"key", keys().training()}, {"identity", keys().model()}, {"model", model_fingerprint()}, {"trials", trials}};
   conclude();
-  store().forget_notes("searched since ");  // those of models before this one
+  // Those of the model before this one; the store may hold other studies', too.
+  if (!before.empty() && before != searched_notes()) store().forget_notes(before);
 }
 
 SurrogateObjective Pipeline::make_objective() {
@@ -578,11 +580,18 @@ void Pipeline::run() {
 }
 
 void clear_study(const StudyFile& study) {
-  if (study.is_told() && std::filesystem::exists(study.store_file())) {
+  if (study.store) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: starting over would remove trials from {}, where other studies may use them",
+                            study.file.string(), study.store->text()),
+                "name a new `store`, or remove this one yourself if you mean it (of PostgreSQL: DROP SCHEMA corbel "
+                "CASCADE)");
+  }
+  if (study.is_told() && std::filesystem::exists(study.store_location().file())) {
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}: starting over would remove what was told, which nothing here can make again",
                             study.file.string()),
-                fmt::format("remove {} yourself if you mean it", study.store_file().string()));
+                fmt::format("remove {} yourself if you mean it", study.store_location().text()));
   }
   const FileLock lock(study.output / ".lock");
   for (const std::string_view name : study_outputs) {

@@ -119,6 +119,22 @@ WorkloadSuite read_workloads(const Config& root) {
   return suite;
 }
 
+StoreLocation read_store(const Config& node, const std::filesystem::path& study) {
+  const std::string& text = node.text();
+  const std::string hint = "name a file, such as trials.db, or a database, such as postgresql://user@host/database";
+  if (text.empty()) throw node.error("`store` is empty", hint);
+  if (is_store_url(text)) {
+    try {
+      return text;
+    } catch (const Error& error) {
+      throw node.error(error.what(), error.hint());
+    }
+  }
+  if (text.find("://") != std::string::npos) throw node.error("`store` is a URL, but not of PostgreSQL", hint);
+  const std::filesystem::path path = text;
+  return path.is_absolute() ? path : study.parent_path() / path;
+}
+
 SearchSettings read_search(const Config& node) {
   node.allow_only(
       {"method", "strategy", "budget", "options", "proposals", "min_feasibility", "caution", "rounds", "simulate"});
@@ -377,7 +393,7 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   const Config root = Config::load(file);
   root.allow_only({"name",      "space",      "workload",    "workloads", "combine",  "simulator", "fixed",
                    "objective", "pareto",     "constraints", "metrics",   "seed",     "threads",   "sweep",
-                   "import",    "learn_from", "train",       "search",    "validate", "output"});
+                   "import",    "learn_from", "train",       "search",    "validate", "output",    "store"});
   StudyFile study;
   study.file = file;
   study.name = root.has("name") ? root.at("name").text() : file.stem().string();
@@ -472,9 +488,11 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
   const std::filesystem::path output = root.has("output") ? root.at("output").text() : "out";
   if (output.empty()) throw root.at("output").error("`output` is empty", "name a folder, such as out");
   study.output = output.is_absolute() ? output : file.parent_path() / output;
+  if (const Config* store = root.find("store")) study.store = read_store(*store, file);
   for (const std::string_view name : study_outputs) {
     const std::filesystem::path made = std::filesystem::weakly_canonical(study.output / name);
     std::vector<std::filesystem::path> read = {file};
+    if (study.store && study.store->is_file() && !name.starts_with("trials.db")) read.push_back(study.store->file());
     if (study.import) read.push_back(study.import->file);
     for (const OtherWorkload& other : study.learn_from) {
       if (other.import) read.push_back(other.import->file);

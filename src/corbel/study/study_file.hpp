@@ -75,7 +75,8 @@ struct StudyFile {
   TrainingOptions training;
   SearchSettings search;
   std::size_t validate_designs = 16;
-  std::filesystem::path output;  ///< folder of everything the study makes
+  std::filesystem::path output;        ///< folder of everything the study makes
+  std::optional<StoreLocation> store;  ///< of its trials, where they do not lie in the output folder
 
   /// @throws Error naming file, line and column, with the near miss for unknown keys and names
   static StudyFile load(const std::filesystem::path& file);
@@ -92,7 +93,7 @@ struct StudyFile {
   /// Each of `learn_from` as a study of its own, with this one's question, beside it in the same folder.
   std::vector<StudyFile> others() const;
 
-  std::filesystem::path store_file() const { return output / "trials.db"; }
+  StoreLocation store_location() const { return store ? *store : StoreLocation(output / "trials.db"); }
   std::filesystem::path model_file() const { return output / "model.safetensors"; }
   std::filesystem::path results_file() const { return output / "results.json"; }
 };
