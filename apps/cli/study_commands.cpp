@@ -87,13 +87,13 @@ void write_outputs(const Pipeline& pipeline) {
 }
 
 using StudyAction = std::function<void(Pipeline&, TerminalMonitor&)>;
-using StudyAdjustment = std::function<void(StudyFile&)>;
+using StudyAdjustment = std::function<void(StudyFile&, Monitor&)>;
 
 void run_on_study(const StudyArguments& arguments, const Common& common, const StudyAction& action,
                   const StudyAdjustment& adjust) {
   TerminalMonitor monitor(common.quiet);
   StudyFile study = load_study(arguments, common);
-  if (adjust) adjust(study);
+  if (adjust) adjust(study, monitor);
   Pipeline pipeline(std::move(study), monitor);
   try {
     action(pipeline, monitor);
@@ -172,6 +172,11 @@ void export_data(const StudyArguments& arguments, const Common& common) {
   }
 }
 
+void add_fresh(CLI::App& command, StudyArguments& arguments,
+               const char* what = "Start over: remove the study's trials, model and results first") {
+  command.add_flag("--fresh", arguments.fresh, what);
+}
+
 void add_collecting(CLI::App& app, Common& common) {
   const auto sweep = std::make_shared<StudyArguments>();
   CLI::App* command = add(
@@ -190,26 +195,32 @@ void add_collecting(CLI::App& app, Common& common) {
         pipeline.collect();
         print_dataset(pipeline.results(), common);
       },
-      [sweep](StudyFile& study) {
+      [sweep](StudyFile& study, Monitor& monitor) {
         if (sweep->designs) study.sweep_designs = *sweep->designs;
+        if (sweep->fresh) clear_study(study, monitor);
       });
+  add_fresh(*command, *sweep);
   command->add_option("-n,--designs", sweep->designs, "Rows wanted in all, feasible and infeasible")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
 
   const auto import = std::make_shared<StudyArguments>();
-  command =
-      add(app, common, "import", "Read a simulation log (CSV, TSV, JSON lines, TFRecord) into the study's trials",
-          import, [&common, import](Pipeline& pipeline, TerminalMonitor& monitor) {
-            const StudyFile& study = pipeline.study();
-            if (!study.import && !(study.is_told() && !study.learn_from.empty())) {
-              throw Error(ErrorCode::unsupported, fmt::format("{}: this study has no `import:`", study.file.string()),
-                          "add it, such as `import: {file: log.csv}`");
-            }
-            if (import->dry_run && study.import) return preview_import(study, common, monitor);
-            pipeline.collect();
-            print_dataset(pipeline.results(), common);
-          });
+  command = add(
+      app, common, "import", "Read a simulation log (CSV, TSV, JSON lines, TFRecord) into the study's trials", import,
+      [&common, import](Pipeline& pipeline, TerminalMonitor& monitor) {
+        const StudyFile& study = pipeline.study();
+        if (!study.import && !(study.is_told() && !study.learn_from.empty())) {
+          throw Error(ErrorCode::unsupported, fmt::format("{}: this study has no `import:`", study.file.string()),
+                      "add it, such as `import: {file: log.csv}`");
+        }
+        if (import->dry_run && study.import) return preview_import(study, common, monitor);
+        pipeline.collect();
+        print_dataset(pipeline.results(), common);
+      },
+      [import](StudyFile& study, Monitor& monitor) {
+        if (import->fresh && !import->dry_run) clear_study(study, monitor);
+      });
   command->add_flag("--dry-run", import->dry_run, "Only tell what would be imported");
+  add_fresh(*command, *import);
 }
 
 void search_simulator(Pipeline& pipeline, const StudyArguments& arguments, const Common& common, int& exit_code) {
@@ -266,7 +277,9 @@ void search_trade_offs(Pipeline& pipeline, const StudyArguments& arguments, cons
 }
 
 void add_device(CLI::App& command, Common& common) {
-  command.add_option("--device", common.device, "That networks are trained and scan on, instead of the study's: cpu or cuda")
+  command
+      .add_option("--device", common.device,
+                  "That networks are trained and scan on, instead of the study's: cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}));
 }
 
@@ -306,19 +319,37 @@ void refuse_beside_rounds(const StudyArguments& arguments) {
               fmt::format("leave out {}, or --rounds and --simulate", other));
 }
 
+void start_search_over(Pipeline& pipeline, const StudyArguments& arguments) {
+  const bool simulates = arguments.on == "simulator" || pipeline.study().search.rounds > 0;
+  if (arguments.is_pareto) {
+    throw Error(ErrorCode::usage, "--fresh is of the search for one best design, not of --pareto", "leave it out");
+  }
+  if (simulates || arguments.shard) {
+    throw Error(ErrorCode::usage,
+                simulates ? "--fresh: what was simulated is kept, and would answer the same questions again"
+                          : "--fresh: other processes may be at the other shards",
+                simulates ? "take another --seed, or start all over: corbel run --fresh"
+                          : "remove the folder `scan` of the output when no process is at it");
+  }
+  pipeline.start_over("search");
+}
+
 void add_learning(CLI::App& app, Common& common, int& exit_code) {
   const auto train = std::make_shared<StudyArguments>();
-  add_device(*add(app, common, "train", "Learn a conservative surrogate from the trials", train,
-                  [&common](Pipeline& pipeline, TerminalMonitor&) {
-                    pipeline.train();
-                    print_training(pipeline.results(), common);
-                  }),
-             common);
+  CLI::App* command = add(app, common, "train", "Learn a conservative surrogate from the trials", train,
+                          [&common, train](Pipeline& pipeline, TerminalMonitor&) {
+                            if (train->fresh) pipeline.start_over("training");
+                            pipeline.train();
+                            print_training(pipeline.results(), common);
+                          });
+  add_fresh(*command, *train, "Start over: remove the model and what rests on it first");
+  add_device(*command, common);
 
   const auto search = std::make_shared<StudyArguments>();
-  CLI::App* command = add(
+  command = add(
       app, common, "search", "Search the surrogate, or the simulator, for the best designs within the limits", search,
       [&common, &exit_code, search](Pipeline& pipeline, TerminalMonitor&) {
+        if (search->fresh) start_search_over(pipeline, *search);
         if (search->is_pareto) return search_trade_offs(pipeline, *search, common, exit_code);
         if (!search->reference.empty()) {
           throw Error(ErrorCode::usage, "--reference is what the hypervolume of a Pareto front is measured up to",
@@ -345,7 +376,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
         print_proposals(pipeline.results(), common);
         if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
       },
-      [search](StudyFile& study) {
+      [search](StudyFile& study, Monitor&) {
         if (!search->strategy.empty() && search->strategy != study.search.method) {
           study.search.method = search->strategy;
           study.search.options.clear();  // of another strategy
@@ -381,6 +412,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
   command->add_option("--batch", search->batch, "Designs simulated side by side; part of the question [8]")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
   add_rounds(*command, *search);
+  add_fresh(*command, *search, "Start over: remove what was found, and a scan under way, first");
   add_device(*command, common);
 
   CLI::Option* pareto = command->add_option(
@@ -406,7 +438,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
         print_proposals(pipeline.results(), common);
         if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
       },
-      [validate](StudyFile& study) {
+      [validate](StudyFile& study, Monitor&) {
         if (validate->designs) study.validate_designs = static_cast<std::size_t>(*validate->designs);
       });
   command->add_option("-n,--designs", validate->designs, "How many of the best proposals")
@@ -486,11 +518,11 @@ void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
         print_study(pipeline.results(), pipeline.study(), common);
         if (!has_answer(pipeline.results())) exit_code = exit_no_answer;
       },
-      [run](StudyFile& study) {
+      [run](StudyFile& study, Monitor& monitor) {
         take_rounds(*run, study);
-        if (run->fresh) clear_study(study);
+        if (run->fresh) clear_study(study, monitor);
       });
-  command->add_flag("--fresh", run->fresh, "Start over: remove the study's trials, model and results first");
+  add_fresh(*command, *run);
   add_rounds(*command, *run);
   add_device(*command, common);
   add_collecting(app, common);

@@ -300,6 +300,20 @@ TEST(Job, RedoesExactlyWhatAChangeOfTheStudyTouches) {
   const Finished fresh = corbel({"run", (folder / "study.yaml").string(), "--fresh", "--format", "json"});
   ASSERT_EQ(fresh.exit_code, 0) << fresh.err;
   EXPECT_EQ(parse(fresh)["best"], clocked["best"]) << "the same seed, the same answer";
+  EXPECT_NE(fresh.err.find("starting over: removed trials.db, "), std::string::npos) << fresh.err;
+
+  const auto again = [&](const char* command) {
+    const Finished done = corbel({command, (folder / "study.yaml").string(), "--fresh"});
+    // 3: of what is only predicted, nothing is said to be an answer.
+    EXPECT_TRUE(done.exit_code == 0 || done.exit_code == 3) << done.err;
+    return done.err;
+  };
+  const std::string model = (folder / "out" / "model.safetensors").string();
+  EXPECT_NE(again("train").find("starting over: removed model.safetensors"), std::string::npos);
+  const std::string first_model = read_text(model);
+  EXPECT_EQ(again("train").find("is up to date"), std::string::npos);
+  EXPECT_EQ(read_text(model), first_model) << "the same seed, the same model";
+  EXPECT_EQ(again("search").find("is up to date"), std::string::npos);
 }
 
 TEST(Job, FromALogToADesign) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/expect_error.hpp"
+#include "corbel/base/monitor.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -41,8 +42,8 @@ TEST_F(StoreKey, IsRefusedWithItsPlaceAndWithoutPassword) {
 
 TEST_F(StoreKey, KeepsFreshFromRemovingWhatOthersMayUse) {
   const StudyFile study = load("store: shared.db");
-  expect_error([&] { clear_study(study); }, ErrorCode::unsupported, "shared.db, where other studies may use them",
-               "name a new `store`");
+  expect_error([&] { clear_study(study, silent_monitor()); }, ErrorCode::unsupported,
+               "shared.db, where other studies may use them", "name a new `store`");
 }
 
 }  // namespace

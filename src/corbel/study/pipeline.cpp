@@ -51,6 +51,23 @@ std::vector<Design> proposed_designs(const json& proposals, const DesignSpace& s
   return designs;
 }
 
+/// Those of these that are there; says so, since nobody starts over by mistake unawares.
+void remove_outputs(const StudyFile& study, std::span<const std::string_view> names, Monitor& monitor) {
+  std::string removed;
+  for (const std::string_view name : names) {
+    std::error_code error;
+    const std::uintmax_t count = std::filesystem::remove_all(study.output / name, error);
+    if (error) {
+      throw Error(ErrorCode::file_access,
+                  fmt::format("cannot remove {}: {}", (study.output / name).string(), error.message()),
+                  "check the permissions of the output folder");
+    }
+    if (count > 0) removed += fmt::format("{}{}", removed.empty() ? "" : ", ", name);
+  }
+  if (!removed.empty())
+    monitor.message(fmt::format("starting over: removed {} from {}", removed, study.output.string()));
+}
+
 }  // namespace
 
 Pipeline::Pipeline(StudyFile study, Monitor& monitor)
@@ -308,6 +325,16 @@ SurrogateObjective Pipeline::make_objective() {
         fmt::format("corbel train {}, or corbel run", study_.file.string()));
   }
   return make_surrogate(study_, std::move(model), (*results_)["training"]);
+}
+
+void Pipeline::start_over(std::string_view section) {
+  lock();
+  std::vector<std::string_view> outputs = {"scan", "report.html", "design.json", "design.yaml"};
+  if (section == "training") outputs.insert(outputs.begin(), {"model.safetensors", "checkpoints"});
+  remove_outputs(study_, outputs, monitor_);
+  model_fingerprint_.reset();
+  forget_from(section);
+  conclude();
 }
 
 void Pipeline::require_step(std::string_view section, std::string_view command) const {
@@ -579,7 +606,7 @@ void Pipeline::run() {
   tell_if_none();
 }
 
-void clear_study(const StudyFile& study) {
+void clear_study(const StudyFile& study, Monitor& monitor) {
   if (study.store) {
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}: starting over would remove trials from {}, where other studies may use them",
@@ -594,15 +621,7 @@ void clear_study(const StudyFile& study) {
                 fmt::format("remove {} yourself if you mean it", study.store_location().text()));
   }
   const FileLock lock(study.output / ".lock");
-  for (const std::string_view name : study_outputs) {
-    std::error_code error;
-    std::filesystem::remove_all(study.output / name, error);
-    if (error) {
-      throw Error(ErrorCode::file_access,
-                  fmt::format("cannot remove {}: {}", (study.output / name).string(), error.message()),
-                  "check the permissions of the output folder");
-    }
-  }
+  remove_outputs(study, study_outputs, monitor);
 }
 
 }  // namespace corbel

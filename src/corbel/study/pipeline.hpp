@@ -43,6 +43,10 @@ class Pipeline {
   Pipeline(StudyFile study, Monitor& monitor);
   ~Pipeline();
 
+  /// Removes what was made by a step and those after it, and tells the monitor what.
+  /// @param section  of the results: "training" or "search"
+  void start_over(std::string_view section);
+
   /// All steps that are not up to date, in order.
   /// @throws Error{interrupted} after Ctrl-C: the same call goes on
   void run();
@@ -136,8 +140,9 @@ class Pipeline {
   std::unique_ptr<nlohmann::json> results_;
 };
 
-/// Removes everything that a study's steps have made.
-/// @throws Error{file_access} if something cannot be removed, or another process works there
-void clear_study(const StudyFile& study);
+/// Removes everything that a study's steps have made, and tells the monitor what.
+/// @throws Error{unsupported} where its trials are not its own, or cannot be made again;
+///         Error{file_access} if something cannot be removed, or another process works there
+void clear_study(const StudyFile& study, Monitor& monitor);
 
 }  // namespace corbel
