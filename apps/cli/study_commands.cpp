@@ -266,7 +266,9 @@ void search_trade_offs(Pipeline& pipeline, const StudyArguments& arguments, cons
 }
 
 void add_device(CLI::App& command, Common& common) {
-  command.add_option("--device", common.device, "That networks are trained and scan on, instead of the study's: cpu or cuda")
+  command
+      .add_option("--device", common.device,
+                  "That networks are trained and scan on, instead of the study's: cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}));
 }
 
