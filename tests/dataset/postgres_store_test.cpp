@@ -113,7 +113,9 @@ TEST_F(PostgresStore, NamesThePermissionThatIsMissing) {
   expect_refusal(ada, Store::Mode::read_only, ErrorCode::file_access, "lacks a permission");
   grant("SELECT ON ALL TABLES IN SCHEMA corbel");
   EXPECT_EQ(Store(ada, Store::Mode::read_only).finished(1), std::vector<DesignId>{1});
-  expect_refusal(ada, Store::Mode::read_write, ErrorCode::file_access, "may only read this store");
+  expect_refusal(ada, Store::Mode::read_write, ErrorCode::file_access, "may not write this store");
+  grant("INSERT ON ALL TABLES IN SCHEMA corbel");
+  expect_refusal(ada, Store::Mode::read_write, ErrorCode::file_access, "may not write this store");
   grant("INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA corbel");
   store_one(ada, 2);
   Store store(ada, Store::Mode::read_write);

@@ -54,6 +54,7 @@ pid_t start_program(const std::vector<std::string>& command, const fs::path& out
   if (geteuid() == 0 && (setgroups(0, nullptr) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)) {
     _exit(126);
   }
+  if (chdir("/") != 0) _exit(126);   // the server's programs go back to where they were started, if they may
   prctl(PR_SET_PDEATHSIG, SIGQUIT);  // only now: a change of user clears it
   if (getppid() != parent) _exit(125);
   std::vector<char*> arguments;

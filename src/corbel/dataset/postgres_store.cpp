@@ -81,10 +81,13 @@ std::int64_t store_version(const PostgresDatabase& database) {
 }
 
 void check_may_write(const PostgresDatabase& database) {
-  if (database.integer("SELECT has_table_privilege('corbel.trials', 'INSERT, UPDATE, DELETE')") != 0) return;
+  if (database.integer("SELECT bool_and(has_table_privilege('corbel.trials', needed)) FROM "
+                       "unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS needed") != 0) {
+    return;
+  }
   throw Error(
       ErrorCode::file_access,
-      database.name() + ": user `" + database.user() + "` may only read this store (permission denied)",
+      database.name() + ": user `" + database.user() + "` may not write this store (permission denied)",
       "ask its owner for: GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA corbel TO \"" + database.user() + "\"");
 }
 
