@@ -145,6 +145,17 @@ void sum_rows_as(const float* base, std::span<const LookUp> added, std::size_t r
 
 }  // namespace
 
+void look_up_halves(const LookUp& from, std::size_t heads, std::size_t size, std::uint16_t* out) {
+  for (std::size_t head = 0; head < heads; head += 2) {
+    for (std::size_t kind = 0; kind < 3; ++kind) {
+      const std::size_t first = (kind * heads + head) * size;
+      for (std::size_t row = first; row < first + size; ++row, out += 2 * tile_lanes) {
+        _mm512_storeu_si512(out, halves_of(looked_up(from, row), looked_up(from, row + size)));
+      }
+    }
+  }
+}
+
 void sum_rows(const float* base, std::span<const LookUp> added, std::size_t rows, const float* gate,
               Activation activation, std::uint16_t* out) {
   switch (activation) {
@@ -307,6 +318,132 @@ void attend_shared(const FirstTables& first, std::size_t prefix, const float* sh
     }
   }
 }
+
+#pragma GCC push_options
+#pragma GCC target("avx512fp16")
+
+namespace {
+
+inline __m512h half_at(const std::uint16_t* from) {
+  return _mm512_castsi512_ph(_mm512_loadu_si512(from));
+}
+
+inline __m512h spread_half(float value) {
+  return _mm512_set1_ph(static_cast<_Float16>(value));
+}
+
+// As for single precision.
+inline __m512h power_of_two(__m512h x) {
+  const __m512h fraction = _mm512_reduce_ph(x, 0x01);
+  __m512h sum = spread_half(0.0790209F);
+  sum = _mm512_fmadd_ph(sum, fraction, spread_half(0.2241263F));
+  sum = _mm512_fmadd_ph(sum, fraction, spread_half(0.6968528F));
+  sum = _mm512_fmadd_ph(sum, fraction, spread_half(1.0F));
+  return _mm512_scalef_ph(sum, x);
+}
+
+// Of `Queries` tokens for a pair of heads; `size` is `Part` where that is all of a head.
+template <std::size_t Part, std::size_t Queries>
+[[gnu::always_inline]] inline void attend_halves_as(Columns<const std::uint16_t> qkv, std::size_t tokens,
+                                                    std::size_t size, std::size_t token, std::uint16_t* room,
+                                                    Columns<std::uint16_t> out) {
+  constexpr std::size_t wide = 2 * tile_lanes;
+  const std::uint16_t* const keys = qkv.first + size * wide;
+  const std::uint16_t* const values = keys + size * wide;
+  __m512h largest[Queries];
+  for (std::size_t q = 0; q < Queries; ++q) largest[q] = spread_half(-65504.0F);
+  for (std::size_t other = 0; other < tokens; ++other) {
+    __m512h even[Queries], odd[Queries];
+    for (std::size_t q = 0; q < Queries; ++q) even[q] = odd[q] = _mm512_setzero_ph();
+    for (std::size_t first = 0; first < size; first += Part) {
+      const std::uint16_t* const key = keys + other * qkv.distance + first * wide;
+#pragma GCC unroll 4
+      for (std::size_t w = 0; w < Part * wide; w += 2 * wide) {
+        const __m512h a = half_at(key + w), b = half_at(key + w + wide);
+#pragma GCC unroll 2
+        for (std::size_t q = 0; q < Queries; ++q) {
+          const std::uint16_t* const query = qkv.of(token + q) + first * wide + w;
+          even[q] = _mm512_fmadd_ph(half_at(query), a, even[q]);
+          odd[q] = _mm512_fmadd_ph(half_at(query + wide), b, odd[q]);
+        }
+      }
+    }
+#pragma GCC unroll 2
+    for (std::size_t q = 0; q < Queries; ++q) {
+      const __m512h logit = _mm512_add_ph(even[q], odd[q]);
+      largest[q] = _mm512_max_ph(largest[q], logit);
+      _mm512_storeu_ph(room + (other * Queries + q) * wide, logit);
+    }
+  }
+  __m512h factor[Queries];
+#pragma GCC unroll 2
+  for (std::size_t q = 0; q < Queries; ++q) {
+    __m512h total = _mm512_setzero_ph();
+    for (std::size_t other = 0; other < tokens; ++other) {
+      std::uint16_t* const at = room + (other * Queries + q) * wide;
+      const __m512h share = power_of_two(_mm512_sub_ph(half_at(at), largest[q]));
+      _mm512_storeu_ph(at, share);
+      total = _mm512_add_ph(total, share);
+    }
+    factor[q] = _mm512_rcp_ph(total);
+  }
+  for (std::size_t first = 0; first < size; first += Part) {
+    __m512h sum[Queries][Part];
+#pragma GCC unroll 2
+    for (std::size_t q = 0; q < Queries; ++q) {
+#pragma GCC unroll 8
+      for (std::size_t w = 0; w < Part; ++w) sum[q][w] = _mm512_setzero_ph();
+    }
+    for (std::size_t other = 0; other < tokens; ++other) {
+      __m512h share[Queries];
+#pragma GCC unroll 2
+      for (std::size_t q = 0; q < Queries; ++q) share[q] = half_at(room + (other * Queries + q) * wide);
+#pragma GCC unroll 8
+      for (std::size_t w = 0; w < Part; ++w) {
+        const __m512h value = half_at(values + other * qkv.distance + (first + w) * wide);
+#pragma GCC unroll 2
+        for (std::size_t q = 0; q < Queries; ++q) sum[q][w] = _mm512_fmadd_ph(share[q], value, sum[q][w]);
+      }
+    }
+#pragma GCC unroll 2
+    for (std::size_t q = 0; q < Queries; ++q) {
+      std::uint16_t* const mixed = out.of(token + q) + first * tile_lanes;
+#pragma GCC unroll 4
+      for (std::size_t w = 0; w < Part; w += 2) {
+        const __m512i even = _mm512_castph_si512(_mm512_mul_ph(sum[q][w], factor[q]));
+        const __m512i odd = _mm512_castph_si512(_mm512_mul_ph(sum[q][w + 1], factor[q]));
+#pragma GCC unroll 2
+        for (std::size_t head = 0; head < 2; ++head) {
+          const auto of_head = [&](__m512i both) __attribute__((always_inline)) {
+            const __m256i its = head == 0 ? _mm512_castsi512_si256(both) : _mm512_extracti64x4_epi64(both, 1);
+            return _mm512_cvtxph_ps(_mm256_castsi256_ph(its));
+          };
+          _mm512_storeu_si512(mixed + (head * size + w) * tile_lanes, packed_pair(of_head(even), of_head(odd)));
+        }
+      }
+    }
+  }
+}
+
+template <std::size_t Part>
+[[gnu::always_inline]] inline void attend_all_halves(Columns<const std::uint16_t> qkv, std::size_t tokens,
+                                                     std::size_t size, std::uint16_t* room,
+                                                     Columns<std::uint16_t> out) {
+  std::size_t token = 0;
+  for (; token + 1 < tokens; token += 2) attend_halves_as<Part, 2>(qkv, tokens, size, token, room, out);
+  for (; token < tokens; ++token) attend_halves_as<Part, 1>(qkv, tokens, size, token, room, out);
+}
+
+}  // namespace
+
+void attend_halves(Columns<const std::uint16_t> qkv, std::size_t tokens, std::size_t size, std::uint16_t* room,
+                   Columns<std::uint16_t> out) {
+  // The usual size as a constant: queries stay in registers.
+  if (size == usual_size) return attend_all_halves<usual_size>(qkv, tokens, usual_size, room, out);
+  return attend_all_halves<usual_size>(qkv, tokens, size, room, out);
+}
+
+#pragma GCC pop_options
 
 }  // namespace corbel::amx
 

@@ -47,7 +47,7 @@ Values sum(Values a, const Values& b) {
 
 // Some heads whose queries, keys and values fill whole tiles and the first cache.
 struct Slice {
-  Weights qkv;        // rows: queries, keys, values
+  Weights qkv;        // rows: queries, keys, values; or in the order of attend_halves()
   Values query_bias;  // the keys' changes no softmax, the values' is in what is added to the result
   std::vector<AlignedVector<float>> tables;  // per parameter, of the first layer in place of the rest
 };
@@ -68,18 +68,19 @@ class TileAttention : public Member {
       : tokens_(parts.space.dimensions()),
         width_(static_cast<std::size_t>(parts.spec.embedding)),
         size_(width_ / static_cast<std::size_t>(parts.spec.heads)),
-        slice_(std::lcm(size_, tile_outputs)),
         head_(parts, 0) {
-    Values gain(width_, 1), shift(width_, 0);  // of the norm before
+    read_inputs(parts);
+    const std::vector<Affine> ins = attention_inputs(parts);
+    has_halves_ = fits_halves(ins);
+    slice_ = has_halves_ ? std::max(2 * size_, 2 * tile_outputs) : std::lcm(size_, tile_outputs);
     for (std::int64_t l = 0; l < parts.spec.layers; ++l) {
       const auto affine = [&](const char* what) { return Affine(parts, fmt::format("layer.{}.{}", l, what)); };
       const auto values = [&](const char* what) { return parts.values(fmt::format("layer.{}.{}", l, what)); };
-      Affine in = affine("attention.in"), out = affine("attention.out");
-      in.take_over(gain, shift);
-      in.scale_rows(0, width_, std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(size_)));
+      const Affine& in = ins[static_cast<std::size_t>(l)];
+      Affine out = affine("attention.out");
       out.take_over(Values(width_, 1), Values(in.bias.end() - static_cast<std::ptrdiff_t>(width_), in.bias.end()));
       if (l == 0) {
-        make_tables(parts, out.bias);
+        make_tables(out.bias);
       } else {
         layers_.back().bias2 = sum(layers_.back().bias2, out.bias);
       }
@@ -88,8 +89,7 @@ class TileAttention : public Member {
         layer.slices.push_back(slice_of(in, first, l == 0 ? &inputs_ : nullptr));
       }
       layer.attention_out = Weights(out.weight, {}, width_);
-      gain = values("norm1.weight");
-      shift = values("norm1.bias");
+      const Values gain = values("norm1.weight"), shift = values("norm1.bias");
       Affine feed_in = affine("feed_forward.in");
       const Affine feed_out = affine("feed_forward.out");
       layer.gain1 = gain;
@@ -97,8 +97,8 @@ class TileAttention : public Member {
       feed_in.take_over(gain, shift);
       layer.feed_forward_in = Weights(feed_in.weight, feed_in.bias, feed_in.bias.size());
       layer.feed_forward_out = Weights(feed_out.weight, {}, width_);
-      layer.gain2 = gain = values("norm2.weight");
-      layer.bias2 = shift = values("norm2.bias");
+      layer.gain2 = values("norm2.weight");
+      layer.bias2 = values("norm2.bias");
     }
     inputs_.clear();
     prefix_ = prefix_to_share();
@@ -112,6 +112,8 @@ class TileAttention : public Member {
     made->scaled.resize(tokens_ * token);
     made->qkv.resize(tokens_ * 3 * slice_ * tile_lanes);
     made->room.resize(2 * tokens_ * tile_lanes);
+    if (has_halves_) made->halves.resize(tokens_ * 3 * slice_ * tile_lanes);
+    if (has_halves_) made->half_room.resize(4 * tokens_ * tile_lanes);
     made->mixed.resize(tokens_ * token);
     made->packed.resize(tokens_ * token);
     made->inner.resize(tokens_ * layers_.front().feed_forward_in.outputs() * tile_lanes);
@@ -139,7 +141,7 @@ class TileAttention : public Member {
   struct Scratch : Workspace {
     AlignedVector<float> scaled;  // [tokens][width][tile_lanes]: what a dense layer's outputs are added to
     AlignedVector<float> qkv, room;
-    AlignedVector<std::uint16_t> mixed, packed, inner, flat, head;
+    AlignedVector<std::uint16_t> halves, half_room, mixed, packed, inner, flat, head;
     std::vector<std::uint32_t> prefix;         // values that `shared` is of
     std::vector<AlignedVector<float>> shared;  // per slice of the first layer: share_prefix()
     AlignedVector<float> others;
@@ -152,12 +154,61 @@ class TileAttention : public Member {
     Values rows;  // [count][width]
   };
 
-  void make_tables(const MemberParts& parts, const Values& added) {
+  void read_inputs(const MemberParts& parts) {
     for (std::size_t p = 0; p < tokens_; ++p) {
       const InputTable table = parts.input(p);
       Input& input = inputs_.emplace_back(Input{table.count(), Values(table.count() * width_)});
       counts_.push_back(input.count);
       for (std::uint32_t v = 0; v < input.count; ++v) table.row(v, input.rows.data() + v * width_);
+    }
+  }
+
+  // What makes queries, keys and values in each layer of the tokens before gain and bias of the norm.
+  std::vector<Affine> attention_inputs(const MemberParts& parts) const {
+    std::vector<Affine> ins;
+    for (std::int64_t l = 0; l < parts.spec.layers; ++l) {
+      Affine& in = ins.emplace_back(parts, fmt::format("layer.{}.attention.in", l));
+      if (l > 0) {
+        const std::string norm = fmt::format("layer.{}.norm2", l - 1);
+        in.take_over(parts.values(norm + ".weight"), parts.values(norm + ".bias"));
+      }
+      in.scale_rows(0, width_, std::numbers::log2e_v<float> / std::sqrt(static_cast<float>(size_)));
+    }
+    return ins;
+  }
+
+  // Whether attend_halves() can be used, and with numbers small enough for it to be precise: what is bounded here is
+  // usually many times as small.
+  bool fits_halves(const std::vector<Affine>& ins) const {
+    constexpr float most = 2048;
+    const std::size_t slice = std::max(2 * size_, 2 * tile_outputs);
+    if (!has_halves() || size_ % 8 != 0 || width_ % slice != 0) return false;
+    float norm = 0;  // the longest token
+    for (const Input& input : inputs_) {
+      for (auto row = input.rows.begin(); row != input.rows.end(); row += static_cast<std::ptrdiff_t>(width_)) {
+        norm = std::max(norm, std::inner_product(row, row + static_cast<std::ptrdiff_t>(width_), row, 0.0F));
+      }
+    }
+    for (const Affine& in : ins) {
+      Values bound(3 * width_);
+      for (std::size_t o = 0; o < bound.size(); ++o) {
+        const auto row = in.weight.begin() + static_cast<std::ptrdiff_t>(o * width_);
+        const float squares = std::inner_product(row, row + static_cast<std::ptrdiff_t>(width_), row, 0.0F);
+        bound[o] = std::sqrt(norm * squares) + std::abs(in.bias[o]);
+        if (!(bound[o] * static_cast<float>(tokens_) < most)) return false;
+      }
+      for (std::size_t first = 0; first < width_; first += size_) {
+        float logit = 0;
+        for (std::size_t o = first; o < first + size_; ++o) logit += bound[o] * bound[width_ + o];
+        if (!(logit < most)) return false;
+      }
+      norm = static_cast<float>(width_);  // behind a LayerNorm
+    }
+    return true;
+  }
+
+  void make_tables(const Values& added) {
+    for (const Input& input : inputs_) {
       Values with_bias = input.rows;
       for (std::size_t i = 0; i < with_bias.size(); ++i) with_bias[i] += added[i % width_];
       tables_.push_back(look_up_table(with_bias, input.count, width_));
@@ -168,12 +219,22 @@ class TileAttention : public Member {
   Slice slice_of(const Affine& in, std::size_t first, const std::vector<Input>* inputs) const {
     Slice slice;
     Values weight, bias;
-    for (std::size_t kind = 0; kind < 3; ++kind) {
-      for (std::size_t o = kind * width_ + first; o < kind * width_ + first + slice_; ++o) {
-        const auto row = in.weight.begin() + static_cast<std::ptrdiff_t>(o * width_);
-        weight.insert(weight.end(), row, row + static_cast<std::ptrdiff_t>(width_));
-        bias.push_back(kind == 0 ? in.bias[o] : 0.0F);
+    const auto add = [&](std::size_t kind, std::size_t o) {
+      const auto row = in.weight.begin() + static_cast<std::ptrdiff_t>((kind * width_ + o) * width_);
+      weight.insert(weight.end(), row, row + static_cast<std::ptrdiff_t>(width_));
+      bias.push_back(kind == 0 ? in.bias[o] : 0.0F);
+    };
+    if (has_halves_ && !inputs) {
+      for (std::size_t pair = first; pair < first + slice_; pair += 2 * size_) {
+        for (std::size_t kind = 0; kind < 3; ++kind) {
+          for (std::size_t w = 0; w < 2 * size_; ++w) add(kind, pair + w % 16 / 8 * size_ + w / 16 * 8 + w % 8);
+        }
       }
+      slice.qkv = Weights(weight, bias, 3 * slice_);
+      return slice;
+    }
+    for (std::size_t kind = 0; kind < 3; ++kind) {
+      for (std::size_t o = first; o < first + slice_; ++o) add(kind, o);
     }
     if (!inputs) {
       slice.qkv = Weights(weight, {}, 3 * slice_, tile_outputs);
@@ -256,6 +317,21 @@ class TileAttention : public Member {
     return true;
   }
 
+  // What each token takes from the others, by attend_halves().
+  void mix_halves(const Slice& slice, const DesignColumns& designs, std::size_t first, Scratch& scratch,
+                  Columns<std::uint16_t> mixed) const {
+    const std::size_t distance = 3 * slice_ * tile_lanes, token = width_ * tile_lanes;
+    const Columns<std::uint16_t> qkv{scratch.halves.data(), distance};
+    for (std::size_t p = 0; p < slice.tables.size(); ++p) {
+      look_up_halves({slice.tables[p].data(), counts_[p], designs.of(p) + first}, slice_ / size_, size_, qkv.of(p));
+    }
+    if (slice.tables.empty()) multiply_to_halves(slice.qkv, {scratch.packed.data(), token}, tokens_, qkv);
+    for (std::size_t pair = 0; pair < slice_; pair += 2 * size_) {
+      attend_halves({qkv.first + 3 * pair * tile_lanes, distance}, tokens_, size_, scratch.half_room.data(),
+                    {mixed.first + pair * tile_lanes, token});
+    }
+  }
+
   // The tokens of tile_lanes designs from `first` on through all layers, to the head's input.
   void encode(const DesignColumns& designs, std::size_t first, Scratch& scratch, std::uint16_t* flat) const {
     const std::size_t token = width_ * tile_lanes, rows = 3 * slice_ * tile_lanes;
@@ -273,6 +349,10 @@ class TileAttention : public Member {
         if (is_shared && &layer == &layers_.front()) {
           attend_shared(first_of(slice), prefix_, scratch.shared[s].data(), {designs.of(0) + first, designs.stride},
                         scratch.others.data(), its_mixed);
+          continue;
+        }
+        if (has_halves_) {
+          mix_halves(slice, designs, first, scratch, its_mixed);
           continue;
         }
         for (std::size_t p = 0; p < slice.tables.size(); ++p) {
@@ -293,8 +373,9 @@ class TileAttention : public Member {
     }
   }
 
-  std::size_t tokens_, width_, size_, slice_;  // of a token, a head, and a slice
-  std::size_t prefix_ = 0;                     // leading parameters whose part in the first layer is shared
+  std::size_t tokens_, width_, size_, slice_ = 0;  // of a token, a head, and a slice
+  bool has_halves_ = false;                        // whether attention is computed in half precision
+  std::size_t prefix_ = 0;                         // leading parameters whose part in the first layer is shared
   std::vector<std::size_t> counts_;
   std::vector<AlignedVector<float>>
       tables_;                 // per parameter: its token, with what is added to the first layer's result

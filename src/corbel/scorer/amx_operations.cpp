@@ -46,6 +46,12 @@ bool available() {
   return found;
 }
 
+bool has_halves() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned avx512_fp16 = 1U << 23;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & avx512_fp16);
+}
+
 Weights::Weights(std::span<const float> weight, std::span<const float> its_bias, std::size_t out, std::size_t whole) {
   const std::size_t in = weight.size() / out;
   output_tiles = (out + whole - 1) / whole * whole / tile_outputs;
@@ -146,15 +152,32 @@ inline void products(const Weights& weights, Columns<const std::uint16_t> x, std
 
 #include "corbel/scorer/internal/amx_vectors.inc"
 
-// Sums of two tiles of outputs for `Groups` groups, which wait for bias, activation and packing.
-template <Activation activation, int Groups>
+// What becomes of the rows of a pair of output tiles: 16 registers, of two rows each.
+template <Activation activation>
+struct Pairs {  // in bf16, neighbours side by side
+  static constexpr std::size_t step = 2, apart = 1;
+  static std::size_t row(std::size_t n) { return 2 * n; }
+  static __m512i joined(__m512 even, __m512 odd) {
+    const __m512i pair = packed_pair(activated<activation>(even), activated<activation>(odd));
+    // bf16 has its sign where an integer of 16 bits has it.
+    return activation == Activation::relu ? _mm512_max_epi16(pair, _mm512_setzero_si512()) : pair;
+  }
+};
+struct Halves {  // in half precision, the first eight rows of a tile beside the others
+  static constexpr std::size_t step = 1, apart = 8;
+  static std::size_t row(std::size_t n) { return n / 8 * tile_outputs + n % 8; }
+  static __m512i joined(__m512 first, __m512 second) { return halves_of(first, second); }
+};
+
+// Sums of two tiles of outputs for `Groups` groups, which wait for bias and packing.
+template <class Form, int Groups>
 struct Packing {
-  static constexpr std::size_t pairs = tile_outputs;  // of a group
+  static constexpr std::size_t registers = tile_outputs;  // of a group
   const float* sums = nullptr;
   const float* bias = nullptr;
   std::uint16_t* first = nullptr;  // of the one group, and of the other
   std::uint16_t* second = nullptr;
-  std::size_t done = Groups * pairs;
+  std::size_t done = Groups * registers;
 
   void begin(const float* its_sums, const float* its_bias, std::uint16_t* its_first, std::uint16_t* its_second) {
     sums = its_sums;
@@ -163,37 +186,35 @@ struct Packing {
     second = its_second;
     done = 0;
   }
-  // The next `Count` pairs of rows, if there are any left; `pairs` is a multiple of it.
+  // The next `Count` registers, if there are any left; 8 is a multiple of it.
   template <std::size_t Count>
   [[gnu::always_inline]] void some() {
-    if (done >= Groups * pairs) return;
-    const std::size_t at = Groups > 1 && done >= pairs ? done - pairs : done;
-    std::uint16_t* const out = (Groups > 1 && done >= pairs ? second : first) + at * 2 * tile_lanes;
-    const float* const rows = sums + done * 2 * tile_lanes;
-    const float* const its_bias = bias + at * 2;
+    if (done >= Groups * registers) return;
+    const bool is_second = Groups > 1 && done >= registers;
+    const std::size_t at = is_second ? done - registers : done;
+    std::uint16_t* const out = (is_second ? second : first) + at * 2 * tile_lanes;
+    const float* const rows = sums + (is_second ? 2 * tile_floats : 0) + Form::row(at) * tile_lanes;
+    const float* const its_bias = bias + Form::row(at);
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < Count; ++i) {
-      const float* const row = rows + i * 2 * tile_lanes;
-      const __m512 even = activated<activation>(_mm512_add_ps(_mm512_load_ps(row), _mm512_set1_ps(its_bias[2 * i])));
-      const __m512 odd =
-          activated<activation>(_mm512_add_ps(_mm512_load_ps(row + tile_lanes), _mm512_set1_ps(its_bias[2 * i + 1])));
-      __m512i pair = packed_pair(even, odd);
-      // bf16 has its sign where an integer of 16 bits has it.
-      if constexpr (activation == Activation::relu) pair = _mm512_max_epi16(pair, _mm512_setzero_si512());
-      _mm512_store_si512(out + i * 2 * tile_lanes, pair);
+      const auto sum = [&](std::size_t row) __attribute__((always_inline)) {
+        return _mm512_add_ps(_mm512_load_ps(rows + row * tile_lanes), _mm512_set1_ps(its_bias[row]));
+      };
+      const std::size_t row = i * Form::step;
+      _mm512_store_si512(out + i * 2 * tile_lanes, Form::joined(sum(row), sum(row + Form::apart)));
     }
     done += Count;
   }
   void finish() {
-    while (done < Groups * pairs) some<8>();
+    while (done < Groups * registers) some<8>();
   }
 };
 
-// For `Groups` groups; outputs are whole pairs of tiles. `Count` pairs of rows are packed after each product.
-template <int Groups, Activation activation, std::size_t Count>
+// For `Groups` groups; outputs are whole pairs of tiles. `Count` registers are packed after each product.
+template <int Groups, class Form, std::size_t Count>
 inline void multiply_and_pack(const Weights& weights, Columns<const std::uint16_t> x, std::size_t group,
                               std::uint16_t* y, std::size_t y_distance, float* sums) {
-  Packing<activation, Groups> packing;
+  Packing<Form, Groups> packing;
   const std::size_t strip = weights.input_tiles * weight_tile;
   for (std::size_t m = 0; m < weights.output_tiles; m += 2) {
     float* const its_sums = sums + m / 2 % 2 * (4 * tile_floats);
@@ -207,20 +228,20 @@ inline void multiply_and_pack(const Weights& weights, Columns<const std::uint16_
   packing.finish();
 }
 
-template <int Groups, Activation activation>
+template <int Groups, class Form>
 void multiply_and_pack(const Weights& weights, Columns<const std::uint16_t> x, std::size_t group, std::uint16_t* y,
                        std::size_t y_distance, float* sums) {
-  if (weights.input_tiles >= 8) return multiply_and_pack<Groups, activation, 1>(weights, x, group, y, y_distance, sums);
-  if (weights.input_tiles >= 4) return multiply_and_pack<Groups, activation, 2>(weights, x, group, y, y_distance, sums);
-  return multiply_and_pack<Groups, activation, 4>(weights, x, group, y, y_distance, sums);
+  if (weights.input_tiles >= 8) return multiply_and_pack<Groups, Form, 1>(weights, x, group, y, y_distance, sums);
+  if (weights.input_tiles >= 4) return multiply_and_pack<Groups, Form, 2>(weights, x, group, y, y_distance, sums);
+  return multiply_and_pack<Groups, Form, 4>(weights, x, group, y, y_distance, sums);
 }
 
 // The same for all groups where a pair of output tiles has only four tiles of weights: they stay in registers.
-template <Activation activation>
+template <class Form>
 void multiply_resident(const Weights& weights, Columns<const std::uint16_t> x, std::size_t groups,
                        Columns<std::uint16_t> y) {
   alignas(64) float sums[2][2 * tile_floats];
-  Packing<activation, 1> packing;
+  Packing<Form, 1> packing;
   const auto fill = [&]() __attribute__((always_inline)) {
     packing.template some<4>();
   };
@@ -253,13 +274,13 @@ void multiply_resident(const Weights& weights, Columns<const std::uint16_t> x, s
   packing.finish();
 }
 
-template <Activation activation>
+template <class Form>
 void multiply_as(const Weights& weights, Columns<const std::uint16_t> x, std::size_t groups, Columns<std::uint16_t> y) {
-  if (weights.input_tiles == 2) return multiply_resident<activation>(weights, x, groups, y);
+  if (weights.input_tiles == 2) return multiply_resident<Form>(weights, x, groups, y);
   alignas(64) float sums[8 * tile_floats];
   std::size_t g = 0;
-  for (; g + 1 < groups; g += 2) multiply_and_pack<2, activation>(weights, x, g, y.of(g), y.distance, sums);
-  for (; g < groups; ++g) multiply_and_pack<1, activation>(weights, x, g, y.of(g), y.distance, sums);
+  for (; g + 1 < groups; g += 2) multiply_and_pack<2, Form>(weights, x, g, y.of(g), y.distance, sums);
+  for (; g < groups; ++g) multiply_and_pack<1, Form>(weights, x, g, y.of(g), y.distance, sums);
 }
 
 struct Moments {
@@ -339,12 +360,17 @@ void multiply(const Weights& weights, Columns<const std::uint16_t> x, Activation
               Columns<std::uint16_t> y) {
   switch (activation) {
     case Activation::leaky_relu:
-      return multiply_as<Activation::leaky_relu>(weights, x, groups, y);
+      return multiply_as<Pairs<Activation::leaky_relu>>(weights, x, groups, y);
     case Activation::relu:
-      return multiply_as<Activation::relu>(weights, x, groups, y);
+      return multiply_as<Pairs<Activation::relu>>(weights, x, groups, y);
     case Activation::silu:
-      return multiply_as<Activation::silu>(weights, x, groups, y);
+      return multiply_as<Pairs<Activation::silu>>(weights, x, groups, y);
   }
+}
+
+void multiply_to_halves(const Weights& weights, Columns<const std::uint16_t> x, std::size_t groups,
+                        Columns<std::uint16_t> y) {
+  multiply_as<Halves>(weights, x, groups, y);
 }
 
 void multiply_and_norm(const Weights& weights, Columns<const std::uint16_t> x, Columns<float> sums, const Norm& norm,
@@ -378,7 +404,7 @@ void multiply_and_norm(const Weights& weights, Columns<const std::uint16_t> x, C
 void feed_forward(const Weights& in, const Weights& out, Columns<const std::uint16_t> x, Columns<float> sums,
                   const Norm& norm, std::size_t groups, std::uint16_t* inner) {
   const Columns<std::uint16_t> between{inner, in.outputs() * tile_lanes};
-  multiply_as<Activation::relu>(in, x, groups, between);
+  multiply_as<Pairs<Activation::relu>>(in, x, groups, between);
   multiply_and_norm(out, {between.first, between.distance}, sums, norm, groups);
 }
 

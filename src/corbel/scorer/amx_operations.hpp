@@ -23,6 +23,9 @@ inline constexpr std::size_t tile_outputs = 16;
 /// and the system lets this process use it.
 bool available();
 
+/// Whether the processor also has AVX-512 for half precision.
+bool has_halves();
+
 /// Between these the calling thread may use tiles.
 void begin_tiles();
 void end_tiles();
@@ -56,6 +59,11 @@ void multiply(const Weights& weights, Columns<const std::uint16_t> x, std::size_
 void multiply(const Weights& weights, Columns<const std::uint16_t> x, Activation activation, std::size_t groups,
               Columns<std::uint16_t> y);
 
+/// y = W x + bias in half precision: [outputs / 2][2][tile_lanes], where the first eight outputs of each tile stand
+/// beside the others. Outputs are a multiple of 2 · tile_outputs.
+void multiply_to_halves(const Weights& weights, Columns<const std::uint16_t> x, std::size_t groups,
+                        Columns<std::uint16_t> y);
+
 /// A LayerNorm of each group's rows.
 struct Norm {
   Columns<const float> gain, bias;  ///< [rows]
@@ -80,6 +88,9 @@ struct LookUp {
   std::size_t count;
   const std::uint32_t* index;
 };
+/// A token's queries, keys and values for attend_halves(), all pairs of heads one after the other.
+/// @param from  its table has [3 · heads · size] rows
+void look_up_halves(const LookUp& from, std::size_t heads, std::size_t size, std::uint16_t* out);
 /// The first layer of an MLP in bf16: activation(gate · (base + what is looked up)).
 /// @param base  [rows], rows is even
 /// @param gate  [rows], or null
@@ -93,6 +104,15 @@ void sum_rows(const float* base, std::span<const LookUp> added, std::size_t rows
 /// @param out         [heads · size][tile_lanes] by pairs for each token; size is even
 void attend(float* qkv, std::size_t tokens, std::size_t heads, std::size_t size, const float* query_bias, float* room,
             Columns<std::uint16_t> out);
+
+/// The same in half precision for pairs of heads, in a machine that has_halves(). No query, key or value nor the sum of
+/// one over all tokens, and no product of a query and a key, may exceed 60000.
+/// @param qkv    [3][size][2 heads][tile_lanes] at every multiple of `distance` for each token
+/// @param size   of a head, a multiple of 8
+/// @param room   [2 · tokens][2 · tile_lanes], scratch
+/// @param out    [2 · size][tile_lanes] by pairs for each token
+void attend_halves(Columns<const std::uint16_t> qkv, std::size_t tokens, std::size_t size, std::uint16_t* room,
+                   Columns<std::uint16_t> out);
 
 /// Queries, keys and values of some heads before tokens are mixed, by the values of the parameters.
 struct FirstTables {
