@@ -116,7 +116,7 @@ class TileAttention : public Member {
     if (has_halves_) made->half_room.resize(4 * tokens_ * tile_lanes);
     made->mixed.resize(tokens_ * token);
     made->packed.resize(tokens_ * token);
-    made->inner.resize(tokens_ * layers_.front().feed_forward_in.outputs() * tile_lanes);
+    made->layer_room.resize(layer_room(end_of(layers_.front(), {})));
     made->flat.resize(groups_at_once * tokens_ * token);
     made->head.resize(2 * groups_at_once * head_.scratch_values());
     for (const Slice& slice : layers_.front().slices) {
@@ -140,13 +140,18 @@ class TileAttention : public Member {
  private:
   struct Scratch : Workspace {
     AlignedVector<float> scaled;  // [tokens][width][tile_lanes]: what a dense layer's outputs are added to
-    AlignedVector<float> qkv, room;
-    AlignedVector<std::uint16_t> halves, half_room, mixed, packed, inner, flat, head;
+    AlignedVector<float> qkv, room, layer_room;
+    AlignedVector<std::uint16_t> halves, half_room, mixed, packed, flat, head;
     std::vector<std::uint32_t> prefix;         // values that `shared` is of
     std::vector<AlignedVector<float>> shared;  // per slice of the first layer: share_prefix()
     AlignedVector<float> others;
     Values last_gain, last_bias;  // [tokens · width] of the last norm, with the context's gate
   };
+
+  static LayerEnd end_of(const Layer& layer, const Norm& norm) {
+    return {layer.attention_out, layer.feed_forward_in, layer.feed_forward_out,
+            layer.gain1.data(),  layer.bias1.data(),    norm};
+  }
 
   // Rows of all values of a parameter.
   struct Input {
@@ -364,12 +369,10 @@ class TileAttention : public Member {
         attend(scratch.qkv.data(), tokens_, slice_ / size_, size_,
                slice.query_bias.empty() ? nullptr : slice.query_bias.data(), scratch.room.data(), its_mixed);
       }
-      multiply_and_norm(layer.attention_out, {mixed.first, token}, scaled,
-                        {{layer.gain1.data(), 0}, {layer.bias1.data(), 0}, true, packed}, tokens_);
       const Norm last = {{scratch.last_gain.data(), width_}, {scratch.last_bias.data(), width_}, false, {flat, token}};
       const Norm next = {{layer.gain2.data(), 0}, {layer.bias2.data(), 0}, true, packed};
-      feed_forward(layer.feed_forward_in, layer.feed_forward_out, {packed.first, token}, scaled, is_last ? last : next,
-                   tokens_, scratch.inner.data());
+      finish_layer(end_of(layer, is_last ? last : next), {mixed.first, token}, scaled, tokens_,
+                   scratch.layer_room.data());
     }
   }
 

@@ -81,6 +81,9 @@ namespace {
 // not say that they read memory.
 #define CORBEL_TILE_LOAD(tile, from) \
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(from), "r"(row_bytes) : "memory")
+// Of weights that come from the second cache: they do not drive activations out of the first.
+#define CORBEL_TILE_STREAM(tile, from) \
+  __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #tile ::"r"(from), "r"(row_bytes) : "memory")
 #define CORBEL_TILE_ZERO(tile) __asm__ volatile("tilezero %%tmm" #tile ::: "memory")
 #define CORBEL_TILE_STORE(tile, to) \
   __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(to), "r"(row_bytes) : "memory")
@@ -110,12 +113,12 @@ template <int Outputs, int Groups, class Fill>
     CORBEL_TILE_ZERO(3);
   }
   for (std::size_t k = 0; k < input_tiles; ++k) {
-    CORBEL_TILE_LOAD(4, weights + k * weight_tile);
+    CORBEL_TILE_STREAM(4, weights + k * weight_tile);
     CORBEL_TILE_LOAD(6, x + k * weight_tile);
     CORBEL_TILE_MULTIPLY(0, 4, 6);
     fill();
     if constexpr (Outputs > 1) {
-      CORBEL_TILE_LOAD(5, next_weights + k * weight_tile);
+      CORBEL_TILE_STREAM(5, next_weights + k * weight_tile);
       CORBEL_TILE_MULTIPLY(1, 5, 6);
       fill();
     }
@@ -152,32 +155,30 @@ inline void products(const Weights& weights, Columns<const std::uint16_t> x, std
 
 #include "corbel/scorer/internal/amx_vectors.inc"
 
-// What becomes of the rows of a pair of output tiles: 16 registers, of two rows each.
+// What becomes of the rows of a tile of outputs: 8 registers, of two rows each.
 template <Activation activation>
 struct Pairs {  // in bf16, neighbours side by side
   static constexpr std::size_t step = 2, apart = 1;
-  static std::size_t row(std::size_t n) { return 2 * n; }
   static __m512i joined(__m512 even, __m512 odd) {
     const __m512i pair = packed_pair(activated<activation>(even), activated<activation>(odd));
     // bf16 has its sign where an integer of 16 bits has it.
     return activation == Activation::relu ? _mm512_max_epi16(pair, _mm512_setzero_si512()) : pair;
   }
 };
-struct Halves {  // in half precision, the first eight rows of a tile beside the others
+struct Halves {  // in half precision, the first eight rows beside the others
   static constexpr std::size_t step = 1, apart = 8;
-  static std::size_t row(std::size_t n) { return n / 8 * tile_outputs + n % 8; }
   static __m512i joined(__m512 first, __m512 second) { return halves_of(first, second); }
 };
 
-// Sums of two tiles of outputs for `Groups` groups, which wait for bias and packing.
-template <class Form, int Groups>
+// Sums of `Tiles` tiles of outputs for each of `Groups` groups, which wait for bias and packing.
+template <class Form, int Tiles, int Groups>
 struct Packing {
-  static constexpr std::size_t registers = tile_outputs;  // of a group
+  static constexpr std::size_t of_tile = tile_outputs / 2, all = Groups * Tiles * of_tile;  // registers
   const float* sums = nullptr;
   const float* bias = nullptr;
   std::uint16_t* first = nullptr;  // of the one group, and of the other
   std::uint16_t* second = nullptr;
-  std::size_t done = Groups * registers;
+  std::size_t done = all;
 
   void begin(const float* its_sums, const float* its_bias, std::uint16_t* its_first, std::uint16_t* its_second) {
     sums = its_sums;
@@ -186,40 +187,42 @@ struct Packing {
     second = its_second;
     done = 0;
   }
-  // The next `Count` registers, if there are any left; 8 is a multiple of it.
+  // The next `Count` registers, if there are any left; of_tile is a multiple of it.
   template <std::size_t Count>
   [[gnu::always_inline]] void some() {
-    if (done >= Groups * registers) return;
-    const bool is_second = Groups > 1 && done >= registers;
-    const std::size_t at = is_second ? done - registers : done;
+    if (done >= all) return;
+    const bool is_second = Groups > 1 && done >= Tiles * of_tile;
+    const std::size_t at = is_second ? done - Tiles * of_tile : done;
+    const std::size_t row = at / of_tile * tile_outputs + at % of_tile * Form::step;
     std::uint16_t* const out = (is_second ? second : first) + at * 2 * tile_lanes;
-    const float* const rows = sums + (is_second ? 2 * tile_floats : 0) + Form::row(at) * tile_lanes;
-    const float* const its_bias = bias + Form::row(at);
+    const float* const rows = sums + (is_second ? Tiles * tile_floats : 0) + row * tile_lanes;
+    const float* const its_bias = bias + row;
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < Count; ++i) {
-      const auto sum = [&](std::size_t row) __attribute__((always_inline)) {
-        return _mm512_add_ps(_mm512_load_ps(rows + row * tile_lanes), _mm512_set1_ps(its_bias[row]));
+      const auto sum = [&](std::size_t r) __attribute__((always_inline)) {
+        return _mm512_add_ps(_mm512_load_ps(rows + r * tile_lanes), _mm512_set1_ps(its_bias[r]));
       };
-      const std::size_t row = i * Form::step;
-      _mm512_store_si512(out + i * 2 * tile_lanes, Form::joined(sum(row), sum(row + Form::apart)));
+      const std::size_t r = i * Form::step;
+      _mm512_store_si512(out + i * 2 * tile_lanes, Form::joined(sum(r), sum(r + Form::apart)));
     }
     done += Count;
   }
   void finish() {
-    while (done < Groups * registers) some<8>();
+    while (done < all) some<8>();
   }
 };
 
 // For `Groups` groups; outputs are whole pairs of tiles. `Count` registers are packed after each product.
 template <int Groups, class Form, std::size_t Count>
-inline void multiply_and_pack(const Weights& weights, Columns<const std::uint16_t> x, std::size_t group,
-                              std::uint16_t* y, std::size_t y_distance, float* sums) {
-  Packing<Form, Groups> packing;
+inline void multiply_and_pack(const Weights& weights, const std::uint16_t* x, std::size_t x_distance, std::uint16_t* y,
+                              std::size_t y_distance) {
+  alignas(64) float sums[2][4 * tile_floats];
+  Packing<Form, 2, Groups> packing;
   const std::size_t strip = weights.input_tiles * weight_tile;
   for (std::size_t m = 0; m < weights.output_tiles; m += 2) {
-    float* const its_sums = sums + m / 2 % 2 * (4 * tile_floats);
+    float* const its_sums = sums[m / 2 % 2];
     product<2, Groups>(
-        weights.tiles.data() + m * strip, weights.input_tiles, x.of(group), x.distance, nullptr, 0, its_sums,
+        weights.tiles.data() + m * strip, weights.input_tiles, x, x_distance, nullptr, 0, its_sums,
         2 * tile_floats, [&]() __attribute__((always_inline)) { packing.template some<Count>(); });
     packing.finish();
     packing.begin(its_sums, weights.bias.data() + m * tile_outputs, y + m * tile_floats,
@@ -228,96 +231,105 @@ inline void multiply_and_pack(const Weights& weights, Columns<const std::uint16_
   packing.finish();
 }
 
+// The same where a group has only two tiles of inputs: they stay in registers.
 template <int Groups, class Form>
-void multiply_and_pack(const Weights& weights, Columns<const std::uint16_t> x, std::size_t group, std::uint16_t* y,
-                       std::size_t y_distance, float* sums) {
-  if (weights.input_tiles >= 8) return multiply_and_pack<Groups, Form, 1>(weights, x, group, y, y_distance, sums);
-  if (weights.input_tiles >= 4) return multiply_and_pack<Groups, Form, 2>(weights, x, group, y, y_distance, sums);
-  return multiply_and_pack<Groups, Form, 4>(weights, x, group, y, y_distance, sums);
-}
-
-// The same for all groups where a pair of output tiles has only four tiles of weights: they stay in registers.
-template <class Form>
-void multiply_resident(const Weights& weights, Columns<const std::uint16_t> x, std::size_t groups,
-                       Columns<std::uint16_t> y) {
+inline void multiply_resident(const Weights& weights, const std::uint16_t* x, std::size_t x_distance, std::uint16_t* y,
+                              std::size_t y_distance) {
   alignas(64) float sums[2][2 * tile_floats];
-  Packing<Form, 1> packing;
+  Packing<Form, 1, Groups> packing;
   const auto fill = [&]() __attribute__((always_inline)) {
     packing.template some<4>();
   };
-  std::size_t turn = 0;
-  for (std::size_t m = 0; m < weights.output_tiles; m += 2) {
+  constexpr std::size_t most_kept = 8192;  // of weights in the first cache
+  const bool are_kept = weights.tiles.size() <= most_kept;
+  CORBEL_TILE_LOAD(4, x);
+  CORBEL_TILE_LOAD(5, x + weight_tile);
+  if constexpr (Groups > 1) {
+    CORBEL_TILE_LOAD(6, x + x_distance);
+    CORBEL_TILE_LOAD(7, x + x_distance + weight_tile);
+  }
+  for (std::size_t m = 0; m < weights.output_tiles; ++m) {
     const std::uint16_t* const tiles = weights.tiles.data() + m * 2 * weight_tile;
-    CORBEL_TILE_LOAD(4, tiles);
-    CORBEL_TILE_LOAD(5, tiles + weight_tile);
-    CORBEL_TILE_LOAD(6, tiles + 2 * weight_tile);
-    CORBEL_TILE_LOAD(7, tiles + 3 * weight_tile);
-    for (std::size_t g = 0; g < groups; ++g, turn ^= 1) {
-      const std::uint16_t* const read = x.of(g);
-      CORBEL_TILE_ZERO(0);
-      CORBEL_TILE_ZERO(1);
-      CORBEL_TILE_LOAD(2, read);
-      CORBEL_TILE_MULTIPLY(0, 4, 2);
-      fill();
-      CORBEL_TILE_MULTIPLY(1, 6, 2);
-      fill();
-      CORBEL_TILE_LOAD(3, read + weight_tile);
-      CORBEL_TILE_MULTIPLY(0, 5, 3);
-      fill();
-      CORBEL_TILE_MULTIPLY(1, 7, 3);
-      fill();
-      CORBEL_TILE_STORE(0, sums[turn]);
-      CORBEL_TILE_STORE(1, sums[turn] + tile_floats);
-      packing.begin(sums[turn], weights.bias.data() + m * tile_outputs, y.of(g) + m * tile_floats, nullptr);
+    float* const its_sums = sums[m % 2];
+    CORBEL_TILE_ZERO(0);
+    CORBEL_TILE_ZERO(1);
+    if (are_kept) {
+      CORBEL_TILE_LOAD(2, tiles);
+    } else {
+      CORBEL_TILE_STREAM(2, tiles);
     }
+    CORBEL_TILE_MULTIPLY(0, 2, 4);
+    fill();
+    if constexpr (Groups > 1) {
+      CORBEL_TILE_MULTIPLY(1, 2, 6);
+      fill();
+    }
+    if (are_kept) {
+      CORBEL_TILE_LOAD(3, tiles + weight_tile);
+    } else {
+      CORBEL_TILE_STREAM(3, tiles + weight_tile);
+    }
+    CORBEL_TILE_MULTIPLY(0, 3, 5);
+    fill();
+    if constexpr (Groups > 1) {
+      CORBEL_TILE_MULTIPLY(1, 3, 7);
+      fill();
+    }
+    CORBEL_TILE_STORE(0, its_sums);
+    if constexpr (Groups > 1) CORBEL_TILE_STORE(1, its_sums + tile_floats);
+    packing.begin(its_sums, weights.bias.data() + m * tile_outputs, y + m * tile_floats,
+                  y + y_distance + m * tile_floats);
   }
   packing.finish();
 }
 
-template <class Form>
-void multiply_as(const Weights& weights, Columns<const std::uint16_t> x, std::size_t groups, Columns<std::uint16_t> y) {
-  if (weights.input_tiles == 2) return multiply_resident<Form>(weights, x, groups, y);
-  alignas(64) float sums[8 * tile_floats];
-  std::size_t g = 0;
-  for (; g + 1 < groups; g += 2) multiply_and_pack<2, Form>(weights, x, g, y.of(g), y.distance, sums);
-  for (; g < groups; ++g) multiply_and_pack<1, Form>(weights, x, g, y.of(g), y.distance, sums);
+template <int Groups, class Form>
+void multiply_and_pack(const Weights& weights, const std::uint16_t* x, std::size_t x_distance, std::uint16_t* y,
+                       std::size_t y_distance) {
+  if (weights.input_tiles == 2) return multiply_resident<Groups, Form>(weights, x, x_distance, y, y_distance);
+  if (weights.input_tiles >= 8) return multiply_and_pack<Groups, Form, 1>(weights, x, x_distance, y, y_distance);
+  if (weights.input_tiles >= 4) return multiply_and_pack<Groups, Form, 2>(weights, x, x_distance, y, y_distance);
+  return multiply_and_pack<Groups, Form, 4>(weights, x, x_distance, y, y_distance);
 }
 
-struct Moments {
-  __m512 sum[2], squares[2];
-
-  Moments() { sum[0] = sum[1] = squares[0] = squares[1] = _mm512_setzero_ps(); }
-  [[gnu::always_inline]] void add(const float* two_rows) {
-    const __m512 a = _mm512_load_ps(two_rows), b = _mm512_load_ps(two_rows + tile_lanes);
-    sum[0] = _mm512_add_ps(sum[0], a);
-    sum[1] = _mm512_add_ps(sum[1], b);
-    squares[0] = _mm512_fmadd_ps(a, a, squares[0]);
-    squares[1] = _mm512_fmadd_ps(b, b, squares[1]);
-  }
-};
+template <class Form>
+void multiply_as(const Weights& weights, Columns<const std::uint16_t> x, std::size_t groups, Columns<std::uint16_t> y) {
+  std::size_t g = 0;
+  for (; g + 1 < groups; g += 2) multiply_and_pack<2, Form>(weights, x.of(g), x.distance, y.of(g), y.distance);
+  for (; g < groups; ++g) multiply_and_pack<1, Form>(weights, x.of(g), x.distance, y.of(g), y.distance);
+}
 
 // normal = x · factor + offset
 struct Scale {
   __m512 factor, offset;
 
-  Scale(const Moments& moments, std::size_t rows) {
+  Scale(__m512 sum, __m512 squares, std::size_t rows) {
     const __m512 share = _mm512_set1_ps(1.0F / static_cast<float>(rows));
-    const __m512 mean = _mm512_mul_ps(_mm512_add_ps(moments.sum[0], moments.sum[1]), share);
-    __m512 variance =
-        _mm512_fmsub_ps(_mm512_add_ps(moments.squares[0], moments.squares[1]), share, _mm512_mul_ps(mean, mean));
+    const __m512 mean = _mm512_mul_ps(sum, share);
+    __m512 variance = _mm512_fmsub_ps(squares, share, _mm512_mul_ps(mean, mean));
     variance = _mm512_add_ps(_mm512_max_ps(variance, _mm512_setzero_ps()), _mm512_set1_ps(layer_norm_epsilon));
-    factor = _mm512_div_ps(_mm512_set1_ps(1), _mm512_sqrt_ps(variance));
+    const __m512 near = _mm512_rsqrt14_ps(variance);  // to 2^-14, and once more by Newton's method
+    const __m512 error = _mm512_fnmadd_ps(_mm512_mul_ps(variance, near), near, _mm512_set1_ps(1));
+    factor = _mm512_fmadd_ps(_mm512_mul_ps(near, error), _mm512_set1_ps(0.5F), near);
     offset = _mm512_sub_ps(_mm512_setzero_ps(), _mm512_mul_ps(mean, factor));
   }
 };
 
+// The norm of a group: with gain and bias to `scaled` and before them to `packed`; or, where `scaled` is null, to
+// `packed` only.
 template <bool keeps_scaled>
-void normalise(float* x, std::size_t rows, const Norm& norm, std::size_t group) {
-  Moments moments;
-  for (std::size_t r = 0; r < rows; r += 2) moments.add(x + r * tile_lanes);
-  const Scale scale(moments, rows);
-  const float *const gain = norm.gain.of(group), *const bias = norm.bias.of(group);
-  std::uint16_t* const packed = norm.packed.of(group);
+inline void normalise(const float* x, std::size_t rows, const float* gain, const float* bias, float* scaled,
+                      std::uint16_t* packed) {
+  __m512 sum[2] = {}, squares[2] = {};
+#pragma GCC unroll 4
+  for (std::size_t r = 0; r < rows; r += 2) {
+    const __m512 a = _mm512_load_ps(x + r * tile_lanes), b = _mm512_load_ps(x + r * tile_lanes + tile_lanes);
+    sum[0] = _mm512_add_ps(sum[0], a);
+    sum[1] = _mm512_add_ps(sum[1], b);
+    squares[0] = _mm512_fmadd_ps(a, a, squares[0]);
+    squares[1] = _mm512_fmadd_ps(b, b, squares[1]);
+  }
+  const Scale scale(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(squares[0], squares[1]), rows);
 #pragma GCC unroll 4
   for (std::size_t r = 0; r < rows; r += 2) {
     const std::size_t place = r * tile_lanes;
@@ -326,11 +338,48 @@ void normalise(float* x, std::size_t rows, const Norm& norm, std::size_t group) 
     const __m512 scaled_a = _mm512_fmadd_ps(a, _mm512_set1_ps(gain[r]), _mm512_set1_ps(bias[r]));
     const __m512 scaled_b = _mm512_fmadd_ps(b, _mm512_set1_ps(gain[r + 1]), _mm512_set1_ps(bias[r + 1]));
     if constexpr (keeps_scaled) {
-      _mm512_store_ps(x + place, scaled_a);
-      _mm512_store_ps(x + place + tile_lanes, scaled_b);
+      _mm512_store_ps(scaled + place, scaled_a);
+      _mm512_store_ps(scaled + place + tile_lanes, scaled_b);
       _mm512_store_si512(packed + place, packed_pair(a, b));
     } else {
       _mm512_store_si512(packed + place, packed_pair(scaled_a, scaled_b));
+    }
+  }
+}
+
+// start + W x for `Groups` groups.
+template <int Groups>
+inline void add_products(const Weights& weights, const std::uint16_t* x, std::size_t x_distance, const float* start,
+                         std::size_t start_distance, float* y, std::size_t y_distance) {
+  for (std::size_t m = 0; m < weights.output_tiles; m += 2) {
+    product<2, Groups>(weights.tiles.data() + m * weights.input_tiles * weight_tile, weights.input_tiles, x, x_distance,
+                       start + m * tile_floats, start_distance, y + m * tile_floats, y_distance, nothing);
+  }
+}
+
+template <int Groups>
+void finish_layer_for(const LayerEnd& layer, Columns<const std::uint16_t> mixed, Columns<float> tokens,
+                      std::size_t group, float* room) {
+  const std::size_t rows = layer.attention_out.outputs(), size = rows * tile_lanes;
+  const std::size_t inner_size = layer.feed_forward_in.outputs() * tile_lanes;
+  float* const sums = room;
+  auto* const packed = reinterpret_cast<std::uint16_t*>(sums + 2 * size);
+  std::uint16_t* const inner = packed + 2 * size;
+  add_products<Groups>(layer.attention_out, mixed.of(group), mixed.distance, tokens.of(group), tokens.distance, sums,
+                       size);
+  for (std::size_t g = 0; g < Groups; ++g) {
+    normalise<true>(sums + g * size, rows, layer.gain, layer.bias, sums + g * size, packed + g * size);
+  }
+  multiply_and_pack<Groups, Pairs<Activation::relu>>(layer.feed_forward_in, packed, size, inner, inner_size);
+  add_products<Groups>(layer.feed_forward_out, inner, inner_size, sums, size, sums, size);
+  for (std::size_t g = 0; g < Groups; ++g) {
+    const Norm& norm = layer.norm;
+    const float *const gain = norm.gain.of(group + g), *const bias = norm.bias.of(group + g);
+    std::uint16_t* const out = norm.packed.of(group + g);
+    if (norm.keeps_scaled) {
+      normalise<true>(sums + g * size, rows, gain, bias, tokens.of(group + g), out);
+    } else {
+      normalise<false>(sums + g * size, rows, gain, bias, nullptr, out);
     }
   }
 }
@@ -373,39 +422,15 @@ void multiply_to_halves(const Weights& weights, Columns<const std::uint16_t> x, 
   multiply_as<Halves>(weights, x, groups, y);
 }
 
-void multiply_and_norm(const Weights& weights, Columns<const std::uint16_t> x, Columns<float> sums, const Norm& norm,
-                       std::size_t groups) {
-  // A pair of output tiles for all groups before the next one, so that its weights stay in the first cache. The norms
-  // of two groups come behind the last products of the next two: these are under way while the processor waits for
-  // none.
-  const std::size_t strip = weights.input_tiles * weight_tile, rows = weights.outputs();
-  for (std::size_t m = 0; m < weights.output_tiles; m += 2) {
-    const bool is_last = m + 2 >= weights.output_tiles;
-    const std::uint16_t* const tiles = weights.tiles.data() + m * strip;
-    for (std::size_t g = 0; g < groups + 2; g += 2) {
-      float* const its = sums.first + g * sums.distance + m * tile_floats;
-      if (g + 1 < groups) {
-        product<2, 2>(tiles, weights.input_tiles, x.of(g), x.distance, its, sums.distance, its, sums.distance, nothing);
-      } else if (g < groups) {
-        product<2, 1>(tiles, weights.input_tiles, x.of(g), x.distance, its, 0, its, 0, nothing);
-      }
-      if (!is_last || g < 2) continue;
-      for (std::size_t before = g - 2; before < std::min(g, groups); ++before) {
-        if (norm.keeps_scaled) {
-          normalise<true>(sums.of(before), rows, norm, before);
-        } else {
-          normalise<false>(sums.of(before), rows, norm, before);
-        }
-      }
-    }
-  }
+std::size_t layer_room(const LayerEnd& layer) {
+  return (3 * layer.attention_out.outputs() + layer.feed_forward_in.outputs()) * tile_lanes;
 }
 
-void feed_forward(const Weights& in, const Weights& out, Columns<const std::uint16_t> x, Columns<float> sums,
-                  const Norm& norm, std::size_t groups, std::uint16_t* inner) {
-  const Columns<std::uint16_t> between{inner, in.outputs() * tile_lanes};
-  multiply_as<Pairs<Activation::relu>>(in, x, groups, between);
-  multiply_and_norm(out, {between.first, between.distance}, sums, norm, groups);
+void finish_layer(const LayerEnd& layer, Columns<const std::uint16_t> mixed, Columns<float> tokens, std::size_t groups,
+                  float* room) {
+  std::size_t g = 0;
+  for (; g + 1 < groups; g += 2) finish_layer_for<2>(layer, mixed, tokens, g, room);
+  for (; g < groups; ++g) finish_layer_for<1>(layer, mixed, tokens, g, room);
 }
 
 std::uint64_t multiply_adds(std::uint64_t rounds) {
@@ -428,6 +453,7 @@ std::uint64_t multiply_adds(std::uint64_t rounds) {
 }
 
 #undef CORBEL_TILE_LOAD
+#undef CORBEL_TILE_STREAM
 #undef CORBEL_TILE_ZERO
 #undef CORBEL_TILE_STORE
 #undef CORBEL_TILE_MULTIPLY

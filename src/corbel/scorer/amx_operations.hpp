@@ -70,14 +70,20 @@ struct Norm {
   bool keeps_scaled;                ///< with gain and bias in place, and to `packed` before them; or to `packed` only
   Columns<std::uint16_t> packed;    ///< in bf16
 };
-/// norm(W x + sums); x is none of what the norm writes.
-/// @param sums  [outputs][tile_lanes], in and out; unspecified behind a norm that does not keep them
-void multiply_and_norm(const Weights& weights, Columns<const std::uint16_t> x, Columns<float> sums, const Norm& norm,
-                       std::size_t groups);
-/// norm(W₂ relu(W₁ x + bias) + sums); x may be norm.packed.
-/// @param inner  [outputs of W₁][tile_lanes] per group, scratch
-void feed_forward(const Weights& in, const Weights& out, Columns<const std::uint16_t> x, Columns<float> sums,
-                  const Norm& norm, std::size_t groups, std::uint16_t* inner);
+/// What a layer does to each token after they have been mixed. The norms' biases have those of the dense layers whose
+/// outputs are added next in them.
+struct LayerEnd {
+  const Weights &attention_out, &feed_forward_in, &feed_forward_out;
+  const float *gain, *bias;  ///< [rows] of the first norm
+  Norm norm;                 ///< the last
+};
+/// norm(h + W₂ relu(W₁ h + bias)), where h is the first norm of W mixed + tokens. Two tokens at a time go through all
+/// of it, so that what is between stays in the first cache: stores to the second one would take longer than the rest.
+/// @param tokens  [rows][tile_lanes], in and out; unspecified behind a norm that does not keep them
+/// @param room    [layer_room()], scratch
+void finish_layer(const LayerEnd& layer, Columns<const std::uint16_t> mixed, Columns<float> tokens, std::size_t groups,
+                  float* room);
+std::size_t layer_room(const LayerEnd& layer);
 
 /// out[row][lane] = table[row · table_stride(count) + index[lane]].
 void look_up(const float* table, std::size_t count, std::size_t rows, const std::uint32_t* index, float* out);
