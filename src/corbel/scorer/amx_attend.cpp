@@ -168,6 +168,44 @@ void sum_rows(const float* base, std::span<const LookUp> added, std::size_t rows
   }
 }
 
+namespace {
+
+template <Activation activation>
+void last_layer_as(const float* x, std::span<const float> bias, std::span<const float> weight,
+                   std::span<const float> last_bias, float* out, std::size_t distance) {
+  for (std::size_t o = 0; o < last_bias.size(); ++o) {
+    const float* const its = weight.data() + o * bias.size();
+    __m512 sum[2] = {_mm512_set1_ps(last_bias[o]), _mm512_setzero_ps()};
+    const auto add = [&](std::size_t r, __m512 & to) __attribute__((always_inline)) {
+      __m512 value = _mm512_add_ps(_mm512_load_ps(x + r * tile_lanes), _mm512_set1_ps(bias[r]));
+      value = activated<activation>(value);
+      if constexpr (activation == Activation::relu) value = _mm512_max_ps(value, _mm512_setzero_ps());
+      to = _mm512_fmadd_ps(value, _mm512_set1_ps(its[r]), to);
+    };
+    std::size_t r = 0;
+    for (; r + 1 < bias.size(); r += 2) {
+      add(r, sum[0]);
+      add(r + 1, sum[1]);
+    }
+    for (; r < bias.size(); ++r) add(r, sum[0]);
+    _mm512_storeu_ps(out + o * distance, _mm512_add_ps(sum[0], sum[1]));
+  }
+}
+
+}  // namespace
+
+void last_layer(const float* x, std::span<const float> bias, Activation activation, std::span<const float> weight,
+                std::span<const float> last_bias, float* out, std::size_t distance) {
+  switch (activation) {
+    case Activation::leaky_relu:
+      return last_layer_as<Activation::leaky_relu>(x, bias, weight, last_bias, out, distance);
+    case Activation::relu:
+      return last_layer_as<Activation::relu>(x, bias, weight, last_bias, out, distance);
+    case Activation::silu:
+      return last_layer_as<Activation::silu>(x, bias, weight, last_bias, out, distance);
+  }
+}
+
 void attend(float* qkv, std::size_t tokens, std::size_t heads, std::size_t size, const float* query_bias, float* room,
             Columns<std::uint16_t> out) {
   const std::size_t width = heads * size;

@@ -78,7 +78,9 @@ class TileAttention : public Member {
       const auto values = [&](const char* what) { return parts.values(fmt::format("layer.{}.{}", l, what)); };
       const Affine& in = ins[static_cast<std::size_t>(l)];
       Affine out = affine("attention.out");
-      out.take_over(Values(width_, 1), Values(in.bias.end() - static_cast<std::ptrdiff_t>(width_), in.bias.end()));
+      const Values centre = l == 0 ? middle_value(in) : Values(width_, 0);
+      out.take_over(Values(width_, 1),
+                    sum(Values(in.bias.end() - static_cast<std::ptrdiff_t>(width_), in.bias.end()), centre));
       if (l == 0) {
         make_tables(out.bias);
       } else {
@@ -86,7 +88,7 @@ class TileAttention : public Member {
       }
       Layer& layer = layers_.emplace_back();
       for (std::size_t first = 0; first < width_; first += slice_) {
-        layer.slices.push_back(slice_of(in, first, l == 0 ? &inputs_ : nullptr));
+        layer.slices.push_back(slice_of(in, first, centre, l == 0 ? &inputs_ : nullptr));
       }
       layer.attention_out = Weights(out.weight, {}, width_);
       const Values gain = values("norm1.weight"), shift = values("norm1.bias");
@@ -182,6 +184,21 @@ class TileAttention : public Member {
     return ins;
   }
 
+  // The mean of the first layer's values, without bias. What tokens take from each other is near it: with the mean
+  // taken out of the values and put into what is added to the result, the rounding to bf16 is of what differs.
+  Values middle_value(const Affine& in) const {
+    Values mean(width_, 0), value(width_, 0);
+    for (const Input& input : inputs_) {
+      const float share = 1.0F / static_cast<float>(tokens_ * input.count);
+      for (std::size_t i = 0; i < input.rows.size(); ++i) mean[i % width_] += share * input.rows[i];
+    }
+    for (std::size_t o = 0; o < width_; ++o) {
+      const auto row = in.weight.end() - static_cast<std::ptrdiff_t>((width_ - o) * width_);
+      value[o] = std::inner_product(mean.begin(), mean.end(), row, 0.0F);
+    }
+    return value;
+  }
+
   // Whether attend_halves() can be used, and with numbers small enough for it to be precise: what is bounded here is
   // usually many times as small.
   bool fits_halves(const std::vector<Affine>& ins) const {
@@ -221,13 +238,13 @@ class TileAttention : public Member {
   }
 
   // Of the heads with features from `first` on; with tables where the inputs are known.
-  Slice slice_of(const Affine& in, std::size_t first, const std::vector<Input>* inputs) const {
+  Slice slice_of(const Affine& in, std::size_t first, const Values& centre, const std::vector<Input>* inputs) const {
     Slice slice;
     Values weight, bias;
     const auto add = [&](std::size_t kind, std::size_t o) {
       const auto row = in.weight.begin() + static_cast<std::ptrdiff_t>((kind * width_ + o) * width_);
       weight.insert(weight.end(), row, row + static_cast<std::ptrdiff_t>(width_));
-      bias.push_back(kind == 0 ? in.bias[o] : 0.0F);
+      bias.push_back(kind == 0 ? in.bias[o] : kind == 2 ? -centre[o] : 0.0F);
     };
     if (has_halves_ && !inputs) {
       for (std::size_t pair = first; pair < first + slice_; pair += 2 * size_) {

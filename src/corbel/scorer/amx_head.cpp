@@ -7,14 +7,16 @@
 namespace corbel::amx {
 
 TileHead::TileHead(const MemberParts& parts, std::size_t first)
-    : activation_(parts.spec.activation), outputs_(static_cast<std::size_t>(parts.spec.outputs())) {
-  const auto add = [&](const std::string& name) {
-    const std::vector<float>& bias = parts.values(name + ".bias");
-    layers_.emplace_back(parts.values(name + ".weight"), bias, bias.size());
+    : activation_(parts.spec.activation),
+      last_weight_(parts.values("output.weight")),
+      last_bias_(parts.values("output.bias")) {
+  for (std::size_t h = first; h < parts.spec.hidden.size(); ++h) {
+    const std::string name = fmt::format("hidden.{}", h);
+    hidden_bias_ = parts.values(name + ".bias");
+    layers_.emplace_back(parts.values(name + ".weight"), hidden_bias_, hidden_bias_.size());
     widest_ = std::max(widest_, layers_.back().outputs());
-  };
-  for (std::size_t h = first; h < parts.spec.hidden.size(); ++h) add(fmt::format("hidden.{}", h));
-  add("output");
+  }
+  if (layers_.empty()) direct_ = Weights(last_weight_, {}, last_bias_.size());
 }
 
 void TileHead::apply(Columns<const std::uint16_t> x, std::size_t groups, std::uint16_t* scratch, float* out,
@@ -25,14 +27,20 @@ void TileHead::apply(Columns<const std::uint16_t> x, std::size_t groups, std::ui
     x = {y.first, y.distance};
     std::swap(y, other);
   }
-  const Weights& last = layers_.back();
+  const Weights& last = layers_.empty() ? direct_ : layers_.back();
   AlignedVector<float> result(groups * last.outputs() * tile_lanes);
   multiply(last, x, groups, {result.data(), last.outputs() * tile_lanes});
   for (std::size_t g = 0; g < groups; ++g) {
+    const float* const from = result.data() + g * last.outputs() * tile_lanes;
     float* const to = out + g * tile_lanes / lanes * distance + g * tile_lanes % lanes;
-    for (std::size_t o = 0; o < outputs_; ++o) {
-      const float* const from = result.data() + (g * last.outputs() + o) * tile_lanes;
-      for (std::size_t lane = 0; lane < tile_lanes; ++lane) to[o * lanes + lane] = from[lane] + last.bias[o];
+    if (!layers_.empty()) {
+      last_layer(from, hidden_bias_, activation_, last_weight_, last_bias_, to, lanes);
+      continue;
+    }
+    for (std::size_t o = 0; o < last_bias_.size(); ++o) {
+      for (std::size_t lane = 0; lane < tile_lanes; ++lane) {
+        to[o * lanes + lane] = from[o * tile_lanes + lane] + last_bias_[o];
+      }
     }
   }
 }

@@ -9,8 +9,8 @@
 
 namespace corbel::amx {
 
-/// The dense layers after the input, as Head, in bf16. One head only: experts
-/// are not covered.
+/// The dense layers after the input, as Head, in bf16 but for the last one, whose sums are in single precision. One
+/// head only: experts are not covered.
 class TileHead {
  public:
   /// @param first  index of the first hidden layer that is a dense one
@@ -26,8 +26,10 @@ class TileHead {
 
  private:
   Activation activation_;
-  std::vector<Weights> layers_;
-  std::size_t outputs_, widest_ = tile_inputs;
+  std::vector<Weights> layers_;  // those before the last
+  Weights direct_;               // the last, where it is the only one
+  std::vector<float> hidden_bias_, last_weight_, last_bias_;
+  std::size_t widest_ = tile_inputs;
 };
 
 }  // namespace corbel::amx

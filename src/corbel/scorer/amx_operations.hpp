@@ -103,6 +103,14 @@ void look_up_halves(const LookUp& from, std::size_t heads, std::size_t size, std
 void sum_rows(const float* base, std::span<const LookUp> added, std::size_t rows, const float* gate,
               Activation activation, std::uint16_t* out);
 
+/// The last layer of a head, in single precision: out[o] = bias₂[o] + Σ weight[o][row] · activation(x[row] +
+/// bias[row]).
+/// @param x       [rows][tile_lanes]
+/// @param weight  [outputs][rows]
+/// @param out     [outputs] rows of tile_lanes floats at every multiple of `distance`
+void last_layer(const float* x, std::span<const float> bias, Activation activation, std::span<const float> weight,
+                std::span<const float> last_bias, float* out, std::size_t distance);
+
 /// What each token takes from all others in some heads, in bf16.
 /// @param qkv         [tokens][3 · heads · size][tile_lanes]; products of queries and keys are logarithms to base 2
 /// @param query_bias  [heads · size], added to the queries in place unless null
