@@ -84,6 +84,15 @@ namespace {
 // Of weights that come from the second cache: they do not drive activations out of the first.
 #define CORBEL_TILE_STREAM(tile, from) \
   __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #tile ::"r"(from), "r"(row_bytes) : "memory")
+// Of activations, from the one or the other.
+#define CORBEL_TILE_LOAD_FROM(is_far, tile, from) \
+  do {                                            \
+    if constexpr (is_far) {                       \
+      CORBEL_TILE_STREAM(tile, from);             \
+    } else {                                      \
+      CORBEL_TILE_LOAD(tile, from);               \
+    }                                             \
+  } while (false)
 #define CORBEL_TILE_ZERO(tile) __asm__ volatile("tilezero %%tmm" #tile ::: "memory")
 #define CORBEL_TILE_STORE(tile, to) \
   __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(to), "r"(row_bytes) : "memory")
@@ -96,16 +105,17 @@ constexpr std::size_t weight_tile = tile_outputs * tile_inputs;  // in bf16; as 
 // `Outputs` tiles of outputs for `Groups` groups of designs, each 1 or 2, at x, x + x_distance and so on. Vector work
 // is put between the products of tiles by `fill`, which is called after each: the processor looks ahead far enough to
 // do both at once only if they stand side by side.
-template <int Outputs, int Groups, class Fill>
+// @tparam IsFar  whether x and start come from the second cache
+template <int Outputs, int Groups, bool IsFar = false, class Fill>
 [[gnu::always_inline]] inline void product(const std::uint16_t* weights, std::size_t input_tiles,
                                            const std::uint16_t* x, std::size_t x_distance, const float* start,
                                            std::size_t start_distance, float* y, std::size_t y_distance, Fill&& fill) {
   const std::uint16_t* const next_weights = weights + input_tiles * weight_tile;
   if (start) {
-    CORBEL_TILE_LOAD(0, start);
-    if constexpr (Outputs > 1) CORBEL_TILE_LOAD(1, start + tile_floats);
-    if constexpr (Groups > 1) CORBEL_TILE_LOAD(2, start + start_distance);
-    if constexpr (Outputs > 1 && Groups > 1) CORBEL_TILE_LOAD(3, start + start_distance + tile_floats);
+    CORBEL_TILE_LOAD_FROM(IsFar, 0, start);
+    if constexpr (Outputs > 1) CORBEL_TILE_LOAD_FROM(IsFar, 1, start + tile_floats);
+    if constexpr (Groups > 1) CORBEL_TILE_LOAD_FROM(IsFar, 2, start + start_distance);
+    if constexpr (Outputs > 1 && Groups > 1) CORBEL_TILE_LOAD_FROM(IsFar, 3, start + start_distance + tile_floats);
   } else {
     CORBEL_TILE_ZERO(0);
     CORBEL_TILE_ZERO(1);
@@ -114,7 +124,7 @@ template <int Outputs, int Groups, class Fill>
   }
   for (std::size_t k = 0; k < input_tiles; ++k) {
     CORBEL_TILE_STREAM(4, weights + k * weight_tile);
-    CORBEL_TILE_LOAD(6, x + k * weight_tile);
+    CORBEL_TILE_LOAD_FROM(IsFar, 6, x + k * weight_tile);
     CORBEL_TILE_MULTIPLY(0, 4, 6);
     fill();
     if constexpr (Outputs > 1) {
@@ -123,7 +133,7 @@ template <int Outputs, int Groups, class Fill>
       fill();
     }
     if constexpr (Groups > 1) {
-      CORBEL_TILE_LOAD(7, x + x_distance + k * weight_tile);
+      CORBEL_TILE_LOAD_FROM(IsFar, 7, x + x_distance + k * weight_tile);
       CORBEL_TILE_MULTIPLY(2, 4, 7);
       fill();
     }
@@ -348,12 +358,13 @@ inline void normalise(const float* x, std::size_t rows, const float* gain, const
 }
 
 // start + W x for `Groups` groups.
-template <int Groups>
+template <int Groups, bool IsFar>
 inline void add_products(const Weights& weights, const std::uint16_t* x, std::size_t x_distance, const float* start,
                          std::size_t start_distance, float* y, std::size_t y_distance) {
   for (std::size_t m = 0; m < weights.output_tiles; m += 2) {
-    product<2, Groups>(weights.tiles.data() + m * weights.input_tiles * weight_tile, weights.input_tiles, x, x_distance,
-                       start + m * tile_floats, start_distance, y + m * tile_floats, y_distance, nothing);
+    product<2, Groups, IsFar>(weights.tiles.data() + m * weights.input_tiles * weight_tile, weights.input_tiles, x,
+                              x_distance, start + m * tile_floats, start_distance, y + m * tile_floats, y_distance,
+                              nothing);
   }
 }
 
@@ -365,13 +376,13 @@ void finish_layer_for(const LayerEnd& layer, Columns<const std::uint16_t> mixed,
   float* const sums = room;
   auto* const packed = reinterpret_cast<std::uint16_t*>(sums + 2 * size);
   std::uint16_t* const inner = packed + 2 * size;
-  add_products<Groups>(layer.attention_out, mixed.of(group), mixed.distance, tokens.of(group), tokens.distance, sums,
-                       size);
+  add_products<Groups, true>(layer.attention_out, mixed.of(group), mixed.distance, tokens.of(group), tokens.distance,
+                             sums, size);
   for (std::size_t g = 0; g < Groups; ++g) {
     normalise<true>(sums + g * size, rows, layer.gain, layer.bias, sums + g * size, packed + g * size);
   }
   multiply_and_pack<Groups, Pairs<Activation::relu>>(layer.feed_forward_in, packed, size, inner, inner_size);
-  add_products<Groups>(layer.feed_forward_out, inner, inner_size, sums, size, sums, size);
+  add_products<Groups, false>(layer.feed_forward_out, inner, inner_size, sums, size, sums, size);
   for (std::size_t g = 0; g < Groups; ++g) {
     const Norm& norm = layer.norm;
     const float *const gain = norm.gain.of(group + g), *const bias = norm.bias.of(group + g);
@@ -454,6 +465,7 @@ std::uint64_t multiply_adds(std::uint64_t rounds) {
 
 #undef CORBEL_TILE_LOAD
 #undef CORBEL_TILE_STREAM
+#undef CORBEL_TILE_LOAD_FROM
 #undef CORBEL_TILE_ZERO
 #undef CORBEL_TILE_STORE
 #undef CORBEL_TILE_MULTIPLY
