@@ -49,6 +49,7 @@ std::vector<Case> cases() {
       {"AttentionOfOddWidths", mixed_space(), spec_of(attention, {19, 7}, 12, 3, 17)},
       {"AttentionOfOneHead", space_of(3, 5), spec_of(attention, {1}, 24, 1, 40, 1)},
       {"AttentionOfTwentyTokens", space_of(20, 4), spec_of(attention, {300, 16}, 32, 4, 64, 3)},
+      {"AttentionOfSmallHeads", space_of(7, 5), spec_of(attention, {40}, 32, 8, 64)},
       {"AttentionOfManyValues", space_of(4, 200), spec_of(attention, {64}, 32, 2, 32)},
       {"AttentionWithoutLayers", mixed_space(), spec_of(attention, {32}, 32, 2, 32, 0)},
       {"AttentionOfTablesTooLarge", space_of(5, 1000), spec_of(attention, {64}, 96, 2, 32)},
@@ -193,6 +194,23 @@ TEST(FastArithmetic, RanksRandomDesignsAndNeighboursAsExactArithmeticDoes) {
                                model.predict_range(first, 4096).metrics),
               0.999);
   }
+}
+
+// Queries and keys beyond what half precision holds.
+TEST(FastArithmetic, RanksWhereAttentionIsSharp) {
+  NetworkSpec spec;
+  spec.kind = NetworkKind::attention;
+  const DesignSpace space = DesignSpace::edge();
+  TensorMap tensors = test::random_tensors(space, spec, 1, 19);
+  for (auto& [name, tensor] : tensors) {
+    if (name.find("attention.in") == std::string::npos) continue;
+    for (float& value : tensor.values) value *= 1000;
+  }
+  const Model model =
+      Model::from_tensors(test::metadata_for(space, spec, 1, std::vector<MetricTransform>(1)), std::move(tensors));
+  const std::vector<Design> designs = random_designs(space, 512, 20);
+  const Predictions exact = model.predict(designs), fast = model.predict(designs, {}, Arithmetic::fast);
+  EXPECT_GT(rank_correlation(fast.metrics, exact.metrics), 0.99);
 }
 
 TEST(ScorerKernels, EndWithThePortableOneThatCoversEverything) {
