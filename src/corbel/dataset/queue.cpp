@@ -1,0 +1,389 @@
+#include "corbel/dataset/queue.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "corbel/base/error.hpp"
+#include "corbel/dataset/database.hpp"
+#include "corbel/version.hpp"
+
+namespace corbel {
+namespace {
+
+// The numbers of TrialState in the SQL below: 0 waiting, 1 running, 2 complete, 3 infeasible, 4 failed.
+static_assert(static_cast<int>(TrialState::waiting) == 0 && static_cast<int>(TrialState::running) == 1 &&
+              static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::failed) == 4);
+
+/// Rows of one statement: more would save nothing.
+constexpr std::size_t rows_at_once = 128;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
+}
+
+/// "(VALUES (7), (9))" of designs, which are numbers: nothing to escape.
+std::string values_of(std::span<const DesignId> designs) {
+  return fmt::format("(VALUES ({}))", fmt::join(designs, "), ("));
+}
+
+}  // namespace
+
+struct TrialQueue::Data {
+  explicit Data(StoreLocation its_location, std::chrono::milliseconds its_patience)
+      : location(std::move(its_location)), patience(its_patience) {
+    connect();
+  }
+
+  void connect() {
+    statements.clear();
+    database.reset();
+    database = open_database(location, true, patience);
+  }
+
+  /// A statement that is prepared once for this connection, ready to be bound. {now}, {started} and {skip_locked} are
+  /// the backend's.
+  Statement& statement(const char* sql) {
+    auto found = statements.find(sql);
+    if (found == statements.end()) {
+      found = statements.emplace(sql, Statement(*database, in_dialect(sql))).first;
+    }
+    found->second.reset();
+    return found->second;
+  }
+
+  std::string in_dialect(std::string_view sql) const {
+    const Dialect& dialect = database->dialect();
+    return fmt::format(fmt::runtime(sql), fmt::arg("now", dialect.now_ms), fmt::arg("started", dialect.started_ms),
+                       fmt::arg("skip_locked", dialect.skip_locked));
+  }
+
+  /// One transaction beside those of others; again if it was undone for the sake of another.
+  template <class Work>
+  auto transact(const Work& work) {
+    for (int attempt = 1;; ++attempt) {
+      try {
+        Transaction transaction(*database, Transaction::Kind::shared);
+        if constexpr (std::is_void_v<decltype(work())>) {
+          work();
+          transaction.commit();
+          return;
+        } else {
+          auto result = work();
+          transaction.commit();
+          return result;
+        }
+      } catch (const DatabaseError& error) {
+        constexpr int most_attempts = 10;
+        if (error.failure() != DatabaseError::Failure::conflict || attempt == most_attempts) throw;
+      }
+    }
+  }
+
+  /// The lease, and with it the lock of the worker's row: whoever takes this worker for lost waits, and the other way
+  /// round. False if it has been taken for lost.
+  bool renew() {
+    statement("UPDATE workers SET last_seen = {now}, expires = {now} + lease WHERE id = ?1 AND state = 'working'")
+        .bind(1, id)
+        .run();
+    if (database->changes() > 0) return true;
+    statement("UPDATE workers SET last_seen = {now}, expires = {now} + lease, state = 'working' WHERE id = ?1")
+        .bind(1, id)
+        .run();
+    return false;
+  }
+
+  /// Trials of workers whose lease has run out wait again.
+  void expire() {
+    std::vector<std::string> lost;
+    Statement& silent = statement(
+        "SELECT id FROM workers WHERE state = 'working' AND expires < {now} AND {started} + lease < {now} "
+        "ORDER BY id{skip_locked}");
+    while (silent.step()) lost.emplace_back(silent.text(0));
+    for (const std::string& worker : lost) {
+      // Where the last try was lost, too, the trial has failed.
+      statement(
+          "UPDATE trials SET losses = coalesce(losses, 0) + 1, "
+          "state = CASE WHEN coalesce(losses, 0) + 1 >= ?2 THEN 4 ELSE 0 END, "
+          "reason = CASE WHEN coalesce(losses, 0) + 1 >= ?2 THEN 'worker_lost' ELSE '' END, "
+          "attempt = attempt + CASE WHEN coalesce(losses, 0) + 1 >= ?2 THEN 0 ELSE 1 END "
+          "WHERE lease_owner = ?1 AND state = 1")
+          .bind(1, worker)
+          .bind(2, std::int64_t{most_losses})
+          .run();
+      statement("UPDATE workers SET state = 'lost' WHERE id = ?1").bind(1, worker).run();
+    }
+  }
+
+  /// Takes designs of the group that wait and, with `suspect`, were lost before.
+  std::vector<DesignId> take(GroupId group, std::size_t most, bool suspect) {
+    Statement& take =
+        statement(suspect ? "WITH picked AS MATERIALIZED (SELECT design AS id FROM trials WHERE group_id = "
+                            "?1 AND state = 0 AND losses IS NOT NULL ORDER BY losses, design LIMIT "
+                            "?2{skip_locked}) UPDATE trials SET state = 1, lease_owner = ?3 FROM picked "
+                            "WHERE group_id = ?1 AND design = picked.id RETURNING design"
+                          : "WITH picked AS MATERIALIZED (SELECT design AS id FROM trials WHERE group_id = "
+                            "?1 AND state = 0 AND losses IS NULL ORDER BY design LIMIT ?2{skip_locked}) "
+                            "UPDATE trials SET state = 1, lease_owner = ?3 FROM picked "
+                            "WHERE group_id = ?1 AND design = picked.id RETURNING design");
+    take.bind(1, group).bind(2, static_cast<std::int64_t>(most)).bind(3, id);
+    std::vector<DesignId> designs;
+    while (take.step()) designs.push_back(static_cast<DesignId>(take.integer(0)));
+    std::ranges::sort(designs);
+    return designs;
+  }
+
+  std::size_t metrics_of(GroupId group) {
+    const auto known = widths.find(group);
+    if (known != widths.end()) return known->second;
+    const std::size_t width = Store(location, Store::Mode::read_only, patience).describe(group).metrics.size();
+    return widths.emplace(group, width).first->second;
+  }
+
+  StoreLocation location;
+  std::chrono::milliseconds patience;
+  std::unique_ptr<Database> database;
+  std::map<const char*, Statement> statements;  // by the literal
+  std::map<GroupId, std::size_t> widths;        // how many metrics a group has
+  std::string id = worker_id();
+};
+
+TrialQueue::TrialQueue(StoreLocation location, std::chrono::milliseconds patience)
+    : data_(std::make_unique<Data>(std::move(location), patience)) {}
+TrialQueue::~TrialQueue() = default;
+TrialQueue::TrialQueue(TrialQueue&&) noexcept = default;
+
+const StoreLocation& TrialQueue::location() const {
+  return data_->location;
+}
+
+void TrialQueue::reconnect() {
+  data_->connect();
+}
+
+std::string TrialQueue::worker_id() {
+  static const std::string digits = fmt::format("{:08x}", std::random_device()());
+  return fmt::format("{}-{}-{}", host_name(), getpid(), digits);
+}
+
+void TrialQueue::set_job(GroupId group, std::string_view spec) {
+  data_->transact([&] {
+    data_
+        ->statement(
+            "INSERT INTO jobs(group_id, spec) VALUES(?1, ?2) ON CONFLICT (group_id) DO UPDATE SET spec = "
+            "excluded.spec")
+        .bind(1, group)
+        .bind(2, spec)
+        .run();
+  });
+}
+
+void TrialQueue::offer(GroupId group, std::span<const DesignId> designs) {
+  const std::vector<double> none(data_->metrics_of(group), std::numeric_limits<double>::quiet_NaN());
+  std::vector<DesignId> sorted(designs.begin(), designs.end());
+  // All writers touch rows in this order, so that none waits for another that waits for it.
+  std::ranges::sort(sorted);
+  for (std::size_t first = 0; first < sorted.size(); first += rows_at_once) {
+    const auto rows = std::span(sorted).subspan(first, std::min(rows_at_once, sorted.size() - first));
+    data_->transact([&] {
+      Statement(*data_->database,
+                "INSERT INTO trials(group_id, design, state, reason, attempt, metrics) SELECT ?1, column1, 0, '', 1, "
+                "?2 FROM " +
+                    values_of(rows) +
+                    " AS v WHERE true ON CONFLICT (group_id, design) DO UPDATE SET "
+                    "state = 0, reason = '', attempt = trials.attempt + 1, lease_owner = NULL, losses = NULL "
+                    "WHERE trials.state = 4")
+          .bind(1, group)
+          .bind(2, std::span<const double>(none))
+          .run();
+    });
+  }
+}
+
+std::vector<DesignId> TrialQueue::open(GroupId group) {
+  std::vector<DesignId> designs;
+  // Two questions, each answered by an index of the few rows in that state.
+  for (const char* sql : {"SELECT design FROM trials WHERE group_id = ?1 AND state = 0",
+                          "SELECT design FROM trials WHERE group_id = ?1 AND state = 1 AND lease_owner IS NOT NULL"}) {
+    Statement& found = data_->statement(sql);
+    found.bind(1, group);
+    while (found.step()) designs.push_back(static_cast<DesignId>(found.integer(0)));
+  }
+  std::ranges::sort(designs);
+  designs.erase(std::unique(designs.begin(), designs.end()), designs.end());
+  return designs;
+}
+
+std::uint64_t TrialQueue::live_workers() {
+  Statement& count =
+      data_->statement("SELECT count(*) FROM workers WHERE state = 'working' AND expires >= {now} AND id <> ?1");
+  count.bind(1, data_->id);
+  count.step();
+  return static_cast<std::uint64_t>(count.integer(0));
+}
+
+void TrialQueue::enter(std::size_t threads, std::chrono::milliseconds lease) {
+  const std::string host = host_name();
+  data_->transact([&] {
+    data_
+        ->statement(
+            "INSERT INTO workers(id, host, pid, version, threads, state, started, last_seen, lease, expires, done, "
+            "failed, recent, note) VALUES(?1, ?2, ?3, ?4, ?5, 'working', {now}, {now}, ?6, {now} + ?6, 0, 0, 0, '') "
+            "ON CONFLICT (id) DO UPDATE SET state = 'working', threads = excluded.threads, last_seen = "
+            "excluded.last_seen, lease = excluded.lease, expires = excluded.expires")
+        .bind(1, data_->id)
+        .bind(2, host)
+        .bind(3, std::int64_t{getpid()})
+        .bind(4, version)
+        .bind(5, static_cast<std::int64_t>(threads))
+        .bind(6, std::int64_t{lease.count()})
+        .run();
+  });
+}
+
+TrialQueue::Claim TrialQueue::claim(std::size_t most, std::size_t suspects,
+                                    const std::function<bool(GroupId)>& accepts) {
+  return data_->transact([&]() -> Claim {
+    data_->renew();
+    data_->expire();
+    std::vector<GroupId> groups;
+    Statement& waiting = data_->statement(
+        "SELECT group_id FROM jobs WHERE EXISTS (SELECT 1 FROM trials WHERE trials.group_id = jobs.group_id AND "
+        "state = 0) ORDER BY group_id");
+    while (waiting.step()) groups.push_back(waiting.integer(0));
+    std::erase_if(groups, [&](GroupId group) { return !accepts(group); });
+    for (const bool suspect : {false, true}) {
+      for (const GroupId group : groups) {
+        std::vector<DesignId> designs = data_->take(group, suspect ? suspects : most, suspect);
+        if (!designs.empty()) return {group, std::move(designs)};
+      }
+    }
+    return {};
+  });
+}
+
+std::uint64_t TrialQueue::finish(GroupId group, std::span<const Trial> trials) {
+  const std::size_t width = data_->metrics_of(group);
+  const std::vector<double> none(width, std::numeric_limits<double>::quiet_NaN());
+  std::vector<const Trial*> sorted;
+  for (const Trial& trial : trials) sorted.push_back(&trial);
+  std::ranges::sort(sorted, {}, [](const Trial* trial) { return trial->design; });
+  return data_->transact([&] {
+    data_->renew();
+    std::int64_t done = 0, failed = 0, mine = 0;
+    for (std::size_t first = 0; first < sorted.size(); first += rows_at_once) {
+      const auto rows = std::span(sorted).subspan(first, std::min(rows_at_once, sorted.size() - first));
+      std::string values;
+      std::vector<DesignId> designs;
+      int parameter = 3;
+      for (const Trial* trial : rows) {
+        values += fmt::format("{}({}, {}, ?{}, ?{})", values.empty() ? "" : ", ", trial->design,
+                              static_cast<int>(trial->state), parameter, parameter + 1);
+        parameter += 2;
+        designs.push_back(trial->design);
+      }
+      // lease_owner stays: it tells who did it, also when the same is said again.
+      Statement put(*data_->database,
+                    "UPDATE trials SET state = column2, reason = column3, metrics = column4 FROM "
+                    "(VALUES " +
+                        values +
+                        ") AS v WHERE group_id = ?1 AND design = column1 AND "
+                        "state IN (0, 1) AND lease_owner = ?2 RETURNING state");
+      put.bind(1, group).bind(2, data_->id);
+      parameter = 3;
+      for (const Trial* trial : rows) {
+        put.bind(parameter, trial->reason);
+        put.bind(parameter + 1, std::span<const double>(trial->metrics.empty() ? none : trial->metrics));
+        parameter += 2;
+      }
+      while (put.step()) {
+        const bool has_failed = put.integer(0) >= static_cast<int>(TrialState::failed);
+        failed += has_failed ? 1 : 0;
+        done += has_failed ? 0 : 1;
+      }
+      Statement count(*data_->database,
+                      "SELECT count(*) FROM trials WHERE group_id = ?1 AND lease_owner = ?2 AND "
+                      "state > 1 AND design IN " +
+                          values_of(designs));
+      count.bind(1, group).bind(2, data_->id).step();
+      mine += count.integer(0);
+    }
+    if (done + failed > 0) {
+      data_->statement("UPDATE workers SET done = done + ?2, failed = failed + ?3 WHERE id = ?1")
+          .bind(1, data_->id)
+          .bind(2, done)
+          .bind(3, failed)
+          .run();
+      data_->statement("DELETE FROM statistics WHERE group_id = ?1").bind(1, group).run();
+    }
+    return static_cast<std::uint64_t>(mine);
+  });
+}
+
+bool TrialQueue::heartbeat(std::uint64_t finished_last_minute, std::string_view note) {
+  return data_->transact([&] {
+    const bool in_time = data_->renew();
+    data_->statement("UPDATE workers SET recent = ?2, note = ?3 WHERE id = ?1")
+        .bind(1, data_->id)
+        .bind(2, static_cast<std::int64_t>(finished_last_minute))
+        .bind(3, note)
+        .run();
+    return in_time;
+  });
+}
+
+std::vector<TrialQueue::Claim> TrialQueue::held() {
+  std::vector<Claim> claims;
+  Statement& running = data_->statement(
+      "SELECT group_id, design FROM trials WHERE lease_owner = ?1 AND state = 1 ORDER BY group_id, design");
+  running.bind(1, data_->id);
+  while (running.step()) {
+    if (claims.empty() || claims.back().group != running.integer(0)) claims.push_back({running.integer(0), {}});
+    claims.back().designs.push_back(static_cast<DesignId>(running.integer(1)));
+  }
+  return claims;
+}
+
+void TrialQueue::release(const Claim& claim) {
+  if (claim.designs.empty()) return;
+  data_->transact([&] {
+    data_->renew();
+    Statement(*data_->database,
+              "UPDATE trials SET state = 0, lease_owner = NULL WHERE group_id = ?1 AND lease_owner = "
+              "?2 AND state = 1 AND design IN " +
+                  values_of(claim.designs))
+        .bind(1, claim.group)
+        .bind(2, data_->id)
+        .run();
+  });
+}
+
+void TrialQueue::leave() {
+  data_->transact([&] {
+    data_->renew();
+    data_->statement("UPDATE trials SET state = 0, lease_owner = NULL WHERE lease_owner = ?1 AND state = 1")
+        .bind(1, data_->id)
+        .run();
+    data_
+        ->statement(
+            "UPDATE workers SET state = 'stopped', last_seen = {now}, expires = {now}, recent = 0 WHERE id = ?1")
+        .bind(1, data_->id)
+        .run();
+  });
+}
+
+std::string TrialQueue::job(GroupId group) {
+  Statement& found = data_->statement("SELECT spec FROM jobs WHERE group_id = ?1");
+  found.bind(1, group);
+  return found.step() ? std::string(found.text(0)) : std::string();
+}
+
+}  // namespace corbel
