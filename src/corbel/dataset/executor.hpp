@@ -63,4 +63,14 @@ class Executor {
 std::unique_ptr<Executor> local_executor(Store& store, std::vector<ExecutorTarget> targets, std::size_t threads,
                                          std::size_t most);
 
+struct HandingOut {
+  bool works_too = true;    ///< whether this process is one more worker
+  std::size_t threads = 0;  ///< of its own work; 0: all cores
+};
+/// On the store's workers (TrialQueue), on whatever machine they are. What is handed out when the monitor asks to stop
+/// stays so.
+/// @param jobs  one per target: JobSpec::to_text()
+std::unique_ptr<Executor> queue_executor(Store& store, std::vector<ExecutorTarget> targets,
+                                         const std::vector<std::string>& jobs, const HandingOut& options);
+
 }  // namespace corbel

@@ -38,8 +38,8 @@ std::string values_of(std::span<const DesignId> designs) {
 }  // namespace
 
 struct TrialQueue::Data {
-  explicit Data(StoreLocation its_location, std::chrono::milliseconds its_patience)
-      : location(std::move(its_location)), patience(its_patience) {
+  Data(StoreLocation its_location, std::string its_id, std::chrono::milliseconds its_patience)
+      : location(std::move(its_location)), id(std::move(its_id)), patience(its_patience) {
     connect();
   }
 
@@ -106,7 +106,8 @@ struct TrialQueue::Data {
     std::vector<std::string> lost;
     Statement& silent = statement(
         "SELECT id FROM workers WHERE state = 'working' AND expires < {now} AND {started} + lease < {now} "
-        "ORDER BY id{skip_locked}");
+        "AND id <> ?1 ORDER BY id{skip_locked}");
+    silent.bind(1, id);
     while (silent.step()) lost.emplace_back(silent.text(0));
     for (const std::string& worker : lost) {
       // Where the last try was lost, too, the trial has failed.
@@ -149,15 +150,15 @@ struct TrialQueue::Data {
   }
 
   StoreLocation location;
+  std::string id;
   std::chrono::milliseconds patience;
   std::unique_ptr<Database> database;
   std::map<const char*, Statement> statements;  // by the literal
   std::map<GroupId, std::size_t> widths;        // how many metrics a group has
-  std::string id = worker_id();
 };
 
-TrialQueue::TrialQueue(StoreLocation location, std::chrono::milliseconds patience)
-    : data_(std::make_unique<Data>(std::move(location), patience)) {}
+TrialQueue::TrialQueue(StoreLocation location, std::string worker, std::chrono::milliseconds patience)
+    : data_(std::make_unique<Data>(std::move(location), std::move(worker), patience)) {}
 TrialQueue::~TrialQueue() = default;
 TrialQueue::TrialQueue(TrialQueue&&) noexcept = default;
 
@@ -222,6 +223,10 @@ std::vector<DesignId> TrialQueue::open(GroupId group) {
   return designs;
 }
 
+void TrialQueue::expire() {
+  data_->transact([&] { data_->expire(); });
+}
+
 std::uint64_t TrialQueue::live_workers() {
   Statement& count =
       data_->statement("SELECT count(*) FROM workers WHERE state = 'working' AND expires >= {now} AND id <> ?1");
@@ -249,17 +254,19 @@ void TrialQueue::enter(std::size_t threads, std::chrono::milliseconds lease) {
   });
 }
 
-TrialQueue::Claim TrialQueue::claim(std::size_t most, std::size_t suspects,
-                                    const std::function<bool(GroupId)>& accepts) {
+std::vector<TrialQueue::GroupId> TrialQueue::waiting_groups() {
+  std::vector<GroupId> groups;
+  Statement& waiting = data_->statement(
+      "SELECT group_id FROM jobs WHERE EXISTS (SELECT 1 FROM trials WHERE trials.group_id = jobs.group_id AND "
+      "state = 0) ORDER BY group_id");
+  while (waiting.step()) groups.push_back(waiting.integer(0));
+  return groups;
+}
+
+TrialQueue::Claim TrialQueue::claim(std::span<const GroupId> groups, std::size_t most, std::size_t suspects) {
   return data_->transact([&]() -> Claim {
     data_->renew();
     data_->expire();
-    std::vector<GroupId> groups;
-    Statement& waiting = data_->statement(
-        "SELECT group_id FROM jobs WHERE EXISTS (SELECT 1 FROM trials WHERE trials.group_id = jobs.group_id AND "
-        "state = 0) ORDER BY group_id");
-    while (waiting.step()) groups.push_back(waiting.integer(0));
-    std::erase_if(groups, [&](GroupId group) { return !accepts(group); });
     for (const bool suspect : {false, true}) {
       for (const GroupId group : groups) {
         std::vector<DesignId> designs = data_->take(group, suspect ? suspects : most, suspect);

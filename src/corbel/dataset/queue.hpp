@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,7 +30,9 @@ class TrialQueue {
   static constexpr int most_losses = 5;
 
   /// Opens the store, which must be there. @throws as Store's constructor
-  explicit TrialQueue(StoreLocation location, std::chrono::milliseconds patience = std::chrono::minutes(1));
+  /// @param worker  the name under which this one works
+  explicit TrialQueue(StoreLocation location, std::string worker = worker_id(),
+                      std::chrono::milliseconds patience = std::chrono::minutes(1));
   ~TrialQueue();
   TrialQueue(TrialQueue&&) noexcept;
 
@@ -46,6 +47,8 @@ class TrialQueue {
   void offer(GroupId group, std::span<const DesignId> designs);
   /// Those that wait or that a worker is at, ascending.
   std::vector<DesignId> open(GroupId group);
+  /// Makes the trials wait again whose worker's lease has run out; claim() does so, too.
+  void expire();
   /// Workers whose lease runs, without this one.
   std::uint64_t live_workers();
 
@@ -55,12 +58,14 @@ class TrialQueue {
   void enter(std::size_t threads, std::chrono::milliseconds lease);
   struct Claim {
     GroupId group = 0;
-    std::vector<DesignId> designs;  ///< none: nothing waits for this worker
+    std::vector<DesignId> designs;
   };
-  /// @param most  designs of one group, in the order of their ids
-  /// @param suspects  as many at most where they were lost with other workers before
-  /// @param accepts  whether the worker simulates for this group
-  Claim claim(std::size_t most, std::size_t suspects, const std::function<bool(GroupId)>& accepts);
+  /// Groups with designs that wait.
+  std::vector<GroupId> waiting_groups();
+  /// Designs of the first of these groups that has some; none if nothing waits there.
+  /// @param most  how many, in the order of their ids
+  /// @param suspects  how many at most where they were lost with other workers before
+  Claim claim(std::span<const GroupId> groups, std::size_t most, std::size_t suspects);
   /// Keeps what the worker's trials came to. Safe to repeat. @return how many of them count as this worker's
   std::uint64_t finish(GroupId group, std::span<const Trial> trials);
   /// Renews the lease. @return false if it had run out, and the worker's trials may be others' by now

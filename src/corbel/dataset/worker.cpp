@@ -44,7 +44,6 @@ struct Worker::Data {
 
   void run(const std::function<bool(Seconds)>& its_ends) {
     ends = &its_ends;
-    attempt([&] { queue.enter(options.threads, options.lease); });
     {
       std::vector<std::jthread> threads;
       for (std::size_t i = 0; i < options.threads; ++i) threads.emplace_back([&] { simulate_all(); });
@@ -59,9 +58,23 @@ struct Worker::Data {
     if (error) std::rethrow_exception(error);
   }
 
+  /// What neither a simulator nor a lost connection threw ends the work.
+  template <class Work>
+  void guard(const Work& work) {
+    try {
+      work();
+    } catch (...) {
+      if (!error) error = std::current_exception();
+      stop();
+    }
+  }
+
   /// On the caller's thread: heartbeats, what is finished and not stored, and whether to end.
   void keep_house() {
     std::unique_lock lock(mutex);
+    guard([&] { keep_house(lock); });
+  }
+  void keep_house(std::unique_lock<std::mutex>& lock) {
     Clock::time_point beaten = Clock::now(), asked = beaten;
     while (!stopping) {
       something_changed.wait_for(lock, milliseconds(100));
@@ -97,6 +110,9 @@ struct Worker::Data {
   /// A thread that simulates.
   void simulate_all() {
     std::unique_lock lock(mutex);
+    guard([&] { simulate_all(lock); });
+  }
+  void simulate_all(std::unique_lock<std::mutex>& lock) {
     while (!stopping) {
       if (waiting.designs.empty() && !fetch(lock)) continue;
       const std::size_t n = std::min(waiting.designs.size(), chunk);
@@ -106,6 +122,7 @@ struct Worker::Data {
       Group& group = groups.at(mine.group);
       if (group.simulator == nullptr) continue;
       in_hand[mine.group].insert(mine.designs.begin(), mine.designs.end());
+      ++simulating;
       lock.unlock();
       std::optional<GroupSimulator::Result> result;
       std::exception_ptr fault;
@@ -115,6 +132,7 @@ struct Worker::Data {
         fault = std::current_exception();
       }
       lock.lock();
+      --simulating;
       if (result) {
         take(mine.group, group, std::move(*result));
       } else {
@@ -133,11 +151,11 @@ struct Worker::Data {
     busy = Clock::now();
     if (Clock::now() - stored >= Seconds(1)) store_finished();
     if (group.succeeded == 0 && group.failed >= most_failures_in_a_row && group.simulator != nullptr) {
-      const Error error(
+      const Error fault(
           ErrorCode::tool_failure,
           "all of the first " + count_text(group.failed) + " runs failed; the last: " + result.last_failure,
           "try one design with `corbel simulate` on this machine");
-      refuse({id, {}}, group, std::make_exception_ptr(error));
+      refuse({id, {}}, group, std::make_exception_ptr(fault));
     }
   }
 
@@ -156,7 +174,7 @@ struct Worker::Data {
       waiting.designs.clear();
     }
     // Where the server cannot be reached, they are given back when it can: none of them is in hand any more.
-    if (!attempt([&] { queue.release(back); })) must_compare = true;
+    if (!attempt([&] { queue.release(back); })) is_known = false;
   }
 
   void tell_refusal(Store::GroupId id, const std::exception_ptr& fault) {
@@ -186,8 +204,10 @@ struct Worker::Data {
                             std::size_t{1}, most_claimed);
     claimed = now;
     if (!attempt([&] {
-          waiting = queue.claim(std::max(claim_size, idle_threads()), idle_threads(),
-                                [&](Store::GroupId group) { return accepts(group); });
+          std::vector<Store::GroupId> wanted = queue.waiting_groups();
+          std::erase_if(wanted, [&](Store::GroupId group) { return !accepts(group); });
+          const std::size_t idle = options.threads - simulating;
+          waiting = queue.claim(wanted, std::max(claim_size, idle), idle);
         })) {
       next_claim = next_try;
       return false;
@@ -206,11 +226,6 @@ struct Worker::Data {
     if (options.threads == 1) chunk = std::clamp<std::size_t>(waiting.designs.size() / 4, 1, 64);
     if (waiting.designs.size() > 1) something_changed.notify_all();
     return true;
-  }
-
-  /// Threads that have nothing to simulate, this one included.
-  std::size_t idle_threads() const {
-    return std::max<std::size_t>(1, options.threads - std::min(options.threads, in_hand.size()));
   }
 
   bool accepts(Store::GroupId id) {
@@ -265,12 +280,9 @@ struct Worker::Data {
   bool attempt(const std::function<void()>& work) {
     if (Clock::now() < next_try) return false;
     try {
-      if (is_lost) {
-        queue.reconnect();
-        must_compare = true;
-      }
-      if (must_compare) give_back_unknown();
-      must_compare = false;
+      if (is_lost) queue.reconnect();
+      if (is_lost || !is_known) compare();
+      is_known = true;
       if (is_lost) monitor.message("connected to " + queue.location().text() + " again");
       is_lost = false;
       retry_wait = milliseconds(0);
@@ -287,16 +299,24 @@ struct Worker::Data {
     }
   }
 
-  /// The answer to a claim may have been lost with the connection: nobody would ever simulate those designs.
-  void give_back_unknown() {
+  /// What the server takes for this worker's and what the worker holds may differ: the answer to a claim was lost, and
+  /// nobody would ever simulate those designs; or the lease ran out, and others do.
+  void compare() {
+    queue.enter(options.threads, options.lease);
+    std::set<DesignId> still;
     for (TrialQueue::Claim& held : queue.held()) {
       std::erase_if(held.designs, [&](DesignId design) {
         const auto mine = in_hand.find(held.group);
-        return (mine != in_hand.end() && mine->second.contains(design)) ||
-               (held.group == waiting.group && std::ranges::find(waiting.designs, design) != waiting.designs.end());
+        if (mine != in_hand.end() && mine->second.contains(design)) return true;
+        if (held.group != waiting.group || std::ranges::find(waiting.designs, design) == waiting.designs.end()) {
+          return false;
+        }
+        still.insert(design);
+        return true;
       });
       queue.release(held);
     }
+    std::erase_if(waiting.designs, [&](DesignId design) { return !still.contains(design); });
   }
 
   TrialQueue& queue;
@@ -313,13 +333,14 @@ struct Worker::Data {
   TrialQueue::Claim waiting;                             // claimed and not begun, the next one last
   std::map<Store::GroupId, std::set<DesignId>> in_hand;  // begun and not stored
   std::map<Store::GroupId, std::vector<Trial>> unstored;
-  std::size_t claim_size = 1, chunk = 1;
+  std::size_t claim_size = 1, chunk = 1, simulating = 0;
   std::uint64_t finished = 0, failed = 0, late = 0;
   std::deque<std::pair<Clock::time_point, std::uint64_t>> minute;  // what was stored when
   std::string note;
   Clock::time_point claimed = Clock::now(), stored = claimed, busy = claimed, next_claim = claimed, next_try = claimed;
   milliseconds wait{0}, retry_wait{0};
-  bool is_lost = false, must_compare = false;
+  bool is_lost = false;
+  bool is_known = false;  // whether the server and this worker agree on what is this worker's
 };
 
 Worker::Worker(TrialQueue& queue, std::function<const GroupSimulator&(Store::GroupId)> simulator_of,
