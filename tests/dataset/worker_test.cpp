@@ -47,8 +47,8 @@ class Work : public QueueTest {
   std::unique_ptr<Executor> handing_out(Store& store, const Simulator& simulator, bool works_too) const {
     const Store::GroupId group = group_of(store, simulator);
     std::vector<ExecutorTarget> targets;
-    targets.push_back({group, GroupSimulator(store.describe(group), simulator,
-                                             HardwareBinding(simulator, small_space()), nullptr)});
+    targets.push_back(
+        {group, GroupSimulator(store.describe(group), simulator, HardwareBinding(simulator, small_space()), nullptr)});
     return queue_executor(store, std::move(targets), {"{}"}, {works_too, 2});
   }
   /// The dataset that a sweep without any queue makes.
@@ -189,9 +189,7 @@ TEST_P(Work, KilledWorkersLoseNothing) {
   coordinator.set_job(group, "{}");
   coordinator.offer(group, all());
   Rng rng(3);
-  const auto start = [&] {
-    return fork_child([&] { work(simulator, 1, milliseconds(100), 1e9); });
-  };
+  const auto start = [&] { return fork_child([&] { work(simulator, 1, milliseconds(100), 1e9); }); };
   std::vector<pid_t> workers = {start(), start(), start()};
   for (int i = 0; i < kills && !coordinator.open(group).empty(); ++i) {
     for (std::uint64_t n = rng.below(3000); n > 0; --n) sched_yield();

@@ -65,6 +65,7 @@ Layer layer_from(const json& from, std::size_t index) {
   layer.kind = kind_of(from.at("kind").get<std::string>());
   const auto wrong = [&](const std::string& what) { return fault(fmt::format("layer {}: {}", index, what)); };
   for (const auto& [name, member] : sizes) {
+    if (!from.at(name).is_number_integer()) throw wrong(fmt::format("{} is no whole number", name));
     layer.*member = from.at(name).get<std::int64_t>();
     // Operations and operands may be none.
     if (layer.*member < (member == &Layer::operands || member == &Layer::operations ? 0 : 1)) {
