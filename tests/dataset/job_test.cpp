@@ -59,7 +59,7 @@ TEST(Job, AProgramFindsItsStudyWhereTheWorkerSaysItIs) {
   const Written written = write(settings, here / "study.yaml", small_space(), std::nullopt, {{"volts", "0.9"}});
   const DesignId designs[] = {60};  // width 2
   std::filesystem::remove_all(here.path());
-  EXPECT_ERROR(Job(written.group, JobSpec::from_text(written.text), {}), ErrorCode::not_found, "in.tmpl");
+  EXPECT_EQ(error_of([&] { Job(written.group, JobSpec::from_text(written.text), {}); }).code(), ErrorCode::not_found);
   const Job job(written.group, JobSpec::from_text(written.text), there.path());
   const Trial trial = job.simulator().simulate(designs, silent_monitor()).trials.at(0);
   EXPECT_EQ(trial.state, TrialState::complete) << trial.reason;

@@ -236,7 +236,7 @@ TEST_P(Queue, StatusCountsWhatThereIs) {
   EXPECT_EQ(coordinator.live_workers(), 1U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, Queue, backends());
+INSTANTIATE_TEST_SUITE_P(Backends, Queue, backends(), backend_name);
 
 }  // namespace
 }  // namespace corbel::test

@@ -104,10 +104,8 @@ TEST_P(Work, ASweepThatHandsOutEndsWithTheRowsOfOneThatDoesNot) {
 
 TEST_P(Work, LeavesAllToWorkersIfAsked) {
   const FakeSimulator simulator;
-  const pid_t worker = fork_child([&] {
-    Store(location(), Store::Mode::read_write);
-    work(simulator, 1, seconds(60), 5);
-  });
+  Store(location(), Store::Mode::read_write);
+  const pid_t worker = fork_child([&] { work(simulator, 1, seconds(60), 1e9); });
   {
     Store store(location(), Store::Mode::read_write);
     const FakeSimulator here;
@@ -211,7 +209,7 @@ TEST_P(Work, KilledWorkersLoseNothing) {
   EXPECT_EQ(check_store(location(), silent_monitor()).listed, std::vector<std::string>{});
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, Work, backends());
+INSTANTIATE_TEST_SUITE_P(Backends, Work, backends(), backend_name);
 
 }  // namespace
 }  // namespace corbel::test

@@ -13,6 +13,7 @@
 
 #include "corbel/base/error.hpp"
 #include "corbel/dataset/database.hpp"
+#include "corbel/dataset/trial_table.hpp"
 #include "corbel/version.hpp"
 
 namespace corbel {
@@ -22,17 +23,29 @@ namespace {
 static_assert(static_cast<int>(TrialState::waiting) == 0 && static_cast<int>(TrialState::running) == 1 &&
               static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::failed) == 4);
 
-/// Rows of one statement: more would save nothing.
-constexpr std::size_t rows_at_once = 128;
+/// Rows of one transaction: more would save little, and keep others waiting.
+constexpr std::size_t rows_at_once = 1024;
 
 std::string host_name() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
-/// "(VALUES (7), (9))" of designs, which are numbers: nothing to escape.
-std::string values_of(std::span<const DesignId> designs) {
-  return fmt::format("(VALUES ({}))", fmt::join(designs, "), ("));
+/// As Dialect::numbers takes them.
+std::string json_array(std::span<const DesignId> designs) {
+  return fmt::format("[{}]", fmt::join(designs, ","));
+}
+
+/// What a row keeps of a trial's numbers.
+std::string_view bytes_of(const std::vector<double>& metrics) {
+  return {reinterpret_cast<const char*>(metrics.data()), metrics.size() * sizeof(double)};
+}
+
+/// What a count gave. The statement is read to its end: SQLite would otherwise keep reading as of now.
+std::uint64_t only_number(Statement& statement) {
+  std::uint64_t number = 0;
+  while (statement.step()) number = static_cast<std::uint64_t>(statement.integer(0));
+  return number;
 }
 
 }  // namespace
@@ -63,7 +76,7 @@ struct TrialQueue::Data {
   std::string in_dialect(std::string_view sql) const {
     const Dialect& dialect = database->dialect();
     return fmt::format(fmt::runtime(sql), fmt::arg("now", dialect.now_ms), fmt::arg("started", dialect.started_ms),
-                       fmt::arg("skip_locked", dialect.skip_locked));
+                       fmt::arg("skip_locked", dialect.skip_locked), fmt::arg("numbers", dialect.numbers));
   }
 
   /// One transaction beside those of others; again if it was undone for the sake of another.
@@ -193,17 +206,17 @@ void TrialQueue::offer(GroupId group, std::span<const DesignId> designs) {
   // All writers touch rows in this order, so that none waits for another that waits for it.
   std::ranges::sort(sorted);
   for (std::size_t first = 0; first < sorted.size(); first += rows_at_once) {
-    const auto rows = std::span(sorted).subspan(first, std::min(rows_at_once, sorted.size() - first));
+    const std::string some =
+        json_array(std::span(sorted).subspan(first, std::min(rows_at_once, sorted.size() - first)));
     data_->transact([&] {
-      Statement(*data_->database,
-                "INSERT INTO trials(group_id, design, state, reason, attempt, metrics) SELECT ?1, column1, 0, '', 1, "
-                "?2 FROM " +
-                    values_of(rows) +
-                    " AS v WHERE true ON CONFLICT (group_id, design) DO UPDATE SET "
-                    "state = 0, reason = '', attempt = trials.attempt + 1, lease_owner = NULL, losses = NULL "
-                    "WHERE trials.state = 4")
+      data_
+          ->statement(
+              "INSERT INTO trials(group_id, design, state, reason, attempt, metrics) SELECT ?1, CAST(value AS BIGINT), "
+              "0, '', 1, ?3 FROM {numbers} WHERE true ON CONFLICT (group_id, design) DO UPDATE SET state = 0, reason "
+              "= '', attempt = trials.attempt + 1, lease_owner = NULL, losses = NULL WHERE trials.state = 4")
           .bind(1, group)
-          .bind(2, std::span<const double>(none))
+          .bind(2, some)
+          .bind(3, std::span<const double>(none))
           .run();
     });
   }
@@ -230,9 +243,7 @@ void TrialQueue::expire() {
 std::uint64_t TrialQueue::live_workers() {
   Statement& count =
       data_->statement("SELECT count(*) FROM workers WHERE state = 'working' AND expires >= {now} AND id <> ?1");
-  count.bind(1, data_->id);
-  count.step();
-  return static_cast<std::uint64_t>(count.integer(0));
+  return only_number(count.bind(1, data_->id));
 }
 
 void TrialQueue::enter(std::size_t threads, std::chrono::milliseconds lease) {
@@ -280,48 +291,22 @@ TrialQueue::Claim TrialQueue::claim(std::span<const GroupId> groups, std::size_t
 std::uint64_t TrialQueue::finish(GroupId group, std::span<const Trial> trials) {
   const std::size_t width = data_->metrics_of(group);
   const std::vector<double> none(width, std::numeric_limits<double>::quiet_NaN());
-  std::vector<const Trial*> sorted;
-  for (const Trial& trial : trials) sorted.push_back(&trial);
-  std::ranges::sort(sorted, {}, [](const Trial* trial) { return trial->design; });
+  std::vector<TrialRow> rows;
+  std::vector<DesignId> designs;
+  for (const Trial& trial : trials) {
+    rows.push_back({trial.design, static_cast<std::int64_t>(trial.state), trial.reason, 0, 0,
+                    bytes_of(trial.metrics.empty() ? none : trial.metrics)});
+    designs.push_back(trial.design);
+  }
+  std::ranges::sort(rows, {}, &TrialRow::design);
+  const std::string all = json_array(designs);
   return data_->transact([&] {
     data_->renew();
-    std::int64_t done = 0, failed = 0, mine = 0;
-    for (std::size_t first = 0; first < sorted.size(); first += rows_at_once) {
-      const auto rows = std::span(sorted).subspan(first, std::min(rows_at_once, sorted.size() - first));
-      std::string values;
-      std::vector<DesignId> designs;
-      int parameter = 3;
-      for (const Trial* trial : rows) {
-        values += fmt::format("{}({}, {}, ?{}, ?{})", values.empty() ? "" : ", ", trial->design,
-                              static_cast<int>(trial->state), parameter, parameter + 1);
-        parameter += 2;
-        designs.push_back(trial->design);
-      }
-      // lease_owner stays: it tells who did it, also when the same is said again.
-      Statement put(*data_->database,
-                    "UPDATE trials SET state = column2, reason = column3, metrics = column4 FROM "
-                    "(VALUES " +
-                        values +
-                        ") AS v WHERE group_id = ?1 AND design = column1 AND "
-                        "state IN (0, 1) AND lease_owner = ?2 RETURNING state");
-      put.bind(1, group).bind(2, data_->id);
-      parameter = 3;
-      for (const Trial* trial : rows) {
-        put.bind(parameter, trial->reason);
-        put.bind(parameter + 1, std::span<const double>(trial->metrics.empty() ? none : trial->metrics));
-        parameter += 2;
-      }
-      while (put.step()) {
-        const bool has_failed = put.integer(0) >= static_cast<int>(TrialState::failed);
-        failed += has_failed ? 1 : 0;
-        done += has_failed ? 0 : 1;
-      }
-      Statement count(*data_->database,
-                      "SELECT count(*) FROM trials WHERE group_id = ?1 AND lease_owner = ?2 AND "
-                      "state > 1 AND design IN " +
-                          values_of(designs));
-      count.bind(1, group).bind(2, data_->id).step();
-      mine += count.integer(0);
+    const std::vector<bool> written = data_->database->trials()->finish(group, data_->id, rows);
+    std::int64_t done = 0, failed = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!written[i]) continue;
+      ++(rows[i].state >= static_cast<std::int64_t>(TrialState::failed) ? failed : done);
     }
     if (done + failed > 0) {
       data_->statement("UPDATE workers SET done = done + ?2, failed = failed + ?3 WHERE id = ?1")
@@ -331,7 +316,12 @@ std::uint64_t TrialQueue::finish(GroupId group, std::span<const Trial> trials) {
           .run();
       data_->statement("DELETE FROM statistics WHERE group_id = ?1").bind(1, group).run();
     }
-    return static_cast<std::uint64_t>(mine);
+    if (done + failed == static_cast<std::int64_t>(rows.size())) return static_cast<std::uint64_t>(rows.size());
+    // Said before, and the answer was lost; or others'.
+    Statement& mine = data_->statement(
+        "SELECT count(*) FROM trials WHERE group_id = ?1 AND lease_owner = ?3 AND state > 1 AND reason <> "
+        "'worker_lost' AND design IN (SELECT CAST(value AS BIGINT) FROM {numbers})");
+    return only_number(mine.bind(1, group).bind(2, all).bind(3, data_->id));
   });
 }
 
@@ -361,14 +351,16 @@ std::vector<TrialQueue::Claim> TrialQueue::held() {
 
 void TrialQueue::release(const Claim& claim) {
   if (claim.designs.empty()) return;
+  const std::string designs = json_array(claim.designs);
   data_->transact([&] {
     data_->renew();
-    Statement(*data_->database,
-              "UPDATE trials SET state = 0, lease_owner = NULL WHERE group_id = ?1 AND lease_owner = "
-              "?2 AND state = 1 AND design IN " +
-                  values_of(claim.designs))
+    data_
+        ->statement(
+            "UPDATE trials SET state = 0, lease_owner = NULL WHERE group_id = ?1 AND lease_owner = ?3 AND state = 1 "
+            "AND design IN (SELECT CAST(value AS BIGINT) FROM {numbers})")
         .bind(1, claim.group)
-        .bind(2, data_->id)
+        .bind(2, designs)
+        .bind(3, data_->id)
         .run();
   });
 }
@@ -390,7 +382,9 @@ void TrialQueue::leave() {
 std::string TrialQueue::job(GroupId group) {
   Statement& found = data_->statement("SELECT spec FROM jobs WHERE group_id = ?1");
   found.bind(1, group);
-  return found.step() ? std::string(found.text(0)) : std::string();
+  std::string spec;
+  while (found.step()) spec = found.text(0);
+  return spec;
 }
 
 }  // namespace corbel

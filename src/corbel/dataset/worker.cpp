@@ -113,7 +113,7 @@ struct Worker::Data {
     guard([&] { simulate_all(lock); });
   }
   void simulate_all(std::unique_lock<std::mutex>& lock) {
-    while (!stopping) {
+    while (!stopping && !monitor.stop_requested()) {
       if (waiting.designs.empty() && !fetch(lock)) continue;
       const std::size_t n = std::min(waiting.designs.size(), chunk);
       const TrialQueue::Claim mine{waiting.group,
