@@ -24,7 +24,7 @@ constexpr std::array states = {TrialState::waiting,    TrialState::running, Tria
 /// A store is named as such; any other file is a study's.
 StoreLocation location_of(const std::string& name) {
   if (is_store_url(name) || std::filesystem::path(name).extension() == ".db") return name;
-  return StudyFile::load(name).store_file();
+  return StudyFile::load(name).store_location();
 }
 
 json to_json(const GroupStatus& group) {

@@ -47,7 +47,12 @@ class Jobs {
 void work(const WorkerArguments& arguments, const Common& common, int& exit_code) {
   TerminalMonitor monitor(common.quiet);
   const WorkerSettings& settings = arguments.settings;
-  TrialQueue queue(arguments.store);
+  const StoreLocation store(arguments.store);
+  if (store.is_file() && !std::filesystem::exists(store.file())) {
+    throw Error(ErrorCode::not_found, store.text() + ": no such store",
+                "name the store that a sweep hands out in, or postgresql://user@host/database");
+  }
+  TrialQueue queue(store);
   Jobs jobs(queue, settings.study_folder);
   WorkerOptions options;
   options.threads = settings.jobs > 0 ? settings.jobs : available_cores();

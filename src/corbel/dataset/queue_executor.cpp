@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <iterator>
-#include <thread>
 
 #include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/dataset/database.hpp"
 #include "corbel/dataset/executor.hpp"
 #include "corbel/dataset/queue.hpp"
 #include "corbel/dataset/worker.hpp"
@@ -52,7 +52,7 @@ class QueueExecutor final : public Executor {
     result.shares.resize(shares.size());
     if (wanted == 0) return result;
     try {
-      options_.works_too ? work(look, monitor) : wait(look, monitor);
+      work(look, monitor);
     } catch (const Error&) {
       result.error = std::current_exception();
     }
@@ -62,10 +62,10 @@ class QueueExecutor final : public Executor {
   }
 
  private:
-  /// As one more worker, so that nobody waits for those that are not there.
+  /// As one more worker, so that nobody waits for those that are not there; one that only looks, if asked to.
   void work(const std::function<bool()>& look, Monitor& monitor) {
     WorkerOptions options;
-    options.threads = targets().front().simulator.threads(options_.threads);
+    options.threads = options_.works_too ? targets().front().simulator.threads(options_.threads) : 0;
     options.stops_at_errors = true;
     QuietMonitor quiet(monitor);
     Worker worker(
@@ -77,21 +77,17 @@ class QueueExecutor final : public Executor {
           throw Error(ErrorCode::not_found, "another study's");
         },
         options, quiet);
-    worker.run([&](std::chrono::duration<double>) { return look(); });
-  }
-
-  void wait(const std::function<bool()>& look, Monitor& monitor) {
-    bool told = false;
-    while (!look() && !monitor.stop_requested()) {
+    bool told = options_.works_too;
+    worker.run([&](std::chrono::duration<double>) {
+      // Where nobody claims, nobody sees that a lease has run out.
+      queue_.expire();
       if (!told && queue_.live_workers() == 0) {
         monitor.message("no worker is there; start some, here or on other machines: corbel worker " +
                         queue_.location().text());
         told = true;
       }
-      // The expiry of leases needs somebody who looks.
-      queue_.expire();
-      std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    }
+      return look();
+    });
   }
 
   static void tell_of_the_rest(const std::vector<std::vector<DesignId>>& outstanding, Monitor& monitor) {
@@ -105,7 +101,15 @@ class QueueExecutor final : public Executor {
     for (const DesignId design : share.designs) {
       if (!std::ranges::binary_search(outstanding, design)) done.push_back(design);
     }
-    result.trials = store_.find(targets()[share.target].group, done);
+    const Store::GroupId group = targets()[share.target].group;
+    try {
+      result.trials = store_.find(group, done);
+    } catch (const DatabaseError& error) {
+      // The server was restarted meanwhile: this connection was cut, too, and the queue's is a new one.
+      if (error.failure() != DatabaseError::Failure::lost) throw;
+      store_.reconnect();
+      result.trials = store_.find(group, done);
+    }
     for (const Trial& trial : result.trials) {
       if (!is_finished(trial.state)) result.last_failure = trial.reason;
     }

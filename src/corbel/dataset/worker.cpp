@@ -76,15 +76,17 @@ struct Worker::Data {
   }
   void keep_house(std::unique_lock<std::mutex>& lock) {
     Clock::time_point beaten = Clock::now(), asked = beaten;
+    milliseconds ask_wait = least_wait;
     while (!stopping) {
-      something_changed.wait_for(lock, milliseconds(100));
+      something_changed.wait_for(lock, std::min(milliseconds(100), ask_wait));
       const Clock::time_point now = Clock::now();
       if (monitor.stop_requested()) stop();
       if (stopping) break;
       if (!unstored.empty() && now - stored >= Seconds(1)) store_finished();
       if (now - beaten >= options.lease / 4 && attempt([&] { beat(); })) beaten = now;
-      if (now - asked >= Seconds(1)) {
+      if (now - asked >= ask_wait) {
         asked = now;
+        ask_wait = std::min(ask_wait * 2, milliseconds(1000));
         ask_whether_to_end();
       }
     }

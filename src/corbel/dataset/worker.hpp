@@ -13,7 +13,7 @@ namespace corbel {
 class Monitor;
 
 struct WorkerOptions {
-  std::size_t threads = 1;
+  std::size_t threads = 1;  ///< 0: only waits for what others do
   std::chrono::milliseconds lease = std::chrono::minutes(1);
   /// Whether what a simulator throws ends the work; otherwise the worker leaves that group to others.
   bool stops_at_errors = false;
@@ -33,7 +33,8 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   /// Works until `ends` says so or the monitor asks to stop; then gives back what it has not begun.
-  /// @param ends  asked once a second, and whenever there is nothing to claim, with how long that has been so; may use
+  /// @param ends  asked often at first and then once a second, and whenever there is nothing to claim, with how long
+  /// that has been so; may use
   ///              the queue
   /// @throws what a simulator threw, with stops_at_errors
   void run(const std::function<bool(std::chrono::duration<double> idle)>& ends);
