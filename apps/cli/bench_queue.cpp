@@ -45,6 +45,7 @@ class Bench {
   Bench(const QueueBenchOptions& options, const StoreLocation& location) : options_(options), location_(location) {
     Store store(location_, Store::Mode::read_write);
     group_ = store.group(description_);
+    counted_before_ = counted();
   }
 
   /// @return trials per second
@@ -86,7 +87,7 @@ class Bench {
     WorkerOptions options;
     Worker worker(
         queue, [&](Store::GroupId) -> const GroupSimulator& { return simulated_; }, options, silent_monitor());
-    worker.run([](std::chrono::duration<double>) { return true; });
+    worker.run([](std::chrono::duration<double> idle) { return idle.count() >= 0; });
   }
 
   void work_one_by_one(TrialQueue& queue) const {
@@ -113,34 +114,35 @@ class Bench {
     }
   }
 
+  /// Finishes that counted, of all workers there have been.
+  std::int64_t counted() const {
+    std::int64_t sum = 0;
+    for (const WorkerStatus& worker : queue_status(location_).workers) sum += worker.done + worker.failed;
+    return sum;
+  }
+
   void check(bool all_well) const {
-    std::int64_t counted = 0;
-    const QueueStatus status = queue_status(location_);
-    // Worker names are of this host and these processes.
-    for (const WorkerStatus& worker : status.workers) {
-      if (worker.started_seconds <= since_start_.seconds() + 1) counted += worker.done + worker.failed;
-    }
+    const std::int64_t done = counted() - counted_before_;
     std::int64_t complete = 0;
-    for (const GroupStatus& group : status.groups) {
+    for (const GroupStatus& group : queue_status(location_).groups) {
       if (group.id == group_) complete = group.of(TrialState::complete);
     }
     const auto wanted = static_cast<std::int64_t>(finished_);
-    if (all_well && complete == wanted && counted == wanted) return;
-    throw Error(
-        ErrorCode::mismatch,
-        fmt::format("{} trials were handed out, {} are complete, and {} were counted", wanted, complete, counted),
-        "this is a fault of the queue: please report it, unless others work on this store meanwhile");
+    if (all_well && complete == wanted && done == wanted) return;
+    throw Error(ErrorCode::mismatch,
+                fmt::format("{} trials were handed out, {} are complete, and {} were counted", wanted, complete, done),
+                "this is a fault of the queue: please report it, unless others work on this store meanwhile");
   }
 
   const QueueBenchOptions& options_;
   const StoreLocation& location_;
-  Stopwatch since_start_;
   DesignSpace space_{{Parameter::integer("id", 0, 9'999'999)}};
   NoTimeSimulator simulator_;
   TrialGroup description_ = trial_group(space_, simulator_, nullptr);
   GroupSimulator simulated_{description_, simulator_, HardwareBinding(simulator_, space_), nullptr};
   Store::GroupId group_ = 0;
   std::uint64_t finished_ = 0;
+  std::int64_t counted_before_ = 0;
 };
 
 }  // namespace

@@ -101,7 +101,7 @@ struct Worker::Data {
 
   void ask_whether_to_end() {
     bool over = false;
-    if (attempt([&] { over = (*ends)(in_hand.empty() ? Clock::now() - busy : Seconds(0)); }) && over) stop();
+    if (attempt([&] { over = (*ends)(idle_since ? Clock::now() - *idle_since : Seconds(-1)); }) && over) stop();
   }
 
   void stop() {
@@ -150,7 +150,6 @@ struct Worker::Data {
       ++(is_finished(trial.state) ? group.succeeded : group.failed);
       unstored[id].push_back(std::move(trial));
     }
-    busy = Clock::now();
     if (Clock::now() - stored >= Seconds(1)) store_finished();
     if (group.succeeded == 0 && group.failed >= most_failures_in_a_row && group.simulator != nullptr) {
       const Error fault(
@@ -215,13 +214,14 @@ struct Worker::Data {
       return false;
     }
     if (waiting.designs.empty()) {
+      if (in_hand.empty() && !idle_since) idle_since = Clock::now();
       wait = std::clamp(wait * 2, least_wait, most_wait);
       next_claim = Clock::now() + wait;
       ask_whether_to_end();
       return false;
     }
     wait = milliseconds(0);
-    busy = Clock::now();
+    idle_since.reset();
     // Taken from the end: the first design first.
     std::ranges::reverse(waiting.designs);
     chunk = std::clamp<std::size_t>(waiting.designs.size() / (options.threads * 8), 1, 64);
@@ -339,7 +339,8 @@ struct Worker::Data {
   std::uint64_t finished = 0, failed = 0, late = 0;
   std::deque<std::pair<Clock::time_point, std::uint64_t>> minute;  // what was stored when
   std::string note;
-  Clock::time_point claimed = Clock::now(), stored = claimed, busy = claimed, next_claim = claimed, next_try = claimed;
+  Clock::time_point claimed = Clock::now(), stored = claimed, next_claim = claimed, next_try = claimed;
+  std::optional<Clock::time_point> idle_since;
   milliseconds wait{0}, retry_wait{0};
   bool is_lost = false;
   bool is_known = false;  // whether the server and this worker agree on what is this worker's

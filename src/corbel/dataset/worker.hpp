@@ -34,8 +34,7 @@ class Worker {
 
   /// Works until `ends` says so or the monitor asks to stop; then gives back what it has not begun.
   /// @param ends  asked often at first and then once a second, and whenever there is nothing to claim, with how long
-  /// that has been so; may use
-  ///              the queue
+  ///              there has been nothing to do, negative if there is something; may use the queue
   /// @throws what a simulator threw, with stops_at_errors
   void run(const std::function<bool(std::chrono::duration<double> idle)>& ends);
 
