@@ -80,14 +80,20 @@ void print_workers(const QueueStatus& status) {
   }
   fmt::print("\n");
   Table table({"worker", "host", "pid", "state", "seen s ago", "at once", "finished", "failed", "last minute"});
+  std::int64_t stopped = 0;
   for (const WorkerStatus& worker : status.workers) {
+    if (worker.state == "stopped") {
+      ++stopped;
+      continue;
+    }
     table.row({worker.id, worker.host, std::to_string(worker.pid), worker.state,
                format_for_people(std::round(worker.seen_seconds), 6), people(worker.threads), people(worker.done),
                people(worker.failed), people(worker.recent)});
   }
-  table.print();
+  if (stopped < static_cast<std::int64_t>(status.workers.size())) table.print();
+  if (stopped > 0) fmt::print("{} workers have ended in the last 24 hours\n", people(stopped));
   for (const WorkerStatus& worker : status.workers) {
-    if (!worker.note.empty()) fmt::print("{}: {}\n", worker.id, worker.note);
+    if (worker.state != "stopped" && !worker.note.empty()) fmt::print("{}: {}\n", worker.id, worker.note);
   }
   const double left = status.seconds_left();
   fmt::print("\n{} trials/s in the last minute; {}\n", format_for_people(status.trials_per_second(), 3),

@@ -178,7 +178,10 @@ TEST(WorkerCommand, SaysWhatIsWrong) {
   error({"worker", "postgresql://x@127.0.0.1:1/y"}, 1, "cannot be reached");
   error({"worker", none, "--launch", "local"}, 2, "how many");
   error({"worker", none, "--launch", "slurm", "-n", "3"}, 1, "file of this machine");
+  const std::string path = getenv("PATH");
+  setenv("PATH", folder.path().c_str(), 1);
   error({"worker", "postgresql://x@h/y", "--launch", "slurm", "-n", "3"}, 1, "sbatch cannot be run");
+  setenv("PATH", path.c_str(), 1);
   error({"status", none}, 1, "no such store");
 }
 
