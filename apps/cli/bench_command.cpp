@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench_import.hpp"
+#include "bench_queue.hpp"
 #include "bench_ranking.hpp"
 #include "bench_scorer.hpp"
 #include "bench_search.hpp"
@@ -283,6 +284,31 @@ void add_import_bench(CLI::App& group, Common& common) {
   });
 }
 
+void add_queue_bench(CLI::App& group, Common& common) {
+  const auto options = std::make_shared<QueueBenchOptions>();
+  CLI::App* command = group.add_subcommand("queue", "Trials per second that workers claim and finish");
+  command->add_option("--store", options->store, "Where: postgresql://…, best one of its own [a SQLite file]");
+  command->add_option("--trials", options->trials, "Of a simulator that takes no time")
+      ->check(CLI::Range(1, 5'000'000))
+      ->capture_default_str();
+  command->add_option("--workers", options->workers, "Processes")->check(CLI::Range(1, 1000))->capture_default_str();
+  add_common(*command, common);
+  command->callback([options, &common] {
+    TerminalMonitor monitor(common.quiet);
+    const QueueCost cost = bench_queue(*options, monitor);
+    if (common.json()) {
+      return print_json({{"trials", options->trials},
+                         {"workers", options->workers},
+                         {"trials_per_second", cost.trials_per_second},
+                         {"one_by_one_trials", cost.one_by_one_trials},
+                         {"one_by_one_trials_per_second", cost.one_by_one_trials_per_second}});
+    }
+    fmt::print("{} trials/s with {} workers, {} trials\n{} trials/s claimed and finished one by one, {} trials\n",
+               format_for_people(cost.trials_per_second, 4), options->workers, options->trials,
+               format_for_people(cost.one_by_one_trials_per_second, 4), cost.one_by_one_trials);
+  });
+}
+
 }  // namespace
 
 void add_bench_command(CLI::App& app, Common& common, int&) {
@@ -307,6 +333,7 @@ void add_bench_command(CLI::App& app, Common& common, int&) {
   add_scorer_bench(*group, common);
   add_training_bench(*group, common);
   add_import_bench(*group, common);
+  add_queue_bench(*group, common);
 }
 
 }  // namespace corbel::cli

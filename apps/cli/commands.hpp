@@ -38,6 +38,8 @@ void add_study_commands(CLI::App& app, Common& common, int& exit_code);  // swee
 void add_ask_tell_commands(CLI::App& app, Common& common);               // among them, after search
 void add_inspect_command(CLI::App& app, Common& common, int& exit_code);
 void add_store_command(CLI::App& app, Common& common, int& exit_code);
+void add_worker_command(CLI::App& app, Common& common, int& exit_code);
+void add_status_command(CLI::App& app, Common& common);
 void add_simulate_command(CLI::App& app, Common& common, int& exit_code);
 void add_describe_command(CLI::App& app, Common& common, int& exit_code);
 void add_experiment_command(CLI::App& app, Common& common, int& exit_code);

@@ -91,6 +91,8 @@ int run(int argc, char** argv) {
   add_study_commands(app, common, exit_code);
   add_inspect_command(app, common, exit_code);
   add_store_command(app, common, exit_code);
+  add_worker_command(app, common, exit_code);
+  add_status_command(app, common);
   add_simulate_command(app, common, exit_code);
   add_describe_command(app, common, exit_code);
   add_experiment_command(app, common, exit_code);

@@ -48,6 +48,7 @@ struct StudyArguments {
   std::string data;
   std::optional<Store::GroupId> group;
   bool dry_run = false;
+  bool hands_out = false;
 };
 
 StudyFile load_study(const StudyArguments& arguments, const Common& common) {
@@ -56,6 +57,7 @@ StudyFile load_study(const StudyArguments& arguments, const Common& common) {
   if (common.threads) study.threads = *common.threads;
   if (common.device) study.training.device = *common.device;
   if (common.store) study.store = *common.store;
+  study.hands_out = arguments.hands_out;
   return study;
 }
 
@@ -119,6 +121,10 @@ CLI::App* add(CLI::App& app, Common& common, const std::string& name, const std:
     run_on_study(*arguments, common, action, adjust);
   });
   return command;
+}
+
+void add_handing_out(CLI::App& command, StudyArguments& arguments) {
+  command.add_flag("--hand-out", arguments.hands_out, "Leave all simulations to workers (corbel worker)");
 }
 
 /// @param number  as the user says it, or nothing
@@ -202,6 +208,8 @@ void add_collecting(CLI::App& app, Common& common) {
   add_fresh(*command, *sweep);
   command->add_option("-n,--designs", sweep->designs, "Rows wanted in all, feasible and infeasible")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
+
+  add_handing_out(*command, *sweep);
 
   const auto import = std::make_shared<StudyArguments>();
   command = add(
@@ -409,6 +417,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
   command->add_option("--on", search->on, "What is searched: simulator needs no model, and every query is a simulation")
       ->check(CLI::IsMember({"surrogate", "simulator"}))
       ->capture_default_str();
+  add_handing_out(*command, *search);
   command->add_option("--batch", search->batch, "Designs simulated side by side; part of the question [8]")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
   add_rounds(*command, *search);
@@ -443,6 +452,7 @@ void add_learning(CLI::App& app, Common& common, int& exit_code) {
       });
   command->add_option("-n,--designs", validate->designs, "How many of the best proposals")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}));
+  add_handing_out(*command, *validate);
   command->add_option("--table", validate->table,
                       "Look them up in a whole recorded table (CSV, JSON lines or TFRecord, also packed) instead");
 }
@@ -525,6 +535,7 @@ void add_study_commands(CLI::App& app, Common& common, int& exit_code) {
   add_fresh(*command, *run);
   add_rounds(*command, *run);
   add_device(*command, common);
+  add_handing_out(*command, *run);
   add_collecting(app, common);
   add_learning(app, common, exit_code);
   add_presenting(app, common);

@@ -12,19 +12,13 @@
 
 namespace corbel::cli {
 
-std::atomic<bool> stop_signal{false};
+std::atomic<int> stop_signal{0};
 
 namespace {
 
 void on_signal(int signal) {
-  stop_signal.store(true);
+  stop_signal.store(signal);
   std::signal(signal, SIG_DFL);
-}
-
-std::string duration(double seconds) {
-  if (seconds < 90) return fmt::format("{:.0f} s", seconds);
-  if (seconds < 5400) return fmt::format("{:.0f} min", seconds / 60);
-  return fmt::format("{:.1f} h", seconds / 3600);
 }
 
 /// Columns a text takes on a terminal: bytes that start a UTF-8 character.
@@ -39,6 +33,12 @@ bool looks_numeric(std::string_view text) {
 }
 
 }  // namespace
+
+std::string duration_text(double seconds) {
+  if (seconds < 90) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 5400) return fmt::format("{:.0f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
 
 void install_signal_handlers() {
   std::signal(SIGINT, on_signal);
@@ -87,7 +87,7 @@ void TerminalMonitor::progress(std::string_view stage, std::uint64_t done, std::
   }
   if (rate > 0) {
     text += fmt::format("  {}/s", format_for_people(rate, 3));
-    if (total > done) text += fmt::format("  {} left", duration(static_cast<double>(total - done) / rate));
+    if (total > done) text += fmt::format("  {} left", duration_text(static_cast<double>(total - done) / rate));
   }
   if (!note.empty()) text += fmt::format("  {}", note);
   if (terminal_) {

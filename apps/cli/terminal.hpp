@@ -12,8 +12,9 @@
 
 namespace corbel::cli {
 
-/// Set by Ctrl-C (SIGINT) and SIGTERM once install_signal_handlers() was called; a second signal ends the process.
-extern std::atomic<bool> stop_signal;
+/// The signal, Ctrl-C (SIGINT) or SIGTERM, that asked to stop once install_signal_handlers() was called; 0 before. A
+/// second one ends the process.
+extern std::atomic<int> stop_signal;
 void install_signal_handlers();
 
 /// Progress on standard error: a bar with rate and time left on a terminal, a plain line every ten seconds and at the
@@ -24,7 +25,7 @@ class TerminalMonitor : public Monitor {
   ~TerminalMonitor() override;
   void progress(std::string_view stage, std::uint64_t done, std::uint64_t total, std::string_view note) override;
   void message(std::string_view text) override;
-  bool stop_requested() const override { return stop_signal.load(); }
+  bool stop_requested() const override { return stop_signal.load() != 0; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -37,6 +38,9 @@ class TerminalMonitor : public Monitor {
   std::uint64_t first_done_ = 0;
   Clock::time_point stage_start_, last_shown_;
 };
+
+/// "40 s", "12 min", "3.5 h".
+std::string duration_text(double seconds);
 
 /// A table for people: columns aligned, numbers to the right.
 class Table {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "corbel/base/config_source.hpp"
 #include "corbel/base/error.hpp"
@@ -26,7 +27,31 @@ std::string_view describe(Config::Kind kind) {
   return "something else";
 }
 
+nlohmann::ordered_json to_json(const Config& node) {
+  nlohmann::ordered_json json;
+  switch (node.kind()) {
+    case Config::Kind::null:
+      break;
+    case Config::Kind::scalar:
+      json = node.text();
+      break;
+    case Config::Kind::sequence:
+      json = nlohmann::ordered_json::array();
+      for (const Config& item : node.items()) json.push_back(to_json(item));
+      break;
+    case Config::Kind::map:
+      json = nlohmann::ordered_json::object();
+      for (const auto& [key, value] : node.entries()) json[key] = to_json(value);
+      break;
+  }
+  return json;
+}
+
 }  // namespace
+
+std::string Config::dump() const {
+  return to_json(*this).dump(1);
+}
 
 std::string Config::place() const {
   if (source_ == nullptr) return "";

@@ -24,6 +24,8 @@ class Config {
   static Config load(const std::filesystem::path& file);
   /// The same from text; `name` stands for the file in messages.
   static Config parse(std::string_view text, std::string_view name);
+  /// The same of text that once stood in `file`, from which relative paths in it start.
+  static Config parse(std::string_view text, std::string_view name, const std::filesystem::path& file);
 
   Kind kind() const { return kind_; }
   bool is_null() const { return kind_ == Kind::null; }
@@ -36,6 +38,8 @@ class Config {
   std::string key_place() const;
   /// Path of the file this was read from, "" for text.
   const std::string& file() const;
+  /// The node as JSON with every scalar as text: parse() makes the same node of it.
+  std::string dump() const;
 
   // --- scalars; each throws Error{invalid_input} naming the place, what stands there and what is wanted
   const std::string& text() const;

@@ -205,7 +205,11 @@ Config Config::load(const std::filesystem::path& file) {
 }
 
 Config Config::parse(std::string_view text, std::string_view name) {
-  return parse(text, std::make_shared<const Source>(Source{std::string(name), ""}));
+  return parse(text, name, {});
+}
+
+Config Config::parse(std::string_view text, std::string_view name, const std::filesystem::path& file) {
+  return parse(text, std::make_shared<const Source>(Source{std::string(name), file.string()}));
 }
 
 Config Config::parse(std::string_view text, std::shared_ptr<const Source> source) {

@@ -54,8 +54,11 @@ enum class Rows {
 
 /// Where the two kinds of SQL differ beyond what SQL common to both can say.
 struct Dialect {
-  std::string_view now_ms;  ///< the server's clock as an integer: milliseconds since 1970, whatever the transaction
+  std::string_view now_ms;      ///< the server's clock as an integer: milliseconds since 1970, whatever the transaction
+  std::string_view started_ms;  ///< when the server was started, in the same measure; 0 where there is none
   std::string_view skip_locked;  ///< ends a SELECT of rows to be updated: none that another transaction is at
+  /// Parameter ?2, a JSON array of numbers, as a table with the column `value`.
+  std::string_view numbers;
 };
 
 class Database;

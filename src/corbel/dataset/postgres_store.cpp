@@ -5,7 +5,7 @@
 namespace corbel {
 namespace {
 
-constexpr std::int64_t schema_version = 2;
+constexpr std::int64_t schema_version = 3;
 
 // Keys and texts are compared byte by byte, as SQLite does, whatever language the database was made for.
 constexpr const char* schema = R"sql(
@@ -26,9 +26,18 @@ constexpr const char* schema = R"sql(
     group_id BIGINT NOT NULL, design BIGINT NOT NULL,
     state BIGINT NOT NULL CHECK(state BETWEEN 0 AND 5),
     reason TEXT NOT NULL, attempt BIGINT NOT NULL, import_id BIGINT,
-    lease_owner TEXT, lease_expires BIGINT,
+    lease_owner TEXT, losses BIGINT,
     metrics BYTEA NOT NULL,
     PRIMARY KEY(group_id, design));
+  CREATE INDEX trials_waiting ON corbel.trials(group_id, design) WHERE state = 0;
+  CREATE INDEX trials_running ON corbel.trials(lease_owner) WHERE state = 1;
+  CREATE TABLE corbel.jobs(group_id BIGINT PRIMARY KEY, spec TEXT NOT NULL);
+  CREATE TABLE corbel.workers(
+    id TEXT COLLATE "C" PRIMARY KEY,
+    host TEXT NOT NULL, pid BIGINT NOT NULL, version TEXT NOT NULL, threads BIGINT NOT NULL,
+    state TEXT NOT NULL, started BIGINT NOT NULL, last_seen BIGINT NOT NULL,
+    lease BIGINT NOT NULL, expires BIGINT NOT NULL,
+    done BIGINT NOT NULL, failed BIGINT NOT NULL, recent BIGINT NOT NULL, note TEXT NOT NULL) WITH (fillfactor = 50);
   CREATE TABLE corbel.notes(key TEXT COLLATE "C" PRIMARY KEY, value TEXT NOT NULL);
   CREATE TABLE corbel.statistics(group_id BIGINT PRIMARY KEY, version BIGINT NOT NULL, text TEXT NOT NULL);
   CREATE TABLE corbel.writers(process BIGINT PRIMARY KEY, writes BIGINT NOT NULL) WITH (fillfactor = 50);
@@ -40,7 +49,7 @@ constexpr const char* schema = R"sql(
     END $$;
   CREATE TRIGGER count_write AFTER INSERT OR UPDATE OR DELETE ON corbel.trials
     FOR EACH STATEMENT EXECUTE FUNCTION corbel.count_write();
-  INSERT INTO corbel.about VALUES('Corbel', 2);
+  INSERT INTO corbel.about VALUES('Corbel', 3);
 )sql";
 
 /// The version of the store, 0 for a database that has nothing of ours.
@@ -135,11 +144,11 @@ std::int64_t PostgresDatabase::data_version() const {
 void PostgresDatabase::check_integrity(const std::function<void(const std::string&)>& fault) const {
   // PostgreSQL checks pages as they are read, which the check of every row does. What must hold beyond that rests on
   // keys.
-  Statement keys(
-      *this,
-      "SELECT name FROM unnest(ARRAY['about', 'groups', 'imports', 'trials', 'notes', 'statistics', 'writers']) "
-      "AS name WHERE NOT EXISTS(SELECT 1 FROM pg_index WHERE indisprimary AND indisvalid AND indrelid = "
-      "to_regclass('corbel.' || name))");
+  Statement keys(*this,
+                 "SELECT name FROM unnest(ARRAY['about', 'groups', 'imports', 'trials', 'notes', 'statistics', 'jobs', "
+                 "'workers', 'writers']) "
+                 "AS name WHERE NOT EXISTS(SELECT 1 FROM pg_index WHERE indisprimary AND indisvalid AND indrelid = "
+                 "to_regclass('corbel.' || name))");
   while (keys.step()) fault("PostgreSQL: table " + std::string(keys.text(0)) + " lacks its primary key");
 }
 

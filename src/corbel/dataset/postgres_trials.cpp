@@ -19,6 +19,25 @@ class PostgresTrials : public TrialTable {
     return written;
   }
 
+  std::vector<bool> finish(std::int64_t group, std::string_view worker, std::span<const TrialRow> rows) override {
+    Columns columns(rows);
+    PostgresParameters parameters;
+    parameters.set(1, group);
+    parameters.set_text(2, worker);
+    parameters.set_array(3, columns.designs);
+    parameters.set_array(4, columns.states);
+    parameters.set_array(5, columns.reasons, PostgresParameters::Bytes::text);
+    parameters.set_array(6, columns.metrics, PostgresParameters::Bytes::binary);
+    const PostgresResult result = database_.run(
+        "UPDATE trials SET state = given.state, reason = given.reason, metrics = given.metrics "
+        "FROM unnest($3, $4, $5, $6) AS given(design, state, reason, metrics) WHERE group_id = $1 AND "
+        "trials.design = given.design AND trials.state IN (0, 1) AND lease_owner = $2 RETURNING trials.design",
+        parameters);
+    std::vector<bool> written(rows.size());
+    note_written(result, columns.designs, 0, written);
+    return written;
+  }
+
   void find(std::int64_t group, std::span<const DesignId> designs,
             const std::function<void(const TrialRow&)>& visit) override {
     for (std::size_t first = 0; first < designs.size(); first += most_rows) {
@@ -29,25 +48,31 @@ class PostgresTrials : public TrialTable {
  private:
   static constexpr std::size_t most_rows = 4096;
 
-  void put_some(std::int64_t group, std::span<const TrialRow> rows, std::size_t first, std::vector<bool>& written) {
+  struct Columns {
+    explicit Columns(std::span<const TrialRow> rows) {
+      for (const TrialRow& row : rows) {
+        designs.push_back(static_cast<std::int64_t>(row.design));
+        states.push_back(row.state);
+        reasons.push_back(row.reason);
+        attempts.push_back(row.attempt);
+        imports.push_back(row.import);
+        metrics.push_back(row.metrics);
+      }
+    }
     std::vector<std::int64_t> designs, states, attempts, imports;
     std::vector<std::string_view> reasons, metrics;
-    for (const TrialRow& row : rows) {
-      designs.push_back(static_cast<std::int64_t>(row.design));
-      states.push_back(row.state);
-      reasons.push_back(row.reason);
-      attempts.push_back(row.attempt);
-      imports.push_back(row.import);
-      metrics.push_back(row.metrics);
-    }
+  };
+
+  void put_some(std::int64_t group, std::span<const TrialRow> rows, std::size_t first, std::vector<bool>& written) {
+    const Columns columns(rows);
     PostgresParameters parameters;
     parameters.set(1, group);
-    parameters.set_array(2, designs);
-    parameters.set_array(3, states);
-    parameters.set_array(4, reasons, PostgresParameters::Bytes::text);
-    parameters.set_array(5, attempts);
-    parameters.set_array(6, imports);
-    parameters.set_array(7, metrics, PostgresParameters::Bytes::binary);
+    parameters.set_array(2, columns.designs);
+    parameters.set_array(3, columns.states);
+    parameters.set_array(4, columns.reasons, PostgresParameters::Bytes::text);
+    parameters.set_array(5, columns.attempts);
+    parameters.set_array(6, columns.imports);
+    parameters.set_array(7, columns.metrics, PostgresParameters::Bytes::binary);
     // Row numbers rather than designs come back: what was not written is what is missing.
     static const std::string sql =
         std::string(
@@ -56,15 +81,22 @@ class PostgresTrials : public TrialTable {
             "FROM unnest($2, $3, $4, $5, $6, $7) AS given(design, state, reason, attempt, import, metrics) ")
             .append(keep_finished_trials)
             .append(" RETURNING design");
-    const PostgresResult result = database_.run(sql, parameters);
-    if (result.rows() == static_cast<int>(rows.size())) {
-      std::fill_n(written.begin() + static_cast<std::ptrdiff_t>(first), rows.size(), true);
+    note_written(database_.run(sql, parameters), columns.designs, first, written);
+  }
+
+  /// @param result  the designs that were written
+  static void note_written(const PostgresResult& result, std::span<const std::int64_t> designs, std::size_t first,
+                           std::vector<bool>& written) {
+    if (result.rows() == static_cast<int>(designs.size())) {
+      std::fill_n(written.begin() + static_cast<std::ptrdiff_t>(first), designs.size(), true);
       return;
     }
     std::vector<std::int64_t> stored;
     for (int row = 0; row < result.rows(); ++row) stored.push_back(result.integer(row, 0));
     std::ranges::sort(stored);
-    for (std::size_t i = 0; i < rows.size(); ++i) written[first + i] = std::ranges::binary_search(stored, designs[i]);
+    for (std::size_t i = 0; i < designs.size(); ++i) {
+      written[first + i] = std::ranges::binary_search(stored, designs[i]);
+    }
   }
 
   void find_some(std::int64_t group, std::span<const DesignId> designs,

@@ -11,10 +11,11 @@
 namespace corbel {
 namespace {
 
-constexpr int schema_version = 2;
+constexpr int schema_version = 3;
 constexpr std::int64_t application_id = 0x436f7262;  // "Corb"
 
-constexpr const char* schema = R"sql(
+/// Of version 1; the migrations make the rest.
+constexpr const char* first_schema = R"sql(
   CREATE TABLE groups(
     id INTEGER PRIMARY KEY,
     space TEXT NOT NULL, space_fingerprint TEXT NOT NULL,
@@ -34,18 +35,27 @@ constexpr const char* schema = R"sql(
     metrics BLOB NOT NULL,
     PRIMARY KEY(group_id, design)) WITHOUT ROWID, STRICT;
   CREATE TABLE notes(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
-  CREATE TABLE statistics(group_id INTEGER PRIMARY KEY, version INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
   PRAGMA application_id = 1131377250;
-  PRAGMA user_version = 2;
 )sql";
 static_assert(application_id == 1131377250);
 
-/// [v - 1] makes a store of version v one of version v + 1; what a migration made of version 1 has the tables of
-/// `schema`.
+/// [v - 1] makes a store of version v one of version v + 1.
 constexpr std::array migrations = {
     "CREATE TABLE statistics(group_id INTEGER PRIMARY KEY, version INTEGER NOT NULL, text TEXT NOT NULL) STRICT;"
     "PRAGMA user_version = 2;",
-};
+    R"sql(
+  ALTER TABLE trials RENAME COLUMN lease_expires TO losses;
+  CREATE INDEX trials_waiting ON trials(group_id, design) WHERE state = 0;
+  CREATE INDEX trials_running ON trials(lease_owner) WHERE state = 1;
+  CREATE TABLE jobs(group_id INTEGER PRIMARY KEY, spec TEXT NOT NULL) STRICT;
+  CREATE TABLE workers(
+    id TEXT PRIMARY KEY,
+    host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT NULL, threads INTEGER NOT NULL,
+    state TEXT NOT NULL, started INTEGER NOT NULL, last_seen INTEGER NOT NULL,
+    lease INTEGER NOT NULL, expires INTEGER NOT NULL,
+    done INTEGER NOT NULL, failed INTEGER NOT NULL, recent INTEGER NOT NULL, note TEXT NOT NULL) WITHOUT ROWID, STRICT;
+  PRAGMA user_version = 3;
+)sql"};
 static_assert(migrations.size() == schema_version - 1);
 
 bool exists_with_content(const std::filesystem::path& path) {
@@ -138,10 +148,10 @@ std::unique_ptr<Database> open_for_writing(const std::filesystem::path& path, st
     // Another process may have made or migrated it meanwhile.
     int version = store_version(*database);
     if (version == 0) {
-      database->execute(schema);
-    } else {
-      for (; version < schema_version; ++version) database->execute(migrations[static_cast<std::size_t>(version) - 1]);
+      database->execute(first_schema);
+      version = 1;
     }
+    for (; version < schema_version; ++version) database->execute(migrations[static_cast<std::size_t>(version) - 1]);
     transaction.commit();
   }
   return database;

@@ -7,25 +7,21 @@
 #include <utility>
 #include <vector>
 
+#include "corbel/dataset/executor.hpp"
 #include "corbel/dataset/store.hpp"
+#include "corbel/dataset/trial_group.hpp"
 #include "corbel/simulator/simulator.hpp"
 
 namespace corbel {
 
 class Monitor;
 
-/// The group of this simulator's trials of this network (null where the simulator needs none) in this space.
-/// @param fixed  values for hardware that the space does not vary, as given to HardwareBinding: they change results, so
-///               they are part of the group's simulator fingerprint
-TrialGroup trial_group(const DesignSpace& space, const Simulator& simulator, const Network* network,
-                       std::vector<std::pair<std::string, std::string>> fixed = {});
-
 struct SweepOptions {
   std::uint64_t designs = 8000;  ///< rows wanted in all, complete and infeasible
   std::uint64_t seed = 1;
-  std::size_t threads = 0;  ///< 0: all cores
-  /// Most designs between two looks at what other processes stored. Trials are stored once a second, so a kill loses
-  /// those of the last second and the runs in flight.
+  std::size_t threads = 0;  ///< of this process; 0: all cores
+  /// Most designs that this process simulates between two looks at what others stored. Trials are stored once a second,
+  /// so a kill loses those of the last second and the runs in flight.
   std::size_t batch = 512;
   std::function<bool(const Design&)> admits;  ///< only these; empty: all
 };
@@ -52,10 +48,12 @@ struct SweepTarget {
 /// failed ones are, once per call; abandoned ones are not.
 /// Several processes may fill one group: each sees what the others stored at its next batch. Stops early, saying so to
 /// the monitor, when the space is exhausted.
-/// @param targets  at least one, of one space
+/// @param executor  its targets are at least one, of one space
 /// @throws Error{mismatch} if a group is of another simulator or workload; Error{interrupted} after the current batch
 ///         is stored; Error{tool_failure} if the first 100 designs (or all there are) fail on one network, or 1,000
 ///         more fail than finish
+SweepResult sweep(Store& store, Executor& executor, const SweepOptions& options, Monitor& monitor);
+/// The same on threads of this process.
 SweepResult sweep(Store& store, std::span<const SweepTarget> targets, const Simulator& simulator,
                   const HardwareBinding& binding, const SweepOptions& options, Monitor& monitor);
 /// The same for one group.
@@ -63,8 +61,11 @@ SweepResult sweep(Store& store, Store::GroupId group, const Simulator& simulator
                   const Network* network, const SweepOptions& options, Monitor& monitor);
 
 /// Simulates these designs (those already finished or abandoned are not simulated again) and records them.
-/// @return [n] trials in the order asked
+/// @return [targets × n] trials in the order asked
 /// @throws Error{mismatch}, Error{interrupted} as sweep
+std::vector<std::vector<Trial>> simulate_designs(Store& store, Executor& executor, std::span<const Design> designs,
+                                                 Monitor& monitor);
+/// The same for one group, on threads of this process.
 std::vector<Trial> simulate_designs(Store& store, Store::GroupId group, const Simulator& simulator,
                                     const HardwareBinding& binding, const Network* network,
                                     std::span<const Design> designs, std::size_t threads, Monitor& monitor);

@@ -26,7 +26,7 @@ inline constexpr std::string_view keep_finished_trials = R"sql(
   ON CONFLICT(group_id, design) DO UPDATE SET state = excluded.state, reason = excluded.reason,
     attempt = CASE WHEN trials.state = 4 AND trials.attempt >= excluded.attempt THEN trials.attempt + 1
                    WHEN trials.attempt > excluded.attempt THEN trials.attempt ELSE excluded.attempt END,
-    import_id = excluded.import_id, lease_owner = NULL, lease_expires = NULL, metrics = excluded.metrics
+    import_id = excluded.import_id, lease_owner = NULL, losses = NULL, metrics = excluded.metrics
   WHERE trials.state NOT IN (2, 3))sql";
 static_assert(static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::infeasible) == 3 &&
               static_cast<int>(TrialState::failed) == 4);
@@ -39,6 +39,9 @@ class TrialTable {
   /// Writes rows of distinct designs. A trial that is already complete or infeasible stays; one in another state is
   /// replaced, and counts one attempt more if it had failed. @return for each whether it was written
   virtual std::vector<bool> put(std::int64_t group, std::span<const TrialRow> rows) = 0;
+  /// Writes what became of trials that wait or run, as far as this worker was the last to claim them. Who finished a
+  /// trial stays with it. @return for each whether it was written
+  virtual std::vector<bool> finish(std::int64_t group, std::string_view worker, std::span<const TrialRow> rows) = 0;
   /// Tells, in any order, of each of these designs that has a trial. Views hold until the visitor returns.
   virtual void find(std::int64_t group, std::span<const DesignId> designs,
                     const std::function<void(const TrialRow&)>& visit) = 0;

@@ -17,6 +17,7 @@
 #include "corbel/simulator/internal/process_settings.hpp"
 #include "corbel/simulator/internal/run_folders.hpp"
 #include "corbel/simulator/internal/run_input.hpp"
+#include "corbel/workload/network_json.hpp"
 
 namespace corbel {
 namespace {
@@ -356,7 +357,7 @@ class ProcessSimulator final : public Simulator {
     const std::string key = network.name + " " + network.fingerprint();
     const std::lock_guard lock(mutex_);
     std::string& text = network_texts_[key];
-    if (text.empty()) text = network_json(network).dump(-1, ' ', false, json::error_handler_t::replace);
+    if (text.empty()) text = to_json(network).dump(-1, ' ', false, json::error_handler_t::replace);
     return text;
   }
 

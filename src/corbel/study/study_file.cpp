@@ -421,6 +421,7 @@ StudyFile StudyFile::load(const std::filesystem::path& file) {
       throw simulator->error("a study with a simulator must say its `space`", "add `space: edge` or your parameters");
     }
     study.simulator = make_simulator(*simulator, *study.space);
+    study.simulator_settings = simulator->dump();
     if (study.simulator->needs_workload() && study.workloads.is_empty()) {
       throw root.error(
           fmt::format("`workload` is missing: simulator {} runs a neural network", study.simulator->name()),

@@ -58,7 +58,11 @@ struct StudyFile {
   std::optional<DesignSpace> space;                        ///< empty: inferred from the log
   WorkloadSuite workloads;                                 ///< empty: none is named
   std::shared_ptr<const Simulator> simulator;              ///< may be null when there is a log
+  std::string simulator_settings;                          ///< what makes it again elsewhere; Config::dump()
   std::vector<std::pair<std::string, std::string>> fixed;  ///< hardware parameters the space does not vary
+  /// Whether its simulations are left to workers; otherwise this process simulates, beside workers if others reach its
+  /// store.
+  bool hands_out = false;
   std::string objective;
   std::string objective_place;                ///< for errors found later
   Direction direction = Direction::minimise;  ///< of the objective

@@ -4,6 +4,8 @@
 #include <unordered_map>
 
 #include "corbel/dataset/combine.hpp"
+#include "corbel/dataset/job.hpp"
+#include "corbel/dataset/sweep.hpp"
 
 namespace corbel {
 namespace {
@@ -27,21 +29,39 @@ std::vector<TrialGroup> StudyTrials::groups() const {
   return groups;
 }
 
-std::vector<SweepTarget> StudyTrials::targets(Store& store) const {
-  std::vector<SweepTarget> targets;
-  for (const TrialGroup& group : groups()) targets.push_back({store.group(group), nullptr});
+std::vector<Store::GroupId> StudyTrials::group_ids(Store& store) const {
+  std::vector<Store::GroupId> ids;
+  for (const TrialGroup& group : groups()) ids.push_back(store.group(group));
+  return ids;
+}
+
+std::unique_ptr<Executor> StudyTrials::executor(Store& store) const {
+  const HardwareBinding binding(*study_.simulator, *study_.space, study_.fixed);
+  const std::vector<Store::GroupId> ids = group_ids(store);
   const auto& members = study_.workloads.members();
-  for (std::size_t i = 0; i < members.size(); ++i) targets[i].network = &members[i].network;
-  return targets;
+  const auto network_of = [&](std::size_t i) { return members.empty() ? nullptr : &members[i].network; };
+  std::vector<ExecutorTarget> targets;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    targets.push_back({ids[i], GroupSimulator(store.describe(ids[i]), *study_.simulator, binding, network_of(i))});
+  }
+  // Others reach a file only from this machine, and there threads are quicker.
+  if (store.location().is_file() && !study_.hands_out) {
+    return local_executor(store, std::move(targets), study_.threads, SweepOptions().batch);
+  }
+  std::vector<std::string> jobs;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    JobSpec job{study_.simulator_settings, std::filesystem::absolute(study_.file), study_.fixed, std::nullopt};
+    if (network_of(i) != nullptr) job.network = *network_of(i);
+    jobs.push_back(job.to_text());
+  }
+  return queue_executor(store, std::move(targets), jobs, {!study_.hands_out, study_.threads});
 }
 
 void StudyTrials::sweep(Store& store, Monitor& monitor) const {
   SweepOptions options;
   options.designs = std::min<std::uint64_t>(study_.sweep_designs, study_.space->size());
   options.seed = study_.seed;
-  options.threads = study_.threads;
-  const HardwareBinding binding(*study_.simulator, *study_.space, study_.fixed);
-  corbel::sweep(store, targets(store), *study_.simulator, binding, options, monitor);
+  corbel::sweep(store, *executor(store), options, monitor);
 }
 
 std::optional<Dataset> StudyTrials::read(const Store& store) const {
@@ -64,9 +84,9 @@ std::vector<StudyTrials::Standing> StudyTrials::standing(Store& store, std::span
   std::vector<DesignId> ids;
   for (const Design& design : designs) ids.push_back(study_.space->id(design));
   std::vector<Standing> standing(designs.size(), {true, 0, ""});
-  for (const SweepTarget& target : targets(store)) {
+  for (const Store::GroupId group : group_ids(store)) {
     std::unordered_map<DesignId, Trial> known;
-    for (Trial& trial : store.find(target.group, ids)) known.emplace(trial.design, std::move(trial));
+    for (Trial& trial : store.find(group, ids)) known.emplace(trial.design, std::move(trial));
     for (std::size_t i = 0; i < ids.size(); ++i) {
       const auto found = known.find(ids[i]);
       if (found != known.end() && is_settled(found->second.state)) continue;
@@ -81,11 +101,8 @@ std::vector<StudyTrials::Standing> StudyTrials::standing(Store& store, std::span
 }
 
 std::vector<Outcome> StudyTrials::simulate(Store& store, std::span<const Design> designs, Monitor& monitor) const {
-  const HardwareBinding binding(*study_.simulator, *study_.space, study_.fixed);
   std::vector<std::vector<Outcome>> of_designs(designs.size());
-  for (const SweepTarget& target : targets(store)) {
-    std::vector<Trial> trials = simulate_designs(store, target.group, *study_.simulator, binding, target.network,
-                                                 designs, study_.threads, monitor);
+  for (std::vector<Trial>& trials : simulate_designs(store, *executor(store), designs, monitor)) {
     for (std::size_t i = 0; i < trials.size(); ++i) of_designs[i].push_back(outcome_of(std::move(trials[i])));
   }
   std::vector<Outcome> outcomes;

@@ -1,11 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "corbel/dataset/executor.hpp"
 #include "corbel/dataset/store.hpp"
-#include "corbel/dataset/sweep.hpp"
 #include "corbel/study/study_file.hpp"
 
 namespace corbel {
@@ -34,7 +35,9 @@ class StudyTrials {
   std::vector<Outcome> simulate(Store& store, std::span<const Design> designs, Monitor& monitor) const;
 
  private:
-  std::vector<SweepTarget> targets(Store& store) const;
+  /// The ids of groups().
+  std::vector<Store::GroupId> group_ids(Store& store) const;
+  std::unique_ptr<Executor> executor(Store& store) const;
   const StudyFile& study_;
 };
 

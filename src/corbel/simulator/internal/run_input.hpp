@@ -11,7 +11,4 @@ namespace corbel {
 std::string value_text(const Value& value, bool is_boolean);
 nlohmann::json value_json(const Value& value, bool is_boolean);
 
-/// A network with every field of its layers; docs/process.md.
-nlohmann::json network_json(const Network& network);
-
 }  // namespace corbel
