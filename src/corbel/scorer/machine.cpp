@@ -17,6 +17,7 @@ std::vector<std::string> instruction_sets() {
   add("avx512dq", __builtin_cpu_supports("avx512dq"));
   add("avx512vl", __builtin_cpu_supports("avx512vl"));
 #if defined(__linux__)
+  add("avx512_fp16", amx::available() && amx::has_halves());
   add("amx_bf16", amx::available());
 #endif
 #endif
