@@ -91,7 +91,7 @@ void print_workers(const QueueStatus& status) {
                people(worker.failed), people(worker.recent)});
   }
   if (stopped < static_cast<std::int64_t>(status.workers.size())) table.print();
-  if (stopped > 0) fmt::print("{} workers have ended in the last 24 hours\n", people(stopped));
+  if (stopped > 0) fmt::print("ended in the last 24 hours: {}\n", people(stopped));
   for (const WorkerStatus& worker : status.workers) {
     if (worker.state != "stopped" && !worker.note.empty()) fmt::print("{}: {}\n", worker.id, worker.note);
   }

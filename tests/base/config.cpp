@@ -229,5 +229,22 @@ TEST(Config, SurvivesDamagedYaml) {
   }
 }
 
+TEST(Config, DumpedItReadsTheSame) {
+  const Config config = Config::parse(
+      "name: process\nlist: [1 MHz, 'null', ~, \"a: {b}\\n\u00e9\"]\nnested: {flag: true, empty: {}, none: []}\n",
+      "test");
+  const std::string text = config.dump();
+  const Config again = Config::parse(text, "again", "/studies/study.yaml");
+  EXPECT_EQ(again.dump(), text);
+  EXPECT_EQ(again.file(), "/studies/study.yaml");
+  EXPECT_EQ(again.at("list").items()[0].quantity("Hz"), 1e6);
+  EXPECT_EQ(again.at("list").items()[1].text(), "null");
+  EXPECT_TRUE(again.at("list").items()[2].is_null());
+  EXPECT_EQ(again.at("list").items()[3].text(), "a: {b}\n\u00e9");
+  EXPECT_TRUE(again.at("nested").at("flag").boolean());
+  EXPECT_TRUE(again.at("nested").at("empty").is_map());
+  EXPECT_EQ(again.entries().front().first, "name") << "in its order";
+}
+
 }  // namespace
 }  // namespace corbel

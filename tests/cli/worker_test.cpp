@@ -100,11 +100,19 @@ TEST_F(Workers, AreOfUseToASearchAndNotNeededByIt) {
   const std::string study = folder_.write("study.yaml", edge_study).string();
   const std::vector<std::string> search = {"search", study, "--on", "simulator", "--budget", "48", "--format", "json"};
   const json alone = parse_success(corbel(search));
-  std::vector<std::string> shared = search;
-  shared.insert(shared.end(), {"--store", url_});
-  const json nobody = parse_success(corbel(shared));
-  EXPECT_EQ(nobody["online"]["best"], alone["online"]["best"]);
-  EXPECT_EQ(nobody["online"]["simulated"], alone["online"]["simulated"]);
+  const auto search_in = [&](const std::string& store, std::vector<std::string> more) {
+    more.insert(more.begin(), search.begin(), search.end());
+    more.insert(more.end(), {"--store", store});
+    const json found = parse_success(corbel(more));
+    EXPECT_EQ(found["online"]["best"], alone["online"]["best"]);
+    EXPECT_EQ(found["online"]["simulated"], alone["online"]["simulated"]);
+  };
+  search_in(PostgresServer::shared().url(PostgresServer::shared().new_database()), {});
+  start_workers(2);
+  search_in(url_, {"--hand-out"});
+  std::int64_t finished = 0;
+  for (const json& worker : status()["workers"]) finished += worker["finished"].get<std::int64_t>();
+  EXPECT_EQ(finished, 2 * alone["online"]["simulated"].get<std::int64_t>()) << "on each of two networks";
 }
 
 TEST_F(Workers, FindTheProgramOfAStudyAndLeaveOutWhatIsNotTheSame) {
