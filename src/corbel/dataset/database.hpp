@@ -21,11 +21,14 @@ class DatabaseError : public Error {
     locked,    ///< another connection holds what this one waited for
     conflict,  ///< the transaction was undone for another one's sake: the same again may succeed
     lost,      ///< the server cannot be reached (any more): what was not acknowledged may or may not be stored
+    unable,    ///< not now: its disk is full, it only reads, it took too long
     other
   };
   DatabaseError(ErrorCode code, const std::string& message, std::string hint, Failure failure)
       : Error(code, message, std::move(hint)), failure_(failure) {}
   Failure failure() const { return failure_; }
+  /// Whether the same may succeed later, without anybody changing what was asked.
+  bool may_pass() const { return failure_ != Failure::other; }
 
  private:
   Failure failure_;

@@ -478,7 +478,8 @@ void PostgresDatabase::fail(const pg_result* result) const {
   if (kind == "53") {
     throw error(ErrorCode::file_access,
                 state == "53100" ? "the server's disk is full" : "the server is short of something (" + said + ")",
-                "free some on the server and run the same command again: rows stored so far are kept");
+                "free some on the server and run the same command again: rows stored so far are kept",
+                DatabaseError::Failure::unable);
   }
   if (state == "42501") {
     throw error(ErrorCode::file_access, "user `" + user() + "` lacks a permission (" + said + ")",
@@ -487,7 +488,12 @@ void PostgresDatabase::fail(const pg_result* result) const {
   }
   if (state == "25006") {
     throw error(ErrorCode::file_access, "cannot be written (" + said + ")",
-                "open it for writing; of a replicated server, name the primary");
+                "open it for writing; of a replicated server, name the primary", DatabaseError::Failure::unable);
+  }
+  if (state == "57014") {
+    throw error(ErrorCode::file_access, "the server gave up (" + said + ")",
+                "raise statement_timeout of this user, or run the same command again",
+                DatabaseError::Failure::unable);
   }
   if (state == "22021" || state == "22P05") {
     throw error(ErrorCode::invalid_input, "a text cannot be stored (" + said + ")",

@@ -7,8 +7,10 @@
 #include <array>
 #include <limits>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "corbel/base/error.hpp"
@@ -19,9 +21,10 @@
 namespace corbel {
 namespace {
 
-// The numbers of TrialState in the SQL below: 0 waiting, 1 running, 2 complete, 3 infeasible, 4 failed.
+// The numbers of TrialState in the SQL below: 0 waiting, 1 running, 2 complete, 3 infeasible, 4 failed, 5 abandoned.
 static_assert(static_cast<int>(TrialState::waiting) == 0 && static_cast<int>(TrialState::running) == 1 &&
-              static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::failed) == 4);
+              static_cast<int>(TrialState::complete) == 2 && static_cast<int>(TrialState::failed) == 4 &&
+              static_cast<int>(TrialState::abandoned) == 5);
 
 /// Rows of one transaction: more would save little, and keep others waiting.
 constexpr std::size_t rows_at_once = 1024;
@@ -57,9 +60,10 @@ struct TrialQueue::Data {
   }
 
   void connect() {
+    // Where this fails, what is there goes on saying that it is lost.
+    std::unique_ptr<Database> opened = open_database(location, true, patience);
     statements.clear();
-    database.reset();
-    database = open_database(location, true, patience);
+    database = std::move(opened);
   }
 
   /// A statement that is prepared once for this connection, ready to be bound. {now}, {started} and {skip_locked} are
@@ -97,6 +101,7 @@ struct TrialQueue::Data {
       } catch (const DatabaseError& error) {
         constexpr int most_attempts = 10;
         if (error.failure() != DatabaseError::Failure::conflict || attempt == most_attempts) throw;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5 * attempt));
       }
     }
   }
@@ -111,6 +116,7 @@ struct TrialQueue::Data {
     statement("UPDATE workers SET last_seen = {now}, expires = {now} + lease, state = 'working' WHERE id = ?1")
         .bind(1, id)
         .run();
+    lease_ran_out = true;
     return false;
   }
 
@@ -123,12 +129,11 @@ struct TrialQueue::Data {
     silent.bind(1, id);
     while (silent.step()) lost.emplace_back(silent.text(0));
     for (const std::string& worker : lost) {
-      // Where the last try was lost, too, the trial has failed.
+      // Where the last try was lost, too, the trial is given up.
       statement(
           "UPDATE trials SET losses = coalesce(losses, 0) + 1, "
-          "state = CASE WHEN coalesce(losses, 0) + 1 >= ?2 THEN 4 ELSE 0 END, "
-          "reason = CASE WHEN coalesce(losses, 0) + 1 >= ?2 THEN 'worker_lost' ELSE '' END, "
-          "attempt = attempt + CASE WHEN coalesce(losses, 0) + 1 >= ?2 THEN 0 ELSE 1 END "
+          "state = CASE WHEN coalesce(losses, 0) + 1 >= ?2 THEN 5 ELSE 0 END, "
+          "reason = CASE WHEN coalesce(losses, 0) + 1 >= ?2 THEN 'worker_lost' ELSE '' END "
           "WHERE lease_owner = ?1 AND state = 1")
           .bind(1, worker)
           .bind(2, std::int64_t{most_losses})
@@ -158,8 +163,19 @@ struct TrialQueue::Data {
   std::size_t metrics_of(GroupId group) {
     const auto known = widths.find(group);
     if (known != widths.end()) return known->second;
-    const std::size_t width = Store(location, Store::Mode::read_only, patience).describe(group).metrics.size();
-    return widths.emplace(group, width).first->second;
+    // On this connection: servers count them.
+    Statement& names = statement("SELECT metrics FROM groups WHERE id = ?1");
+    names.bind(1, group);
+    if (!names.step()) {
+      throw Error(ErrorCode::not_found, location.text() + ": has no group of trials " + std::to_string(group),
+                  "run the command that hands out again");
+    }
+    const nlohmann::json metrics = nlohmann::json::parse(names.text(0), nullptr, /*allow_exceptions=*/false);
+    if (!metrics.is_array()) {
+      throw Error(ErrorCode::corrupt, location.text() + ": damaged: a group without metrics",
+                  "look with `corbel store check`");
+    }
+    return widths.emplace(group, metrics.size()).first->second;
   }
 
   StoreLocation location;
@@ -168,6 +184,7 @@ struct TrialQueue::Data {
   std::unique_ptr<Database> database;
   std::map<const char*, Statement> statements;  // by the literal
   std::map<GroupId, std::size_t> widths;        // how many metrics a group has
+  bool lease_ran_out = false;                   // since the last heartbeat
 };
 
 TrialQueue::TrialQueue(StoreLocation location, std::string worker, std::chrono::milliseconds patience)
@@ -224,15 +241,14 @@ void TrialQueue::offer(GroupId group, std::span<const DesignId> designs) {
 
 std::vector<DesignId> TrialQueue::open(GroupId group) {
   std::vector<DesignId> designs;
-  // Two questions, each answered by an index of the few rows in that state.
-  for (const char* sql : {"SELECT design FROM trials WHERE group_id = ?1 AND state = 0",
-                          "SELECT design FROM trials WHERE group_id = ?1 AND state = 1 AND lease_owner IS NOT NULL"}) {
-    Statement& found = data_->statement(sql);
-    found.bind(1, group);
-    while (found.step()) designs.push_back(static_cast<DesignId>(found.integer(0)));
-  }
+  // One statement sees one state of the store: between two, a trial could pass from one list to the other. Each half is
+  // answered by an index of the few rows in that state.
+  Statement& found = data_->statement(
+      "SELECT design FROM trials WHERE group_id = ?1 AND state = 0 UNION ALL "
+      "SELECT design FROM trials WHERE group_id = ?1 AND state = 1 AND lease_owner IS NOT NULL");
+  found.bind(1, group);
+  while (found.step()) designs.push_back(static_cast<DesignId>(found.integer(0)));
   std::ranges::sort(designs);
-  designs.erase(std::unique(designs.begin(), designs.end()), designs.end());
   return designs;
 }
 
@@ -326,15 +342,15 @@ std::uint64_t TrialQueue::finish(GroupId group, std::span<const Trial> trials) {
 }
 
 bool TrialQueue::heartbeat(std::uint64_t finished_last_minute, std::string_view note) {
-  return data_->transact([&] {
-    const bool in_time = data_->renew();
+  data_->transact([&] {
+    data_->renew();
     data_->statement("UPDATE workers SET recent = ?2, note = ?3 WHERE id = ?1")
         .bind(1, data_->id)
         .bind(2, static_cast<std::int64_t>(finished_last_minute))
         .bind(3, note)
         .run();
-    return in_time;
   });
+  return !std::exchange(data_->lease_ran_out, false);
 }
 
 std::vector<TrialQueue::Claim> TrialQueue::held() {

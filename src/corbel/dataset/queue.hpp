@@ -20,7 +20,7 @@ namespace corbel {
 /// counts exactly once, whatever is killed, cut off or asleep.
 ///
 /// A trial that was lost with its worker may be what killed it: it is claimed after the others, few at a time, and
-/// given up (failed, "worker_lost") when most_losses workers were lost with it.
+/// given up (abandoned, "worker_lost") when most_losses workers were lost with it.
 ///
 /// Not thread-safe. Every member throws DatabaseError, as Store; after a lost connection reconnect() and say the same
 /// again: nothing counts twice.
@@ -68,7 +68,8 @@ class TrialQueue {
   Claim claim(std::span<const GroupId> groups, std::size_t most, std::size_t suspects);
   /// Keeps what the worker's trials came to. Safe to repeat. @return how many of them count as this worker's
   std::uint64_t finish(GroupId group, std::span<const Trial> trials);
-  /// Renews the lease. @return false if it had run out, and the worker's trials may be others' by now
+  /// Renews the lease. @return false if others have taken this worker for lost since the last heartbeat: what it held
+  /// then is theirs
   bool heartbeat(std::uint64_t finished_last_minute, std::string_view note);
   /// What the worker has claimed and neither finished nor given back, by group. After a lost connection it may be more
   /// than the worker knows of.

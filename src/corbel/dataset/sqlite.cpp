@@ -187,7 +187,8 @@ void SqliteDatabase::fail(int code) const {
           "restore it from a copy, or name a new file; `sqlite3 " + file + " .recover` may save rows of a damaged one");
     case SQLITE_FULL:
       throw error(ErrorCode::file_access, ": the disk is full",
-                  "free some space and run the same command again: rows stored so far are kept");
+                  "free some space and run the same command again: rows stored so far are kept",
+                  DatabaseError::Failure::unable);
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:

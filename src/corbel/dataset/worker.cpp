@@ -27,8 +27,17 @@ using std::chrono::milliseconds;
 constexpr std::size_t most_claimed = 256;
 /// Between two looks at an empty queue, and between two tries to reach a server.
 constexpr milliseconds least_wait{10}, most_wait{2000}, most_retry_wait{10'000};
+/// Between two signs of life, even where the lease is long: `corbel status` shows them.
+constexpr milliseconds most_between_beats{15'000};
 /// A group whose simulator has never worked here is left to others: one broken machine must not use up all trials.
 constexpr std::uint64_t most_failures_in_a_row = 100;
+/// Of designs that are simulated in one go: what a kill or a stop costs at most, but for one design.
+constexpr double seconds_of_chunk = 0.005;
+constexpr double most_in_chunk = 64;
+/// What is claimed and not begun after so long is given back: others may have time.
+constexpr Seconds longest_held{5};
+/// After so long a job is read again: what is wrong with it here may have been put right, or its limits changed.
+constexpr Seconds jobs_last{60};
 
 }  // namespace
 
@@ -39,6 +48,7 @@ struct Worker::Data {
 
   struct Group {
     const GroupSimulator* simulator = nullptr;  ///< null: left to others
+    Clock::time_point made = Clock::now();
     std::uint64_t succeeded = 0, failed = 0;    ///< by this worker
   };
 
@@ -50,11 +60,13 @@ struct Worker::Data {
       keep_house();
     }
     const std::lock_guard lock(mutex);
-    // What is simulated is worth a wait for the server, unless the user has asked to stop.
-    while (!unstored.empty() && !store_finished() && !monitor.stop_requested()) {
-      std::this_thread::sleep_until(next_try);
-    }
-    attempt([&] { queue.leave(); });
+    guard([&] {
+      // What is simulated is worth a wait for the server, unless the user has asked to stop.
+      while (!unstored.empty() && !store_finished() && !monitor.stop_requested()) {
+        std::this_thread::sleep_until(next_try);
+      }
+    });
+    guard([&] { attempt([&] { queue.leave(); }); });
     if (error) std::rethrow_exception(error);
   }
 
@@ -83,7 +95,9 @@ struct Worker::Data {
       if (monitor.stop_requested()) stop();
       if (stopping) break;
       if (!unstored.empty() && now - stored >= Seconds(1)) store_finished();
-      if (now - beaten >= options.lease / 4 && attempt([&] { beat(); })) beaten = now;
+      if (!waiting.designs.empty() && now - claimed >= longest_held) give_back();
+      const milliseconds pause = std::min<milliseconds>(options.lease / 4, most_between_beats);
+      if (now - beaten >= pause && attempt([&] { beat(); })) beaten = now;
       if (now - asked >= ask_wait) {
         asked = now;
         ask_wait = std::min(ask_wait * 2, milliseconds(1000));
@@ -96,7 +110,14 @@ struct Worker::Data {
     if (queue.heartbeat(finished_last_minute(), note)) return;
     monitor.message("the lease has run out: what was not begun is left to others");
     // What is begun counts if nobody has taken it over by the time it is done.
-    waiting.designs.clear();
+    compare();
+  }
+
+  /// What is claimed and not begun.
+  void give_back() {
+    const TrialQueue::Claim back = std::exchange(waiting, {});
+    // Where the server cannot be reached, they are given back when it can: none of them is in hand.
+    if (!attempt([&] { queue.release(back); })) is_known = false;
   }
 
   void ask_whether_to_end() {
@@ -117,14 +138,14 @@ struct Worker::Data {
   void simulate_all(std::unique_lock<std::mutex>& lock) {
     while (!stopping && !monitor.stop_requested()) {
       if (waiting.designs.empty() && !fetch(lock)) continue;
-      const std::size_t n = std::min(waiting.designs.size(), chunk);
+      const std::size_t n = std::min(waiting.designs.size(), chunk());
       const TrialQueue::Claim mine{waiting.group,
                                    {waiting.designs.end() - static_cast<std::ptrdiff_t>(n), waiting.designs.end()}};
       waiting.designs.resize(waiting.designs.size() - n);
       Group& group = groups.at(mine.group);
-      if (group.simulator == nullptr) continue;
       in_hand[mine.group].insert(mine.designs.begin(), mine.designs.end());
       ++simulating;
+      const Clock::time_point begun = Clock::now();
       lock.unlock();
       std::optional<GroupSimulator::Result> result;
       std::exception_ptr fault;
@@ -135,6 +156,7 @@ struct Worker::Data {
       }
       lock.lock();
       --simulating;
+      seconds_each = Seconds(Clock::now() - begun).count() / static_cast<double>(n);
       if (result) {
         take(mine.group, group, std::move(*result));
       } else {
@@ -169,13 +191,8 @@ struct Worker::Data {
     }
     if (group.simulator != nullptr) tell_refusal(claim.group, fault);
     group.simulator = nullptr;
-    TrialQueue::Claim back = claim;
-    if (waiting.group == claim.group) {
-      back.designs.insert(back.designs.end(), waiting.designs.begin(), waiting.designs.end());
-      waiting.designs.clear();
-    }
-    // Where the server cannot be reached, they are given back when it can: none of them is in hand any more.
-    if (!attempt([&] { queue.release(back); })) is_known = false;
+    if (waiting.group == claim.group) give_back();
+    if (!attempt([&] { queue.release(claim); })) is_known = false;
   }
 
   void tell_refusal(Store::GroupId id, const std::exception_ptr& fault) {
@@ -207,6 +224,8 @@ struct Worker::Data {
     if (!attempt([&] {
           std::vector<Store::GroupId> wanted = queue.waiting_groups();
           std::erase_if(wanted, [&](Store::GroupId group) { return !accepts(group); });
+          // By turns, so that a long sweep does not keep the others waiting.
+          std::ranges::rotate(wanted, std::ranges::upper_bound(wanted, claimed_of));
           const std::size_t idle = options.threads - simulating;
           waiting = queue.claim(wanted, std::max(claim_size, idle), idle);
         })) {
@@ -222,17 +241,29 @@ struct Worker::Data {
     }
     wait = milliseconds(0);
     idle_since.reset();
+    if (claimed_of != waiting.group) seconds_each = 1;
+    claimed_of = waiting.group;
     // Taken from the end: the first design first.
     std::ranges::reverse(waiting.designs);
-    chunk = std::clamp<std::size_t>(waiting.designs.size() / (options.threads * 8), 1, 64);
-    if (options.threads == 1) chunk = std::clamp<std::size_t>(waiting.designs.size() / 4, 1, 64);
     if (waiting.designs.size() > 1) something_changed.notify_all();
     return true;
   }
 
+  /// How many designs to simulate in one go, so that the queue's lock costs little and a stop loses little.
+  std::size_t chunk() const {
+    const double fitting = std::clamp(seconds_of_chunk / std::max(seconds_each, 1e-9), 1.0, most_in_chunk);
+    const auto fair = static_cast<double>(waiting.designs.size() / options.threads);
+    return static_cast<std::size_t>(std::max(1.0, std::min(fitting, fair)));
+  }
+
   bool accepts(Store::GroupId id) {
+    if (!options.groups.empty() && std::ranges::find(options.groups, id) == options.groups.end()) return false;
     const auto known = groups.find(id);
-    if (known != groups.end()) return known->second.simulator != nullptr;
+    if (known != groups.end()) {
+      const bool is_in_use = in_hand.contains(id) || Clock::now() - known->second.made < jobs_last;
+      if (is_in_use) return known->second.simulator != nullptr;
+      groups.erase(known);
+    }
     Group& group = groups[id];
     try {
       group.simulator = &simulator_of(id);
@@ -291,8 +322,7 @@ struct Worker::Data {
       work();
       return true;
     } catch (const DatabaseError& fault) {
-      using Failure = DatabaseError::Failure;
-      if (fault.failure() != Failure::lost && fault.failure() != Failure::locked) throw;
+      if (!fault.may_pass()) throw;
       if (!is_lost) monitor.message(std::string(fault.what()) + "; going on with what is claimed, and trying again");
       is_lost = true;
       retry_wait = std::clamp(retry_wait * 2, milliseconds(100), most_retry_wait);
@@ -335,7 +365,9 @@ struct Worker::Data {
   TrialQueue::Claim waiting;                             // claimed and not begun, the next one last
   std::map<Store::GroupId, std::set<DesignId>> in_hand;  // begun and not stored
   std::map<Store::GroupId, std::vector<Trial>> unstored;
-  std::size_t claim_size = 1, chunk = 1, simulating = 0;
+  std::size_t claim_size = 1, simulating = 0;
+  double seconds_each = 1;        // of the designs simulated last
+  Store::GroupId claimed_of = 0;  // the group claimed last
   std::uint64_t finished = 0, failed = 0, late = 0;
   std::deque<std::pair<Clock::time_point, std::uint64_t>> minute;  // what was stored when
   std::string note;
