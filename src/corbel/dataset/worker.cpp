@@ -122,14 +122,15 @@ struct Worker::Data {
                                    {waiting.designs.end() - static_cast<std::ptrdiff_t>(n), waiting.designs.end()}};
       waiting.designs.resize(waiting.designs.size() - n);
       Group& group = groups.at(mine.group);
-      if (group.simulator == nullptr) continue;
       in_hand[mine.group].insert(mine.designs.begin(), mine.designs.end());
+      // Another thread may leave the group to others meanwhile.
+      const GroupSimulator& simulator = *group.simulator;
       ++simulating;
       lock.unlock();
       std::optional<GroupSimulator::Result> result;
       std::exception_ptr fault;
       try {
-        result = group.simulator->simulate(mine.designs, monitor);
+        result = simulator.simulate(mine.designs, monitor);
       } catch (...) {
         fault = std::current_exception();
       }
