@@ -97,22 +97,24 @@ TEST_F(Workers, DoASweepOfSeveralNetworksThatIsTheSameWithoutThem) {
 }
 
 TEST_F(Workers, AreOfUseToASearchAndNotNeededByIt) {
-  const std::string study = folder_.write("study.yaml", edge_study).string();
-  const std::vector<std::string> search = {"search", study, "--on", "simulator", "--budget", "48", "--format", "json"};
-  const json alone = parse_success(corbel(search));
-  const auto search_in = [&](const std::string& store, std::vector<std::string> more) {
-    more.insert(more.begin(), search.begin(), search.end());
-    more.insert(more.end(), {"--store", store});
-    const json found = parse_success(corbel(more));
-    EXPECT_EQ(found["online"]["best"], alone["online"]["best"]);
-    EXPECT_EQ(found["online"]["simulated"], alone["online"]["simulated"]);
+  // Each in a folder of its own: what is found there answers the same question.
+  const auto search = [&](const std::string& name, const std::vector<std::string>& more) {
+    const std::string study = folder_.write(name + "/study.yaml", edge_study).string();
+    std::vector<std::string> arguments = {"search", study, "--on", "simulator", "--budget", "48", "--format", "json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return parse_success(corbel(arguments))["online"];
   };
-  search_in(PostgresServer::shared().url(PostgresServer::shared().new_database()), {});
+  const json alone = search("alone", {});
+  const std::string other = PostgresServer::shared().url(PostgresServer::shared().new_database());
+  EXPECT_EQ(search("nobody", {"--store", other})["best"], alone["best"]);
   start_workers(2);
-  search_in(url_, {"--hand-out"});
+  const json with_workers = search("workers", {"--store", url_, "--hand-out"});
+  EXPECT_EQ(with_workers["best"], alone["best"]);
+  EXPECT_EQ(with_workers["simulated"], alone["simulated"]);
   std::int64_t finished = 0;
-  for (const json& worker : status()["workers"]) finished += worker["finished"].get<std::int64_t>();
-  EXPECT_EQ(finished, 2 * alone["online"]["simulated"].get<std::int64_t>()) << "on each of two networks";
+  const json now = status();
+  for (const json& worker : now["workers"]) finished += worker["finished"].get<std::int64_t>();
+  EXPECT_EQ(finished, 2 * alone["simulated"].get<std::int64_t>()) << "on each of two networks";
 }
 
 TEST_F(Workers, FindTheProgramOfAStudyAndLeaveOutWhatIsNotTheSame) {
@@ -147,7 +149,9 @@ TEST_F(Workers, StartAndEndTogether) {
   ASSERT_EQ(corbel({"sweep", study, "--store", url_, "--hand-out", "--quiet"}).exit_code, 0);
   kill(launcher, SIGTERM);
   EXPECT_EQ(wait_for(launcher), 143);
-  for (const json& worker : status()["workers"]) EXPECT_EQ(worker["state"], "stopped") << worker;
+  const json now = status();
+  EXPECT_EQ(now["workers"].size(), 5U) << "three, and the two sweeps";
+  for (const json& worker : now["workers"]) EXPECT_EQ(worker["state"], "stopped") << worker;
 }
 
 TEST(WorkerCommand, HandsASlurmJobToSbatch) {

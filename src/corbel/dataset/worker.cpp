@@ -144,13 +144,15 @@ struct Worker::Data {
       waiting.designs.resize(waiting.designs.size() - n);
       Group& group = groups.at(mine.group);
       in_hand[mine.group].insert(mine.designs.begin(), mine.designs.end());
+      // Another thread may leave the group to others meanwhile.
+      const GroupSimulator& simulator = *group.simulator;
       ++simulating;
       const Clock::time_point begun = Clock::now();
       lock.unlock();
       std::optional<GroupSimulator::Result> result;
       std::exception_ptr fault;
       try {
-        result = group.simulator->simulate(mine.designs, monitor);
+        result = simulator.simulate(mine.designs, monitor);
       } catch (...) {
         fault = std::current_exception();
       }
