@@ -132,7 +132,7 @@ std::string slurm_script(const WorkerSettings& settings, std::size_t count) {
   script += "exec " + quoted(this_program());
   for (const std::string& argument : arguments_of(settings)) script += " " + quoted(argument);
   // As many as Slurm grants, however it was asked for them.
-  return script + " --jobs \"${SLURM_CPUS_PER_TASK:-1}\"\n";
+  return script + " --jobs \"${SLURM_CPUS_PER_TASK:-${SLURM_CPUS_ON_NODE:-1}}\"\n";
 }
 
 std::string launch_on_slurm(const StoreLocation& store, const WorkerSettings& settings, std::size_t count,

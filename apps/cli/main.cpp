@@ -12,6 +12,7 @@
 
 #include "commands.hpp"
 #include "corbel/base/error.hpp"
+#include "corbel/dataset/store_location.hpp"
 #include "corbel/version.hpp"
 #include "terminal.hpp"
 
@@ -31,7 +32,9 @@ void add_common(CLI::App& command, Common& common) {
 namespace {
 
 /// One line: what is wrong, where, and the remedy.
-int report(ErrorCode code, const std::string& message, const std::string& hint, bool json) {
+int report(ErrorCode code, const std::string& said, const std::string& hint, bool json) {
+  // Whatever is in a wrong place on the command line is repeated by those who complain about it.
+  const std::string message = without_passwords(said);
   if (json) {
     const nlohmann::json error = {{"error", {{"code", to_string(code)}, {"message", message}, {"hint", hint}}}};
     fmt::print("{}\n", error.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));

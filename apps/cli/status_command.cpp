@@ -6,6 +6,7 @@
 
 #include "commands.hpp"
 #include "corbel/base/count_text.hpp"
+#include "corbel/base/error.hpp"
 #include "corbel/base/json.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/dataset/queue_status.hpp"
@@ -58,8 +59,8 @@ void print_groups(const QueueStatus& status) {
   for (const TrialState state : states) header.emplace_back(to_string(state));
   Table table(header);
   for (const GroupStatus& group : status.groups) {
-    std::vector<std::string> row = {std::to_string(group.id), group.simulator,
-                                    group.workload.empty() ? "-" : group.workload};
+    std::vector<std::string> row = {std::to_string(group.id), printable(group.simulator),
+                                    group.workload.empty() ? "-" : printable(group.workload)};
     for (const TrialState state : states) row.push_back(people(group.of(state)));
     table.row(row);
   }
@@ -67,7 +68,7 @@ void print_groups(const QueueStatus& status) {
   for (const GroupStatus& group : status.groups) {
     std::string text;
     for (const auto& [reason, count] : group.failures) {
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", people(count), reason);
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", people(count), printable(reason));
     }
     if (!text.empty()) fmt::print("failures in group {}: {}\n", group.id, text);
   }
@@ -86,19 +87,20 @@ void print_workers(const QueueStatus& status) {
       ++stopped;
       continue;
     }
-    table.row({worker.id, worker.host, std::to_string(worker.pid), worker.state,
+    table.row({printable(worker.id), printable(worker.host), std::to_string(worker.pid), worker.state,
                format_for_people(std::round(worker.seen_seconds), 6), people(worker.threads), people(worker.done),
                people(worker.failed), people(worker.recent)});
   }
   if (stopped < static_cast<std::int64_t>(status.workers.size())) table.print();
   if (stopped > 0) fmt::print("ended in the last 24 hours: {}\n", people(stopped));
   for (const WorkerStatus& worker : status.workers) {
-    if (worker.state != "stopped" && !worker.note.empty()) fmt::print("{}: {}\n", worker.id, worker.note);
+    if (worker.state != "stopped" && !worker.note.empty())
+      fmt::print("{}: {}\n", printable(worker.id), printable(worker.note, 1000));
   }
   const double left = status.seconds_left();
   fmt::print("\n{} trials/s in the last minute; {}\n", format_for_people(status.trials_per_second(), 3),
              left == 0             ? "nothing is left to do"
-             : std::isfinite(left) ? fmt::format("{} left", duration_text(left))
+             : std::isfinite(left) ? fmt::format("{} left of what is handed out", duration_text(left))
                                    : "nobody works on what is left");
 }
 

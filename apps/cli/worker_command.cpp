@@ -5,11 +5,13 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "commands.hpp"
 #include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/parallel.hpp"
+#include "corbel/dataset/database.hpp"
 #include "corbel/dataset/job.hpp"
 #include "corbel/dataset/queue.hpp"
 #include "corbel/dataset/worker.hpp"
@@ -35,6 +37,7 @@ class Jobs {
 
   const GroupSimulator& simulator(Store::GroupId id) {
     const TrialGroup group = Store(queue_.location(), Store::Mode::read_only).describe(id);
+    jobs_.erase(id);
     return jobs_.try_emplace(id, group, JobSpec::from_text(queue_.job(id)), study_folder_).first->second.simulator();
   }
 
@@ -44,15 +47,29 @@ class Jobs {
   std::map<Store::GroupId, Job> jobs_;
 };
 
+/// Waits for a server that cannot be reached, as workers do later on: it may be starting.
+TrialQueue queue_in(const StoreLocation& store, Monitor& monitor) {
+  for (std::chrono::milliseconds pause{100};; pause = std::min(2 * pause, std::chrono::milliseconds(10'000))) {
+    try {
+      if (Store::if_there(store)) return TrialQueue(store);
+      throw Error(ErrorCode::not_found, store.text() + ": no such store",
+                  "name the store that a sweep hands out in, and start the sweep first");
+    } catch (const DatabaseError& error) {
+      if (!error.may_pass()) throw;
+      if (pause.count() == 100) monitor.message(std::string(error.what()) + "; trying again");
+    }
+    for (auto end = std::chrono::steady_clock::now() + pause; std::chrono::steady_clock::now() < end;) {
+      monitor.check();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+}
+
 void work(const WorkerArguments& arguments, const Common& common, int& exit_code) {
   TerminalMonitor monitor(common.quiet);
   const WorkerSettings& settings = arguments.settings;
   const StoreLocation store(arguments.store);
-  if (store.is_file() && !std::filesystem::exists(store.file())) {
-    throw Error(ErrorCode::not_found, store.text() + ": no such store",
-                "name the store that a sweep hands out in, or postgresql://user@host/database");
-  }
-  TrialQueue queue(store);
+  TrialQueue queue = queue_in(store, monitor);
   Jobs jobs(queue, settings.study_folder);
   WorkerOptions options;
   options.threads = settings.jobs > 0 ? settings.jobs : available_cores();

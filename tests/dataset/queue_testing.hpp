@@ -2,7 +2,9 @@
 
 #include <map>
 #include <memory>
+#include <thread>
 
+#include "corbel/dataset/database.hpp"
 #include "corbel/dataset/executor.hpp"
 #include "corbel/dataset/queue.hpp"
 #include "corbel/dataset/queue_status.hpp"
@@ -18,10 +20,22 @@ class QueueTest : public StoreBackends {};
 struct Worked {
   std::uint64_t finished, failed;
 };
+/// A server may be starting, or about to be stopped, when a worker begins.
+inline TrialQueue patient_queue(const StoreLocation& location) {
+  for (;;) {
+    try {
+      return TrialQueue(location);
+    } catch (const DatabaseError& error) {
+      if (!error.may_pass()) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 /// Works as another process would, on whatever waits, until nothing did for so long.
 inline Worked work_on(const StoreLocation& location, const Simulator& simulator, std::size_t threads,
                       std::chrono::milliseconds lease, double idle_seconds, Monitor& monitor) {
-  TrialQueue queue(location);
+  TrialQueue queue = patient_queue(location);
   std::map<Store::GroupId, GroupSimulator> made;
   const auto simulator_of = [&](Store::GroupId id) -> const GroupSimulator& {
     const TrialGroup group = Store(location, Store::Mode::read_only).describe(id);

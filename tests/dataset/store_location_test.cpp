@@ -39,6 +39,23 @@ TEST(StoreLocation, ShowsNoPassword) {
   }
 }
 
+TEST(StoreLocation, RefusesOtherSchemes) {
+  for (const char* url : {"Postgresql://ada:s3cret@h/d", "mysql://ada:s3cret@h/d", "http://h/trials.db"}) {
+    EXPECT_ERROR(StoreLocation{url}, ErrorCode::invalid_input, "begins with postgresql://");
+  }
+}
+
+TEST(WithoutPasswords, HidesThoseOfUrlsInAText) {
+  EXPECT_EQ(without_passwords("unknown command `postgresql://ada:s3cret@h/d`; see"),
+            "unknown command `postgresql://ada:…@h/d`; see");
+  EXPECT_EQ(without_passwords("a://u:x@h b://u:y@z@h"), "a://u:…@h b://u:…@h");
+  EXPECT_EQ(without_passwords("postgresql://h/d?user=a&password=x&sslmode=y"),
+            "postgresql://h/d?user=a&password=…&sslmode=y");
+  for (const char* harmless : {"", "://", "postgresql://ada@h:5432/d", "a: b@c", "see http://h/x: y@z"}) {
+    EXPECT_EQ(without_passwords(harmless), harmless);
+  }
+}
+
 TEST(StoreLocation, RefusesUrlsWhosePasswordCannotBeTold) {
   for (const char* url :
        {"postgresql://ada:s3cret@x@h/d", "postgresql://ada:s3cret/x@h/d", "postgresql://ada:s3cret?x@h/d",

@@ -492,8 +492,7 @@ void PostgresDatabase::fail(const pg_result* result) const {
   }
   if (state == "57014") {
     throw error(ErrorCode::file_access, "the server gave up (" + said + ")",
-                "raise statement_timeout of this user, or run the same command again",
-                DatabaseError::Failure::unable);
+                "raise statement_timeout of this user, or run the same command again", DatabaseError::Failure::unable);
   }
   if (state == "22021" || state == "22P05") {
     throw error(ErrorCode::invalid_input, "a text cannot be stored (" + said + ")",

@@ -171,6 +171,7 @@ struct TrialQueue::Data {
                   "run the command that hands out again");
     }
     const nlohmann::json metrics = nlohmann::json::parse(names.text(0), nullptr, /*allow_exceptions=*/false);
+    names.reset();
     if (!metrics.is_array()) {
       throw Error(ErrorCode::corrupt, location.text() + ": damaged: a group without metrics",
                   "look with `corbel store check`");

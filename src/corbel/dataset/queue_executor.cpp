@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <iterator>
+#include <thread>
 
 #include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
+#include "corbel/base/stopwatch.hpp"
 #include "corbel/dataset/database.hpp"
 #include "corbel/dataset/executor.hpp"
 #include "corbel/dataset/queue.hpp"
@@ -32,10 +34,10 @@ class QueueExecutor final : public Executor {
       outstanding.push_back(share.designs);
       std::ranges::sort(outstanding.back());
       wanted += share.designs.size();
-      queue_.offer(targets()[share.target].group, share.designs);
+      patiently(monitor, [&] { queue_.offer(targets()[share.target].group, share.designs); });
     }
     const auto look = [&] {
-      std::size_t left = 0;
+      std::size_t left = 0;  // how many are not done
       for (std::size_t i = 0; i < shares.size(); ++i) {
         if (outstanding[i].empty()) continue;
         const std::vector<DesignId> open = queue_.open(targets()[shares[i].target].group);
@@ -45,7 +47,7 @@ class QueueExecutor final : public Executor {
         left += outstanding[i].size();
       }
       report(wanted - left);
-      return left == 0;
+      return left;
     };
 
     Result result;
@@ -57,37 +59,66 @@ class QueueExecutor final : public Executor {
       result.error = std::current_exception();
     }
     if (monitor.stop_requested()) tell_of_the_rest(outstanding, monitor);
-    for (std::size_t i = 0; i < shares.size(); ++i) collect(shares[i], outstanding[i], result.shares[i]);
+    for (std::size_t i = 0; i < shares.size(); ++i) collect(shares[i], outstanding[i], result.shares[i], monitor);
     return result;
   }
 
  private:
   /// As one more worker, so that nobody waits for those that are not there; one that only looks, if asked to.
-  void work(const std::function<bool()>& look, Monitor& monitor) {
+  void work(const std::function<std::size_t()>& look, Monitor& monitor) {
     WorkerOptions options;
     options.threads = options_.works_too ? targets().front().simulator.threads(options_.threads) : 0;
     options.stops_at_errors = true;
+    for (const ExecutorTarget& target : targets()) options.groups.push_back(target.group);
     QuietMonitor quiet(monitor);
-    Worker worker(
-        queue_,
-        [&](Store::GroupId group) -> const GroupSimulator& {
-          for (const ExecutorTarget& target : targets()) {
-            if (target.group == group) return target.simulator;
-          }
-          throw Error(ErrorCode::not_found, "another study's");
-        },
-        options, quiet);
-    bool told = options_.works_too;
+    const auto simulator_of = [&](Store::GroupId group) -> const GroupSimulator& {
+      return std::ranges::find(targets(), group, &ExecutorTarget::group)->simulator;
+    };
+    Worker worker(queue_, simulator_of, options, quiet);
+    Stopwatch since_progress;
+    std::size_t before = 0;
+    bool told_alone = false, told_stalled = false;
     worker.run([&](std::chrono::duration<double>) {
       // Where nobody claims, nobody sees that a lease has run out.
       queue_.expire();
-      if (!told && queue_.live_workers() == 0) {
+      const std::size_t left = look();
+      if (left == 0 || options_.works_too) return left == 0;
+      const bool is_alone = queue_.live_workers() == 0;
+      if (is_alone && !told_alone) {
         monitor.message("no worker is there; start some, here or on other machines: corbel worker " +
                         queue_.location().text());
-        told = true;
       }
-      return look();
+      told_alone = is_alone;
+      if (left != before) {
+        since_progress = Stopwatch();
+        told_stalled = false;
+      } else if (!is_alone && !told_stalled && since_progress.seconds() > 60) {
+        monitor.message("nothing was finished for a minute; what the workers say: corbel status " +
+                        queue_.location().text());
+        told_stalled = true;
+      }
+      before = left;
+      return false;
     });
+  }
+
+  /// Again and again, as long as the user has not asked to stop, where the server cannot do it now. What the queue and
+  /// the store do may be repeated.
+  void patiently(Monitor& monitor, const std::function<void()>& work) {
+    constexpr std::chrono::milliseconds shortest{100}, longest{5000};
+    for (std::chrono::milliseconds pause = shortest;; pause = std::min(2 * pause, longest)) {
+      try {
+        if (pause > shortest) {
+          queue_.reconnect();
+          store_.reconnect();
+        }
+        return work();
+      } catch (const DatabaseError& error) {
+        if (!error.may_pass() || monitor.stop_requested()) throw;
+        if (pause == shortest) monitor.message(std::string(error.what()) + "; trying again");
+      }
+      std::this_thread::sleep_for(pause);
+    }
   }
 
   static void tell_of_the_rest(const std::vector<std::vector<DesignId>>& outstanding, Monitor& monitor) {
@@ -96,20 +127,17 @@ class QueueExecutor final : public Executor {
     if (left > 0) monitor.message(count_text(left) + " trials stay handed out to workers");
   }
 
-  void collect(const Share& share, const std::vector<DesignId>& outstanding, ShareResult& result) {
+  void collect(const Share& share, const std::vector<DesignId>& outstanding, ShareResult& result, Monitor& monitor) {
     std::vector<DesignId> done;
     for (const DesignId design : share.designs) {
       if (!std::ranges::binary_search(outstanding, design)) done.push_back(design);
     }
     const Store::GroupId group = targets()[share.target].group;
-    try {
-      result.trials = store_.find(group, done);
-    } catch (const DatabaseError& error) {
-      // The server was restarted meanwhile: this connection was cut, too, and the queue's is a new one.
-      if (error.failure() != DatabaseError::Failure::lost) throw;
-      store_.reconnect();
-      result.trials = store_.find(group, done);
-    }
+    patiently(monitor, [&] { result.trials = store_.find(group, done); });
+    // What another command has offered again meanwhile is not done.
+    std::erase_if(result.trials, [](const Trial& trial) {
+      return trial.state == TrialState::waiting || trial.state == TrialState::running;
+    });
     for (const Trial& trial : result.trials) {
       if (!is_finished(trial.state)) result.last_failure = trial.reason;
     }

@@ -70,7 +70,34 @@ std::string without_password(std::string_view url) {
   return shown.append(place).append(shown_parameters(rest.substr(std::min(query + 1, rest.size()))));
 }
 
+/// Whether a URL begins with it, of whatever scheme.
+bool names_scheme(std::string_view text) {
+  const std::size_t mark = text.find("://");
+  return mark != std::string_view::npos && mark > 0 && text.find('/') > mark;
+}
+
+bool ends_word(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '`' || c == '"' || c == '\'';
+}
+
 }  // namespace
+
+std::string without_passwords(std::string text) {
+  constexpr std::string_view mark = "://", hidden = "…";
+  for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+    const std::size_t first = at + mark.size();
+    const std::size_t end = static_cast<std::size_t>(
+        std::find_if(text.begin() + static_cast<std::ptrdiff_t>(first), text.end(), ends_word) - text.begin());
+    constexpr std::string_view key = "password=";
+    if (const std::size_t found = text.find(key, first); found < end) {
+      const std::size_t value = found + key.size();
+      text.replace(value, std::min(text.find('&', value), end) - value, hidden);
+    }
+    const std::size_t colon = text.find(':', first), host = text.rfind('@', end);
+    if (host != std::string::npos && host > first && colon < host) text.replace(colon + 1, host - colon - 1, hidden);
+  }
+  return text;
+}
 
 bool is_store_url(const std::string& text) {
   return !scheme_of(text).empty();
@@ -81,6 +108,10 @@ bool names_store(const std::string& text) {
 }
 
 StoreLocation::StoreLocation(std::string text) : whole_(std::move(text)), is_url_(is_store_url(whole_)) {
+  // A file of that name would be made in silence.
+  if (!is_url_ && names_scheme(whole_)) {
+    throw not_well_formed("a store is a file, or a URL that begins with postgresql:// in small letters");
+  }
   shown_ = is_url_ ? without_password(whole_) : whole_;
   if (!is_url_) return;
   const std::size_t colon = whole_.find(':', scheme_of(whole_).size());

@@ -11,7 +11,8 @@ namespace corbel {
 class StoreLocation {
  public:
   /// From what a user writes, or from a file's path. Converts from both, so that whatever opens a store takes both.
-  /// @throws Error{invalid_input} for a URL that cannot be shown without its password: one that is not well-formed
+  /// @throws Error{invalid_input} for a URL that cannot be shown without its password: one that is not well-formed;
+  ///         or for one of another scheme
   StoreLocation(std::string text);                          // NOLINT(google-explicit-constructor)
   StoreLocation(const char* text);                          // NOLINT(google-explicit-constructor)
   StoreLocation(const std::filesystem::path& file_or_url);  // NOLINT(google-explicit-constructor)
@@ -33,6 +34,9 @@ class StoreLocation {
   std::string whole_, shown_;
   bool is_url_ = false, has_password_ = false;
 };
+
+/// A text, such as a message, with the passwords of the URLs in it hidden.
+std::string without_passwords(std::string text);
 
 /// Whether the text is a URL of PostgreSQL, rather than the name of a file.
 bool is_store_url(const std::string& text);

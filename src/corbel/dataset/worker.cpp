@@ -49,7 +49,7 @@ struct Worker::Data {
   struct Group {
     const GroupSimulator* simulator = nullptr;  ///< null: left to others
     Clock::time_point made = Clock::now();
-    std::uint64_t succeeded = 0, failed = 0;    ///< by this worker
+    std::uint64_t succeeded = 0, failed = 0;  ///< by this worker
   };
 
   void run(const std::function<bool(Seconds)>& its_ends) {

@@ -17,6 +17,7 @@ struct WorkerOptions {
   std::chrono::milliseconds lease = std::chrono::minutes(1);
   /// Whether what a simulator throws ends the work; otherwise the worker leaves that group to others.
   bool stops_at_errors = false;
+  std::vector<Store::GroupId> groups = {};  ///< only these; empty: all
 };
 
 /// Works on a queue: claims about as many trials as it simulates in a second, simulates them on its threads, and stores
@@ -24,8 +25,9 @@ struct WorkerOptions {
 /// for as long as it takes.
 class Worker {
  public:
-  /// @param simulator_of  what simulates a group's designs; must live as long as this. Called once for each group;
-  ///                      what it throws is told to the monitor, and the group is left to others
+  /// @param simulator_of  what simulates a group's designs; must live until the same is asked of the
+  ///                      group again: now and then, when nothing of it is being simulated. What it throws is told to
+  ///                      the monitor, and the group is left to others
   Worker(TrialQueue& queue, std::function<const GroupSimulator&(Store::GroupId)> simulator_of, WorkerOptions options,
          Monitor& monitor);
   ~Worker();
