@@ -47,21 +47,24 @@ class Jobs {
   std::map<Store::GroupId, Job> jobs_;
 };
 
-/// Waits for a server that cannot be reached, as workers do later on: it may be starting.
+/// The queue of a store, which may be that of a sweep yet to come. A server may just be starting, or at its limit for a
+/// moment.
 TrialQueue queue_in(const StoreLocation& store, Monitor& monitor) {
-  for (std::chrono::milliseconds pause{100};; pause = std::min(2 * pause, std::chrono::milliseconds(10'000))) {
+  if (store.is_file() && !std::filesystem::exists(store.file())) {
+    throw Error(ErrorCode::not_found, store.text() + ": no such store",
+                "name the store that a sweep hands out in, or postgresql://user@host/database");
+  }
+  constexpr int tries = 6;
+  std::chrono::milliseconds pause{100};
+  for (int left = tries - 1;; --left) {
     try {
-      if (Store::if_there(store)) return TrialQueue(store);
-      throw Error(ErrorCode::not_found, store.text() + ": no such store",
-                  "name the store that a sweep hands out in, and start the sweep first");
+      return TrialQueue(store);
     } catch (const DatabaseError& error) {
-      if (!error.may_pass()) throw;
-      if (pause.count() == 100) monitor.message(std::string(error.what()) + "; trying again");
+      if (!error.may_pass() || left == 0) throw;
     }
-    for (auto end = std::chrono::steady_clock::now() + pause; std::chrono::steady_clock::now() < end;) {
-      monitor.check();
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
+    std::this_thread::sleep_for(pause);
+    pause *= 2;
+    monitor.check();
   }
 }
 
