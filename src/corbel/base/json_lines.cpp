@@ -72,7 +72,7 @@ class JsonLinesReader final : public KeyedReader {
 
 bool JsonLinesReader::refill() {
   if (at_end_) return false;
-  std::memmove(buffer_.data(), buffer_.data() + line_begin_, end_ - line_begin_);
+  if (end_ > line_begin_) std::memmove(buffer_.data(), buffer_.data() + line_begin_, end_ - line_begin_);
   end_ -= line_begin_;
   line_begin_ = 0;
   if (buffer_.size() < end_ + read_bytes) buffer_.resize(std::max(end_ + read_bytes, 2 * buffer_.size()));
