@@ -115,7 +115,7 @@ ImportCost bench_import(const ImportBenchOptions& options, Monitor& monitor) {
   Inspection found;
   {
     const Store store(file, Store::Mode::read_only);
-    found = inspect(store, group);
+    found = inspect({store, group});
     cost.inspect_seconds = lap();
   }
   if (found.rows != options.rows || found.feasible != feasible) {
@@ -127,7 +127,7 @@ ImportCost bench_import(const ImportBenchOptions& options, Monitor& monitor) {
   {
     Store store(file, Store::Mode::read_write);
     lap();
-    static_cast<void>(inspect_trials(store, group));
+    static_cast<void>(inspect(TrialLog(store.describe(group), [&] { return store.open(group); })));
     cost.scan_seconds = lap();
   }
   cost.peak_megabytes = peak_megabytes();

@@ -44,7 +44,7 @@ Inspection inspect_log(const std::filesystem::path& file, Monitor& monitor) {
   const ImportPlan plan = plan_import(spec, std::nullopt, monitor);
   Store::GroupId group = 0;
   const ImportResult result = import_log(store, spec, plan, group, monitor);
-  Inspection found = inspect(store, group);
+  Inspection found = inspect({store, group});
   for (const std::string& refusal : result.refusals) found.warnings.push_back("refused: " + refusal);
   return found;
 }
@@ -101,14 +101,14 @@ void add_inspect_command(CLI::App& app, Common& common, int&) {
     std::vector<std::pair<std::string, Inspection>> found;
     if (extension == ".yaml" || extension == ".yml") {
       Pipeline pipeline(StudyFile::load(path), monitor);
-      found.emplace_back("", inspect(pipeline.dataset()));
+      found.emplace_back("", inspect(pipeline.trials()));
     } else if (names_store(*file)) {
       const Store store(*file, Store::Mode::read_only);
       for (const Store::GroupId id : store.group_ids()) {
         const TrialGroup group = store.describe(id);
         std::string name = group.simulator;
         if (!group.workload.empty()) name += ", " + group.workload;
-        found.emplace_back(name, inspect(store, id));
+        found.emplace_back(name, inspect({store, id}));
       }
       if (found.empty()) {
         throw Error(ErrorCode::too_little_data, fmt::format("{}: the store is empty", store.location().text()),

@@ -166,10 +166,10 @@ void export_data(const StudyArguments& arguments, const Common& common) {
   std::uint64_t rows = 0;
   if (names_store(arguments.file)) {
     const Store store(arguments.file, Store::Mode::read_only);
-    rows = export_trials(store, chosen_group(store, arguments.group), to, "", monitor);
+    rows = export_trials({store, chosen_group(store, arguments.group)}, to, "", monitor);
   } else {
     Pipeline pipeline(load_study(arguments, common), monitor);
-    rows = export_trials(pipeline.dataset(), to, "", monitor);
+    rows = export_trials(pipeline.trials(), to, "", monitor);
   }
   if (common.json()) {
     print_json({{"data", to.string()}, {"rows", rows}});

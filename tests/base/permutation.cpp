@@ -18,6 +18,7 @@ TEST(Permutation, VisitsEveryNumberOnce) {
       const std::uint64_t value = order.at(i);
       ASSERT_LT(value, size);
       ASSERT_EQ(seen[value]++, 0) << "size " << size << ", position " << i;
+      ASSERT_EQ(order.position_of(value), i) << "size " << size;
     }
   }
 }
@@ -29,6 +30,7 @@ TEST(Permutation, ReachesBothHalvesOfTheLargestSpace) {
   for (std::uint64_t i = 0; i < 1000; ++i) {
     const std::uint64_t value = order.at(i);
     ASSERT_LT(value, size);
+    EXPECT_EQ(order.position_of(value), i);
     upper += value >= size / 2 ? 1 : 0;
   }
   EXPECT_NEAR(upper, 500, 80);  // 5 standard deviations

@@ -33,7 +33,7 @@ TEST(Combine, HasARowForEveryDesignThatAllNetworksFinished) {
   suite.add({network("a", 1), "a", 1});
   suite.add({network("b", 2), "b", 2});
   const std::vector<Dataset> parts = {trials({1, 4, 5, 9}, {3, 5, nan, 7}), trials({0, 4, 5, 6, 9}, {1, 4, 2, 2, nan})};
-  const Dataset all = combine(suite, metric_infos, parts);
+  const Dataset all = combine(suite, metric_infos, {parts[0], parts[1]}).read();
   EXPECT_EQ(all.group.metrics, (std::vector<std::string>{"latency_ms", "area_mm2", "a.latency_ms", "b.latency_ms"}));
   EXPECT_EQ(all.group.workload, "a + b");
   EXPECT_EQ(all.group.workload_fingerprint, suite.fingerprint());
@@ -48,7 +48,9 @@ TEST(Combine, HasARowForEveryDesignThatAllNetworksFinished) {
   EXPECT_EQ(all.metric(1, 1), 10);
   EXPECT_TRUE(std::isnan(all.metric(1, 2)));
   EXPECT_EQ(all.metric(1, 3), 2);
-  EXPECT_TRUE(combine(suite, metric_infos, std::vector<Dataset>{parts[0], trials({}, {})}).designs.empty());
+  EXPECT_FALSE(combine(suite, metric_infos, {parts[0], trials({}, {})}).has_rows());
+  EXPECT_FALSE(combine(suite, metric_infos, {trials({}, {}), parts[0]}).has_rows());
+  EXPECT_FALSE(combine(suite, metric_infos, {trials({1}, {3}), trials({2}, {3})}).has_rows());
 }
 
 /// As FakeSimulator, but on networks: latency in proportion to the first layer's channels.

@@ -42,7 +42,7 @@ TEST(Export, RoundTripsAreExactInEveryFormat) {
     for (const char* packing : {"", ".zst", ".gz"}) {
       ImportSpec spec;
       spec.file = folder / (std::string(format.id) + "." + std::string(format.id) + packing);
-      EXPECT_EQ(export_trials(store, id, spec.file, "", silent_monitor()), before.rows());
+      EXPECT_EQ(export_trials({store, id}, spec.file, "", silent_monitor()), before.rows());
       Store again(folder / ("again." + spec.file.filename().string() + ".db"), Store::Mode::read_write);
       const ImportPlan plan = plan_import(spec, space, silent_monitor());
       Store::GroupId copied = 0;
@@ -64,16 +64,17 @@ TEST(Export, LeavesNoFileWhenItCannot) {
   Store store(folder / "trials.db", Store::Mode::read_write);
   const auto id = store.group(small_group());
   store.record(id, std::vector<Trial>{{0, TrialState::complete, "", {1, 2}, 1}});
-  EXPECT_ERROR(export_trials(store, id, folder / "x.dat", "", silent_monitor()), ErrorCode::invalid_input,
+  EXPECT_ERROR(export_trials({store, id}, folder / "x.dat", "", silent_monitor()), ErrorCode::invalid_input,
                "does not tell a format");
-  EXPECT_EQ(
-      error_of([&] { export_trials(store, id, folder / "x.csv", "", *std::make_unique<RecordingMonitor>(0)); }).code(),
-      ErrorCode::interrupted);
+  EXPECT_EQ(error_of([&] {
+              export_trials({store, id}, folder / "x.csv", "", *std::make_unique<RecordingMonitor>(0));
+            }).code(),
+            ErrorCode::interrupted);
   EXPECT_FALSE(std::filesystem::exists(folder / "x.csv"));
   TrialGroup clash = small_group("s2");
   clash.metrics = {"feasible"};
   const auto other = store.group(clash);
-  EXPECT_ERROR(export_trials(store, other, folder / "x.csv", "", silent_monitor()), ErrorCode::invalid_input,
+  EXPECT_ERROR(export_trials({store, other}, folder / "x.csv", "", silent_monitor()), ErrorCode::invalid_input,
                "two columns would be named `feasible`");
 }
 

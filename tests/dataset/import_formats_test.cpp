@@ -257,18 +257,18 @@ TEST_F(ImportFormats, WhatMayNotBeReadIsSaid) {
 TEST_F(ImportFormats, WhatIsKeptForInspectIsWhatAScanTells) {
   const ImportSpec spec = spec_of("log.csv", long_log(20'000));
   import(spec, long_space());
-  EXPECT_EQ(to_json(inspect(store_, 1)), to_json(inspect(store_.read(1))));
+  EXPECT_EQ(to_json(inspect({store_, 1})), to_json(inspect(store_.read(1))));
   EXPECT_NE(store_.statistics(1, 1), "");
   EXPECT_EQ(store_.statistics(1, 0), "") << "of another version";
   // One more row, and it is no longer kept.
   const std::vector<Trial> more = {{49'999, TrialState::complete, "", {1e9}, 1}};
   EXPECT_EQ(store_.record(1, more), 1U);
   EXPECT_EQ(store_.statistics(1, 1), "");
-  EXPECT_EQ(inspect(store_, 1).metrics[0].max, 1e9);
-  EXPECT_EQ(to_json(inspect(store_, 1)), to_json(inspect(store_.read(1))));
+  EXPECT_EQ(inspect({store_, 1}).metrics[0].max, 1e9);
+  EXPECT_EQ(to_json(inspect({store_, 1})), to_json(inspect(store_.read(1))));
   // Again the same log: nothing is added, and it is kept anew.
   EXPECT_EQ(import(spec, long_space()).result.added, 0U);
-  EXPECT_EQ(inspect(store_, 1).rows, 20'001U);
+  EXPECT_EQ(inspect({store_, 1}).rows, 20'001U);
   EXPECT_NE(store_.statistics(1, 1), "");
   store_.clear(1);
   EXPECT_EQ(store_.statistics(1, 1), "");

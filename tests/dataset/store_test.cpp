@@ -10,6 +10,7 @@
 
 #include "corbel/dataset/import.hpp"
 #include "corbel/dataset/store_check.hpp"
+#include "corbel/dataset/trial_log.hpp"
 #include "dataset_testing.hpp"
 #include "store_backends.hpp"
 
@@ -375,7 +376,7 @@ TEST_P(StoreContract, HoldsMoreTrialsThanOneStatementTakes) {
   EXPECT_EQ(store.record(id, trials), 1U) << "all others are there";
   std::uint64_t seen = 0;
   DesignId before = 0;
-  store.each_finished(id, [&](const Store::Finished& trial) {
+  TrialLog(store, id).each([&](const TrialView& trial) {
     EXPECT_TRUE(seen == 0 || trial.design > before);
     before = trial.design;
     EXPECT_TRUE(trial.design == 99'999 || static_cast<DesignId>(trial.metrics[0]) * 7919 % 100'000 == trial.design);
@@ -385,7 +386,7 @@ TEST_P(StoreContract, HoldsMoreTrialsThanOneStatementTakes) {
   EXPECT_EQ(seen, 20'001U);
   EXPECT_EQ(store.find(id, store.finished(id)).size(), 20'001U);
   // A reader that stops half-way leaves the store as it was.
-  EXPECT_THROW(store.each_finished(id, [](const Store::Finished&) { throw std::runtime_error("enough"); }),
+  EXPECT_THROW(TrialLog(store, id).each([](const TrialView&) { throw std::runtime_error("enough"); }),
                std::runtime_error);
   store.set_note("after", "all");
   EXPECT_EQ(open().note("after"), "all");

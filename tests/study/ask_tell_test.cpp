@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/expect_error.hpp"
+#include "borrowed.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/dataset/store.hpp"
 #include "corbel/study/pipeline.hpp"
@@ -337,14 +338,15 @@ TEST_F(AskTellTest, LearnsToAskForMoreMetrics) {
   EXPECT_EQ(told.repeated, 1U);
   EXPECT_EQ(told.best->id, 8U) << "the power of the others is not known";
   const Store store(study.store_location(), Store::Mode::read_only);
-  const Dataset data = read_told(by_power, store).value();
+  const Dataset data = told_log(by_power, borrowed(store))->read();
   EXPECT_EQ(data.rows(), 3U);
   EXPECT_EQ(data.group.metrics, (std::vector<std::string>{"cost_ms", "power_w"}));
   EXPECT_TRUE(std::isnan(data.metric(0, 1)));
   EXPECT_EQ(data.metric(1, 1), 2);
   // A limit that has come since the last call is not in the store yet.
   text.replace(text.find("[power_w"), 8, "[area_mm2 <= 3, power_w");
-  EXPECT_EQ(read_told(load(text), store)->group.metrics, (std::vector<std::string>{"cost_ms", "power_w", "area_mm2"}));
+  EXPECT_EQ(told_log(load(text), borrowed(store))->group().metrics,
+            (std::vector<std::string>{"cost_ms", "power_w", "area_mm2"}));
 }
 
 TEST_F(AskTellTest, IsSafeWithManyAtOnce) {
@@ -376,7 +378,8 @@ TEST_F(AskTellTest, IsSafeWithManyAtOnce) {
   std::vector<DesignId> waiting, told;
   for (const DesignId id : given) (id % 4 == 0 ? waiting : told).push_back(id);
   EXPECT_EQ(AskTell(study).waiting().designs, waiting);
-  EXPECT_EQ(read_told(study, Store(study.store_location(), Store::Mode::read_only))->designs, told);
+  const Store store(study.store_location(), Store::Mode::read_only);
+  EXPECT_EQ(told_log(study, borrowed(store))->read().designs, told);
 }
 
 TEST_F(AskTellTest, KnowsTheLimitsThatASimulatorComputes) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/expect_error.hpp"
+#include "borrowed.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/search/hypervolume.hpp"
 #include "corbel/search/pareto.hpp"
@@ -143,7 +144,7 @@ TEST_F(ParetoOfAStudy, AScanGivesTheExactFrontWithinTheLimits) {
   EXPECT_EQ(found["reference"][2], 60);
   EXPECT_EQ(found["history"].back()[1], found["hypervolume"]);
   EXPECT_THAT(monitor.messages, testing::Contains(testing::HasSubstr("every admitted design has been queried")));
-  EXPECT_EQ(StudyTrials(study(trade)).read(trials)->rows(), found["queries"].get<std::size_t>());
+  EXPECT_EQ(StudyTrials(study(trade)).log(borrowed(trials))->rows(), found["queries"].get<std::size_t>());
 }
 
 TEST_F(ParetoOfAStudy, TradesOffWhatIsMaximisedAgainstWhatIsMinimised) {

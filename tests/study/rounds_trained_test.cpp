@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/expect_error.hpp"
+#include "borrowed.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "corbel/study/study_trials.hpp"
@@ -246,7 +247,8 @@ TEST_F(RoundsOfAStudy, StopWhereNoDesignIsLeft) {
   const json results = run(asked, monitor);
   // 8 × 8 designs, of which 56 have a >= 1; every one of these is simulated in the end, and no other beside the sweep.
   std::size_t swept_outside = 0;
-  const Dataset data = StudyTrials(asked).read(Store(asked.store_location(), Store::Mode::read_only)).value();
+  const Store store(asked.store_location(), Store::Mode::read_only);
+  const Dataset data = StudyTrials(asked).log(borrowed(store))->read();
   for (const DesignId id : data.designs) swept_outside += asked.space->design(id)[0] == 0 ? 1 : 0;
   EXPECT_EQ(data.rows(), 56 + swept_outside);
   EXPECT_EQ(results["rounds"]["queries"], 56 + swept_outside - swept);

@@ -47,7 +47,7 @@ Dataset log_of_a_hundred() {
 
 TEST(LogSupport, DoubtsWhatGoesBeyondTheLog) {
   const Dataset log = log_of_a_hundred();
-  const LogSupport support(log, "latency_ms", 0.02);
+  const LogSupport support(log, "latency_ms", 0.02, {});
   const auto said = [](double value, double spread) {
     Assessment assessment;
     assessment.metrics = {value};
@@ -62,16 +62,16 @@ TEST(LogSupport, DoubtsWhatGoesBeyondTheLog) {
   EXPECT_THAT(support.doubts({3, 4}, said(17, 0.07), 0), ElementsAre(HasSubstr("disagrees by 7 %")));
   EXPECT_THAT(support.doubts({3, 4}, said(17, 0.01), 0.5), ElementsAre(HasSubstr("at a distance of 0.5")));
   // Logged are 10 to 27: where the most is wanted, it is above that that nothing is known.
-  const LogSupport most(log, "latency_ms", 0.02, Direction::maximise);
+  const LogSupport most(log, "latency_ms", 0.02, {}, Direction::maximise);
   EXPECT_THAT(most.doubts({3, 4}, said(9.5, 0.01), 0), IsEmpty());
   EXPECT_THAT(most.doubts({3, 4}, said(28, 0.01), 0),
               ElementsAre("latency_ms 28 is predicted, above everything logged (most 27)"));
   Dataset nothing_ran = log;
   nothing_ran.states.assign(nothing_ran.rows(), TrialState::infeasible);
-  EXPECT_THAT(LogSupport(nothing_ran, "latency_ms", 0.02).doubts({3, 4}, said(17, 9), 1),
+  EXPECT_THAT(LogSupport(nothing_ran, "latency_ms", 0.02, {}).doubts({3, 4}, said(17, 9), 1),
               ElementsAre(HasSubstr("no logged design of this network ran")));
   // With no known error there is nothing to hold a spread against.
-  EXPECT_THAT(LogSupport(log, "latency_ms", std::nan("")).doubts({3, 4}, said(17, 9), 0), IsEmpty());
+  EXPECT_THAT(LogSupport(log, "latency_ms", std::nan(""), {}).doubts({3, 4}, said(17, 9), 0), IsEmpty());
 }
 
 json results(double tau, int withheld, int within) {

@@ -270,7 +270,7 @@ TEST(Negatives, AreKeptUntilNewerOnesNeedTheRoom) {
   EXPECT_THAT(kept, ElementsAre(Design{3}, Design{4}, Design{2}, Design{5}));
   const auto odd = [](const Design& design) { return design[0] % 2 == 1; };
   std::vector<Design> designs = {{3}, {4}, {5}, {5}, {7}};
-  keep_new({space, odd}, {7}, designs);
+  keep_new({space, odd}, std::vector<DesignId>{7}, designs);
   EXPECT_THAT(designs, ElementsAre(Design{3}, Design{5}));
 }
 

@@ -334,7 +334,7 @@ TEST(WorkloadSampler, HearsFewRowsWithoutLearningThemByHeart) {
     (row % 5 == 0 ? data.infeasible : data.feasible).push_back(row);
   }
   // Of workload 0 16 feasible of 20 rows, of the other 384 of 480: shares in the proportion √20 : √480.
-  WorkloadSampler sampler(data, data.feasible, 1, 1);
+  WorkloadSampler sampler(data, WorkloadSampler::Of::feasible, 1, 1);
   const double factor = std::sqrt(480.0 / 20);
   EXPECT_DOUBLE_EQ(sampler.weight(), 16 * factor + 384);
   std::vector<std::size_t> drawn, counts(500, 0);

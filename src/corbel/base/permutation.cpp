@@ -43,4 +43,21 @@ std::uint64_t Permutation::at(std::uint64_t position) const {
   return value;
 }
 
+std::uint64_t Permutation::position_of(std::uint64_t number) const {
+  assert(number < size_);
+  const std::uint64_t mask = (std::uint64_t{1} << half_bits_) - 1;
+  std::uint64_t value = number;
+  // The same cycle, backwards.
+  do {
+    std::uint64_t left = value >> half_bits_, right = value & mask;
+    for (auto key = keys_.rbegin(); key != keys_.rend(); ++key) {
+      const std::uint64_t previous = right ^ (mix(left ^ *key) & mask);
+      right = left;
+      left = previous;
+    }
+    value = left << half_bits_ | right;
+  } while (value >= size_);
+  return value;
+}
+
 }  // namespace corbel

@@ -14,6 +14,8 @@ class Permutation {
   Permutation(std::uint64_t size, std::uint64_t seed);
   /// @param position  below size
   std::uint64_t at(std::uint64_t position) const;
+  /// The position at which the order has this number. @param number  below size
+  std::uint64_t position_of(std::uint64_t number) const;
 
  private:
   static constexpr int rounds = 10;  // with 6, pairs of draws from a dozen designs are visibly uneven

@@ -1,54 +1,85 @@
 #include "corbel/dataset/combine.hpp"
 
 #include <cassert>
-#include <vector>
+#include <memory>
+#include <utility>
 
 namespace corbel {
 namespace {
 
-void read_outcome(const Dataset& data, std::size_t row, Outcome& out) {
-  const std::size_t width = data.group.metrics.size();
-  out.state = data.states[row] == TrialState::complete ? OutcomeState::complete : OutcomeState::infeasible;
-  out.reason = data.reason_names[data.reasons[row]];
-  const auto first = data.metrics.begin() + static_cast<std::ptrdiff_t>(row * width);
-  out.metrics.assign(first, first + static_cast<std::ptrdiff_t>(width));
-}
+struct Parts {
+  WorkloadSuite suite;
+  std::vector<MetricInfo> of_simulator;
+  std::vector<TrialLog> logs;
+};
+
+/// Reads all logs side by side.
+class CombinedCursor final : public TrialCursor {
+ public:
+  explicit CombinedCursor(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {
+    for (const TrialLog& log : parts_->logs) cursors_.push_back(log.open());
+    trials_.resize(cursors_.size());
+    begun_.resize(cursors_.size(), false);
+    outcomes_.resize(cursors_.size());
+  }
+
+  bool next(TrialView& trial) override {
+    if (!advance()) return false;
+    for (std::size_t k = 0; k < trials_.size(); ++k) {
+      outcomes_[k].state = trials_[k].is_complete() ? OutcomeState::complete : OutcomeState::infeasible;
+      outcomes_[k].reason = trials_[k].reason;
+      outcomes_[k].metrics.assign(trials_[k].metrics.begin(), trials_[k].metrics.end());
+    }
+    combined_ = parts_->suite.combine(parts_->of_simulator, outcomes_);
+    trial.design = trials_.front().design;
+    trial.state = combined_.state == OutcomeState::complete ? TrialState::complete : TrialState::infeasible;
+    trial.reason = combined_.reason;
+    trial.metrics = combined_.metrics;
+    return true;
+  }
+
+ private:
+  /// To the next design that all have.
+  bool advance() {
+    if (!cursors_.front()->next(trials_.front())) return false;
+    // Each log is read up to where the first one stands; one that is past it moves the first, and all look again.
+    for (std::size_t k = 1; k < cursors_.size();) {
+      const DesignId wanted = trials_.front().design;
+      while (!begun_[k] || trials_[k].design < wanted) {
+        begun_[k] = true;
+        if (!cursors_[k]->next(trials_[k])) return false;
+      }
+      if (trials_[k].design == wanted) {
+        ++k;
+        continue;
+      }
+      while (trials_.front().design < trials_[k].design) {
+        if (!cursors_.front()->next(trials_.front())) return false;
+      }
+      k = 1;
+    }
+    return true;
+  }
+
+  std::shared_ptr<const Parts> parts_;
+  std::vector<std::unique_ptr<TrialCursor>> cursors_;
+  std::vector<TrialView> trials_;
+  std::vector<bool> begun_;
+  std::vector<Outcome> outcomes_;
+  Outcome combined_;
+};
 
 }  // namespace
 
-Dataset combine(const WorkloadSuite& suite, std::span<const MetricInfo> of_simulator,
-                std::span<const Dataset> of_networks) {
+TrialLog combine(const WorkloadSuite& suite, std::span<const MetricInfo> of_simulator,
+                 std::vector<TrialLog> of_networks) {
   assert(of_networks.size() == suite.members().size() && !of_networks.empty());
-  const TrialGroup& like = of_networks.front().group;
-  Dataset all{{like.space, like.simulator, like.simulator_fingerprint, suite.name(), suite.fingerprint(), {}},
-              {},
-              {},
-              {},
-              {""},
-              {},
-              0};
-  for (const MetricInfo& metric : suite.metrics(of_simulator)) all.group.metrics.push_back(metric.name);
-
-  ReasonNumbers reasons(all.reason_names);
-  std::vector<std::size_t> rows(of_networks.size(), 0);
-  std::vector<Outcome> outcomes(of_networks.size());
-  for (std::size_t row = 0; row < of_networks.front().rows(); ++row) {
-    const DesignId id = of_networks.front().designs[row];
-    bool everywhere = true;
-    for (std::size_t k = 0; k < of_networks.size(); ++k) {
-      const std::vector<DesignId>& designs = of_networks[k].designs;
-      while (rows[k] < designs.size() && designs[rows[k]] < id) ++rows[k];
-      everywhere = everywhere && rows[k] < designs.size() && designs[rows[k]] == id;
-    }
-    if (!everywhere) continue;
-    for (std::size_t k = 0; k < of_networks.size(); ++k) read_outcome(of_networks[k], rows[k], outcomes[k]);
-    const Outcome outcome = suite.combine(of_simulator, outcomes);
-    all.designs.push_back(id);
-    all.states.push_back(outcome.state == OutcomeState::complete ? TrialState::complete : TrialState::infeasible);
-    all.reasons.push_back(reasons.of(outcome.reason));
-    all.metrics.insert(all.metrics.end(), outcome.metrics.begin(), outcome.metrics.end());
-  }
-  return all;
+  const TrialGroup& like = of_networks.front().group();
+  TrialGroup group{like.space, like.simulator, like.simulator_fingerprint, suite.name(), suite.fingerprint(), {}};
+  for (const MetricInfo& metric : suite.metrics(of_simulator)) group.metrics.push_back(metric.name);
+  const auto parts =
+      std::make_shared<const Parts>(Parts{suite, {of_simulator.begin(), of_simulator.end()}, std::move(of_networks)});
+  return {std::move(group), [parts] { return std::make_unique<CombinedCursor>(parts); }};
 }
 
 }  // namespace corbel

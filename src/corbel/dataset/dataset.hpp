@@ -1,10 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "corbel/space/design_space.hpp"
@@ -34,6 +34,9 @@ struct TrialGroup {
   std::vector<std::string> metrics;  ///< names, in the order of every trial's values
 };
 
+/// Index of a metric. @throws Error{invalid_input} with the near miss
+std::size_t metric_index(const TrialGroup& group, std::string_view name);
+
 /// One design's result for one workload.
 struct Trial {
   DesignId design = 0;
@@ -43,27 +46,22 @@ struct Trial {
   std::uint32_t attempt = 1;
 };
 
-/// All finished trials of a group, in memory, by columns, ordered by design id: the same rows give the same dataset
-/// in whatever order they were simulated.
-struct Dataset {
-  TrialGroup group;
-  std::vector<DesignId> designs;       ///< [n]
-  std::vector<TrialState> states;      ///< [n] complete or infeasible
-  std::vector<std::uint16_t> reasons;  ///< [n] index into reason_names; 0 is ""
-  std::vector<std::string> reason_names;
-  std::vector<double> metrics;  ///< [n × metrics]
-  /// Rows of imported logs that repeated a design of the same log with the same results. About the logs, not the rows.
-  std::uint64_t duplicates = 0;
+/// A finished trial that is read; the views hold until the next one is.
+struct TrialView {
+  DesignId design = 0;
+  TrialState state = TrialState::waiting;
+  std::string_view reason;
+  std::span<const double> metrics;  ///< in the group's order
 
-  std::size_t rows() const { return designs.size(); }
-  std::size_t feasible() const;
-  double metric(std::size_t row, std::size_t index) const { return metrics[row * group.metrics.size() + index]; }
-  /// Index of a metric. @throws Error{invalid_input} with the near miss
-  std::size_t metric_index(std::string_view name) const;
-  /// The rows of all other designs.
-  Dataset without(const std::unordered_set<DesignId>& left_out) const;
-  /// Of all rows and the group: stored with every model trained on them. Not of `duplicates`.
-  std::string fingerprint() const;
+  bool is_complete() const { return state == TrialState::complete; }
+};
+
+/// Reads trials one by one.
+class TrialCursor {
+ public:
+  virtual ~TrialCursor() = default;
+  /// False after the last one.
+  virtual bool next(TrialView& trial) = 0;
 };
 
 /// Numbers the reasons of a dataset that is being filled: "" is 0, a new one gets the next.
@@ -82,6 +80,34 @@ class ReasonNumbers {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   std::unordered_map<std::string, std::uint16_t, Hash, std::equal_to<>> numbers_;
+};
+
+/// Finished trials of a group in memory, by columns, ordered by design id: the same rows give the same dataset in
+/// whatever order they were simulated.
+struct Dataset {
+  TrialGroup group;
+  std::vector<DesignId> designs;       ///< [n]
+  std::vector<TrialState> states;      ///< [n] complete or infeasible
+  std::vector<std::uint16_t> reasons;  ///< [n] index into reason_names; 0 is ""
+  std::vector<std::string> reason_names;
+  std::vector<double> metrics;  ///< [n × metrics]
+  /// Rows of imported logs that repeated a design of the same log with the same results. About the logs, not the rows.
+  std::uint64_t duplicates = 0;
+
+  std::size_t rows() const { return designs.size(); }
+  std::size_t feasible() const;
+  double metric(std::size_t row, std::size_t index) const { return metrics[row * group.metrics.size() + index]; }
+  /// As corbel::metric_index().
+  std::size_t metric_index(std::string_view name) const { return corbel::metric_index(group, name); }
+  void reserve(std::size_t rows);
+  /// @param reasons  of reason_names
+  void append(const TrialView& trial, ReasonNumbers& reasons);
+  TrialView row(std::size_t row) const {
+    const std::size_t width = group.metrics.size();
+    return {designs[row], states[row], reason_names[reasons[row]], std::span(metrics).subspan(row * width, width)};
+  }
+  /// TrialLog::fingerprint() of these rows.
+  std::string fingerprint() const;
 };
 
 }  // namespace corbel

@@ -34,7 +34,7 @@ class TrialWriter {
     writer_ = write_rows(file, header, format);
   }
 
-  void write(const Store::Finished& trial) {
+  void write(const TrialView& trial) {
     if ((rows_++ & 0x1fff) == 0) {
       monitor_.check();
       monitor_.progress("export", rows_, 0, "");
@@ -73,22 +73,10 @@ class TrialWriter {
 
 }  // namespace
 
-std::uint64_t export_trials(const Dataset& dataset, const std::filesystem::path& file, std::string_view format,
+std::uint64_t export_trials(const TrialLog& log, const std::filesystem::path& file, std::string_view format,
                             Monitor& monitor) {
-  TrialWriter writer(dataset.group, file, format, monitor);
-  const std::size_t width = dataset.group.metrics.size();
-  const std::span<const double> metrics = dataset.metrics;
-  for (std::size_t row = 0; row < dataset.rows(); ++row) {
-    writer.write({dataset.designs[row], dataset.states[row], dataset.reason_names[dataset.reasons[row]],
-                  metrics.subspan(row * width, width)});
-  }
-  return writer.finish();
-}
-
-std::uint64_t export_trials(const Store& store, Store::GroupId group, const std::filesystem::path& file,
-                            std::string_view format, Monitor& monitor) {
-  TrialWriter writer(store.describe(group), file, format, monitor);
-  store.each_finished(group, [&](const Store::Finished& trial) { writer.write(trial); });
+  TrialWriter writer(log.group(), file, format, monitor);
+  log.each([&](const TrialView& trial) { writer.write(trial); });
   return writer.finish();
 }
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string_view>
@@ -54,31 +54,20 @@ constexpr std::array plausible_medians = {
 /// Between values that differ by so much, in a log of many rows, lies a change of unit.
 constexpr double unit_gap = 300;
 
-/// One finished trial.
-struct Row {
-  DesignId design;
-  bool feasible;
-  std::string_view reason;
-  std::span<const double> metrics;
-};
-/// The rows to inspect, the same in the same order each time.
-using EachRow = std::function<void(const std::function<void(const Row&)>& visit)>;
-
 class Inspector {
  public:
-  Inspector(const TrialGroup& group, std::uint64_t duplicates, EachRow each_row)
-      : group_(group), each_row_(std::move(each_row)) {
-    result_.duplicates = duplicates;
-    result_.space_size = group.space.size();
-    for (const Parameter& parameter : group.space.parameters()) logged_.emplace_back(parameter.count());
-    metrics_.resize(group.metrics.size());
+  explicit Inspector(const TrialLog& log) : log_(log), group_(log.group()) {
+    result_.duplicates = log.duplicates();
+    result_.space_size = group_.space.size();
+    for (const Parameter& parameter : group_.space.parameters()) logged_.emplace_back(parameter.count());
+    metrics_.resize(group_.metrics.size());
     for (std::size_t a = 0; a < metrics_.size(); ++a) {
       for (std::size_t b = a + 1; b < metrics_.size(); ++b) equal_.emplace_back(a, b);
     }
   }
 
   Inspection run() {
-    each_row_([&](const Row& row) { count(row); });
+    log_.each([&](const TrialView& row) { count(row); });
     result_.infeasible = result_.rows - result_.feasible;
     find_medians();
     rows();
@@ -94,7 +83,7 @@ class Inspector {
 
  private:
   void warn(std::string text) { result_.warnings.push_back(std::move(text)); }
-  void count(const Row& row);
+  void count(const TrialView& row);
   void find_medians();
   void rows();
   void reasons();
@@ -144,8 +133,8 @@ class Inspector {
     double median = std::numeric_limits<double>::quiet_NaN(), mean = median;
   };
 
+  const TrialLog& log_;
   const TrialGroup& group_;
-  EachRow each_row_;
   Inspection result_;
   std::vector<std::string> reason_names_ = {""};
   ReasonNumbers reason_numbers_{reason_names_};
@@ -156,11 +145,11 @@ class Inspector {
   Design design_;
 };
 
-void Inspector::count(const Row& row) {
+void Inspector::count(const TrialView& row) {
   ++result_.rows;
   group_.space.design(row.design, design_);
-  for (std::size_t p = 0; p < logged_.size(); ++p) logged_[p].add(design_[p], row.feasible);
-  if (!row.feasible) {
+  for (std::size_t p = 0; p < logged_.size(); ++p) logged_[p].add(design_[p], row.is_complete());
+  if (!row.is_complete()) {
     const std::size_t reason = reason_numbers_.of(row.reason);
     if (reason >= reason_counts_.size()) reason_counts_.resize(reason + 1);
     ++reason_counts_[reason];
@@ -189,8 +178,8 @@ void Inspector::find_medians() {
   std::vector<double> sums(metrics_.size());
   for (bool first = true; first || !std::ranges::all_of(searches, is_done); first = false) {
     if (result_.feasible == 0) break;
-    each_row_([&](const Row& row) {
-      if (!row.feasible) return;
+    log_.each([&](const TrialView& row) {
+      if (!row.is_complete()) return;
       for (std::size_t m = 0; m < metrics_.size(); ++m) {
         const double value = row.metrics[m];
         if (!std::isfinite(value)) continue;
@@ -360,41 +349,19 @@ Inspection inspection_from_json(const nlohmann::json& json) {
 
 }  // namespace
 
-Inspection inspect(const Dataset& dataset) {
-  const auto each = [&](const std::function<void(const Row&)>& visit) {
-    const std::size_t width = dataset.group.metrics.size();
-    const std::span<const double> metrics = dataset.metrics;
-    for (std::size_t row = 0; row < dataset.rows(); ++row) {
-      visit({dataset.designs[row], dataset.states[row] == TrialState::complete,
-             dataset.reason_names[dataset.reasons[row]], metrics.subspan(row * width, width)});
-    }
-  };
-  return Inspector(dataset.group, dataset.duplicates, each).run();
-}
-
-Inspection inspect_trials(const Store& store, Store::GroupId group) {
-  const TrialGroup description = store.describe(group);
-  const auto each = [&](const std::function<void(const Row&)>& visit) {
-    store.each_finished(group, [&](const Store::Finished& trial) {
-      visit({trial.design, trial.state == TrialState::complete, trial.reason, trial.metrics});
-    });
-  };
-  return Inspector(description, store.repeated(group), each).run();
-}
-
-Inspection inspect(const Store& store, Store::GroupId group) {
-  if (const std::string kept = store.statistics(group, kept_version); !kept.empty()) {
+Inspection inspect(const TrialLog& log) {
+  if (const std::string kept = log.statistics(kept_version); !kept.empty()) {
     try {
       return inspection_from_json(nlohmann::json::parse(kept));
     } catch (const nlohmann::json::exception&) {
       // Damaged: what it was made from is there.
     }
   }
-  return inspect_trials(store, group);
+  return Inspector(log).run();
 }
 
 void keep_inspection(Store::Batch& batch, const Store& store, Store::GroupId group) {
-  const nlohmann::json kept = to_json(inspect_trials(store, group));
+  const nlohmann::json kept = to_json(Inspector({store, group}).run());
   batch.keep_statistics(group, kept_version, kept.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "corbel/dataset/dataset.hpp"
 #include "corbel/dataset/store.hpp"
+#include "corbel/dataset/trial_log.hpp"
 
 namespace corbel {
 
@@ -44,11 +44,9 @@ struct Inspection {
   /// must be mixed, latency in ms that looks like µs, one reason behind nearly every failure, …
   std::vector<std::string> warnings;
 };
-Inspection inspect(const Dataset& dataset);
-/// Of a store's finished trials: what was kept when they were imported, else as inspect_trials().
-Inspection inspect(const Store& store, Store::GroupId group);
-/// The same by reading all of them, mostly twice, in memory that does not grow with their number.
-Inspection inspect_trials(const Store& store, Store::GroupId group);
+/// What the store has kept of exactly these rows when they were imported, or by reading all of them, mostly twice, in
+/// memory that does not grow with their number.
+Inspection inspect(const TrialLog& log);
 /// Keeps with the group what inspect() tells of it, as it is inside the batch.
 void keep_inspection(Store::Batch& batch, const Store& store, Store::GroupId group);
 /// The same with the same names; NaN becomes null.

@@ -114,6 +114,7 @@ struct Store::Data {
   std::chrono::milliseconds patience{};
   std::unique_ptr<Database> database;
   std::int64_t data_version = 0;
+  std::optional<Transaction> snapshot;  // after the database, which it ends on
 
   /// Of groups already looked up, to check trials against.
   std::unordered_map<GroupId, Shape> shapes;
@@ -127,11 +128,12 @@ Store::Store(const StoreLocation& location, Mode mode, std::chrono::milliseconds
   data_->patience = patience;
   data_->database = open_database(location, mode == Mode::read_write, patience);
   data_->data_version = data_->database->data_version();
+  if (mode == Mode::snapshot) data_->snapshot.emplace(*data_->database, Transaction::Kind::snapshot);
 }
 
-std::optional<Store> Store::if_there(const StoreLocation& location, std::chrono::milliseconds patience) {
+std::optional<Store> Store::if_there(const StoreLocation& location, Mode mode, std::chrono::milliseconds patience) {
   try {
-    return Store(location, Mode::read_only, patience);
+    return Store(location, mode, patience);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::not_found) throw;
     return std::nullopt;
@@ -151,23 +153,30 @@ const StoreLocation& Store::location() const {
   return data_->database->location();
 }
 
+std::optional<Store::GroupId> Store::find_group(const TrialGroup& group) const {
+  Statement statement(*data_->database,
+                      "SELECT id FROM groups WHERE space_fingerprint = ?1 AND simulator_fingerprint = ?2 "
+                      "AND workload_fingerprint = ?3");
+  statement.bind(1, group.space.fingerprint()).bind(2, group.simulator_fingerprint).bind(3, group.workload_fingerprint);
+  if (!statement.step()) return std::nullopt;
+  return statement.integer(0);
+}
+
 Store::GroupId Store::group(const TrialGroup& group) {
   const auto find = [&]() -> std::optional<GroupId> {
-    Statement statement(*data_->database,
-                        "SELECT id, metrics FROM groups WHERE space_fingerprint = ?1 AND simulator_fingerprint = ?2 "
-                        "AND workload_fingerprint = ?3");
-    statement.bind(1, group.space.fingerprint())
-        .bind(2, group.simulator_fingerprint)
-        .bind(3, group.workload_fingerprint);
+    const std::optional<GroupId> id = find_group(group);
+    if (!id) return std::nullopt;
+    Statement statement(*data_->database, "SELECT metrics FROM groups WHERE id = ?1");
+    statement.bind(1, *id);
     if (!statement.step()) return std::nullopt;
-    const nlohmann::json names = parse_json(statement.text(1), data_->name());
+    const nlohmann::json names = parse_json(statement.text(0), data_->name());
     if (names != nlohmann::json(group.metrics)) {
       throw Error(ErrorCode::mismatch,
                   data_->name() + ": trials of simulator `" + group.simulator +
                       "` were stored with other metrics: " + names.dump() + ", now [" + joined(group.metrics) + "]",
                   "use a new store, or the simulator that made this one");
     }
-    return statement.integer(0);
+    return id;
   };
   if (const auto id = find()) return *id;
   Transaction transaction(*data_->database);
@@ -195,21 +204,15 @@ Store::GroupId Store::widened_group(const TrialGroup& group) {
   Transaction transaction(*data_->database);
   TrialGroup wider = group;
   std::vector<std::string> added;
-  Statement known(*data_->database,
-                  "SELECT id FROM groups WHERE space_fingerprint = ?1 AND simulator_fingerprint = ?2 "
-                  "AND workload_fingerprint = ?3");
-  known.bind(1, group.space.fingerprint()).bind(2, group.simulator_fingerprint).bind(3, group.workload_fingerprint);
-  if (known.step()) {
-    const GroupId id = known.integer(0);
-    wider.metrics = describe(id).metrics;
+  if (const std::optional<GroupId> id = find_group(group)) {
+    wider.metrics = describe(*id).metrics;
     const std::size_t before = wider.metrics.size();
     for (const std::string& name : group.metrics) {
       if (std::find(wider.metrics.begin(), wider.metrics.end(), name) == wider.metrics.end()) added.push_back(name);
     }
     wider.metrics.insert(wider.metrics.end(), added.begin(), added.end());
-    if (!added.empty()) widen(id, before, wider.metrics);
+    if (!added.empty()) widen(*id, before, wider.metrics);
   }
-  known.reset();
   const GroupId id = this->group(wider);
   transaction.commit();
   return id;
@@ -279,25 +282,51 @@ std::vector<Store::GroupId> Store::group_ids() const {
   return ids;
 }
 
-void Store::each_finished(GroupId group, const std::function<void(const Finished&)>& visit) const {
-  const TrialGroup description = describe(group);
-  const std::uint64_t designs = description.space.size();
-  std::vector<double> metrics(description.metrics.size());
-  // One statement is one snapshot, whatever others write meanwhile.
-  Statement statement(*data_->database,
-                      "SELECT design, state, reason, metrics FROM trials WHERE group_id = ?1 AND state IN (2, 3) "
-                      "ORDER BY design",
-                      Rows::many);
-  statement.bind(1, group);
-  while (statement.step()) {
-    const auto design = static_cast<DesignId>(statement.integer(0));
-    if (design >= designs) {
-      throw Error(ErrorCode::corrupt, data_->name() + ": damaged: a trial lies outside its design space",
+namespace {
+
+class StoreCursor final : public TrialCursor {
+ public:
+  StoreCursor(const Database& database, Store::GroupId group, const TrialGroup& description, Store::Read what)
+      : name_(database.name()),
+        designs_(description.space.size()),
+        with_results_(what == Store::Read::finished),
+        // One statement is one snapshot, whatever others write meanwhile.
+        statement_(database,
+                   with_results_ ? "SELECT design, state, reason, metrics FROM trials WHERE group_id = ?1 AND state IN "
+                                   "(2, 3) ORDER BY design"
+                                 : "SELECT design, state FROM trials WHERE group_id = ?1 ORDER BY design",
+                   Rows::many),
+        metrics_(with_results_ ? description.metrics.size() : 0) {
+    statement_.bind(1, group);
+  }
+
+  bool next(TrialView& trial) override {
+    if (!statement_.step()) return false;
+    trial.design = static_cast<DesignId>(statement_.integer(0));
+    if (trial.design >= designs_) {
+      throw Error(ErrorCode::corrupt, name_ + ": damaged: a trial lies outside its design space",
                   "restore the store from a copy");
     }
-    copy_metrics(statement.bytes(3), metrics, data_->name());
-    visit({design, state_of(statement.integer(1), data_->name()), statement.text(2), metrics});
+    trial.state = state_of(statement_.integer(1), name_);
+    if (!with_results_) return true;
+    trial.reason = statement_.text(2);
+    copy_metrics(statement_.bytes(3), metrics_, name_);
+    trial.metrics = metrics_;
+    return true;
   }
+
+ private:
+  std::string name_;
+  std::uint64_t designs_;
+  bool with_results_;
+  Statement statement_;
+  std::vector<double> metrics_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrialCursor> Store::open(GroupId group, Read what) const {
+  return std::make_unique<StoreCursor>(*data_->database, group, describe(group), what);
 }
 
 std::uint64_t Store::repeated(GroupId group) const {
@@ -310,12 +339,10 @@ std::uint64_t Store::repeated(GroupId group) const {
 Dataset Store::read(GroupId group) const {
   Dataset dataset{describe(group), {}, {}, {}, {""}, {}, repeated(group)};
   ReasonNumbers reasons(dataset.reason_names);
-  each_finished(group, [&](const Finished& trial) {
-    dataset.designs.push_back(trial.design);
-    dataset.states.push_back(trial.state);
-    dataset.reasons.push_back(reasons.of(trial.reason));
-    dataset.metrics.insert(dataset.metrics.end(), trial.metrics.begin(), trial.metrics.end());
-  });
+  TrialView trial;
+  for (const std::unique_ptr<TrialCursor> trials = open(group); trials->next(trial);) {
+    dataset.append(trial, reasons);
+  }
   return dataset;
 }
 

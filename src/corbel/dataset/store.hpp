@@ -22,7 +22,11 @@ namespace corbel {
 /// Schema: docs/formats/store.md.
 class Store {
  public:
-  enum class Mode { read_only, read_write };
+  enum class Mode {
+    read_only,
+    read_write,
+    snapshot,  ///< reads the store as it was at the first look, whatever others write
+  };
   using GroupId = std::int64_t;
 
   /// Makes the file, and missing parent folders, or the tables in an existing database, when absent and mode is
@@ -34,7 +38,7 @@ class Store {
   ///         store of a newer version
   Store(const StoreLocation& location, Mode mode, std::chrono::milliseconds patience = std::chrono::minutes(1));
   /// The store opened for reading, or nothing where none has been made yet. @throws as the constructor otherwise
-  static std::optional<Store> if_there(const StoreLocation& location,
+  static std::optional<Store> if_there(const StoreLocation& location, Mode mode = Mode::read_only,
                                        std::chrono::milliseconds patience = std::chrono::minutes(1));
   ~Store();
   Store(Store&&) noexcept;
@@ -44,6 +48,8 @@ class Store {
   /// Opens the store anew, after its server was gone. No batch may be open. @throws as the constructor
   void reconnect();
 
+  /// The id of the group of this space, simulator and workload; nothing if it was never made.
+  std::optional<GroupId> find_group(const TrialGroup& group) const;
   /// The group's id; made if absent. Space, simulator and workload are compared by fingerprint; its metrics must equal
   /// those stored. @throws Error{mismatch}
   GroupId group(const TrialGroup& group);
@@ -66,16 +72,15 @@ class Store {
   /// @throws Error{invalid_input} for a design outside the space or another number of metrics (none at all is fine
   ///         unless the trial is complete: NaN is stored)
   std::uint64_t record(GroupId group, std::span<const Trial> trials);
-  /// Finished (complete or infeasible) trials of the group.
+  /// Finished (complete or infeasible) trials of the group, in memory.
   Dataset read(GroupId group) const;
-  /// The same one by one, by design; the views hold until the visitor returns.
-  struct Finished {
-    DesignId design;
-    TrialState state;
-    std::string_view reason;
-    std::span<const double> metrics;
+  enum class Read {
+    finished,
+    states,  ///< of all trials, whatever state they are in; without reason and metrics
   };
-  void each_finished(GroupId group, const std::function<void(const Finished&)>& visit) const;
+  /// The group's trials one by one, by design, as they are at the first; until the last no write begins on this store.
+  /// The cursor must not outlive the store.
+  std::unique_ptr<TrialCursor> open(GroupId group, Read what = Read::finished) const;
   /// Rows of imported logs that repeated a design of the same log with the same results.
   std::uint64_t repeated(GroupId group) const;
   /// Ids of the group's trials in one of the finished states, ascending.

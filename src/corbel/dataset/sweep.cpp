@@ -9,8 +9,8 @@
 #include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
-#include "corbel/base/permutation.hpp"
 #include "corbel/base/stopwatch.hpp"
+#include "corbel/dataset/sweep_order.hpp"
 
 namespace corbel {
 namespace {
@@ -40,15 +40,13 @@ class Sweep {
   Sweep(Store& store, Executor& executor, const SweepOptions& options, Monitor& monitor)
       : store_(store), executor_(executor), options_(options), monitor_(monitor) {
     for (const ExecutorTarget& target : executor.targets()) {
-      networks_.push_back({target.group, target.simulator.group().workload, {}, 0, 0});
+      networks_.push_back({target.group, target.simulator.group().workload, 0, 0});
     }
   }
 
   SweepResult run() {
     const Stopwatch watch;
-    store_.changed_elsewhere();
-    read_finished();
-    find_begun();
+    scan();
     if (result_.rows > 0 && result_.rows < options_.designs) {
       monitor_.message("resuming: " + count_text(result_.rows) + " of " + wanted_ + " rows are there");
     }
@@ -61,6 +59,7 @@ class Sweep {
       }
       simulate(batch);
     }
+    if (others_write_) scan();
     monitor_.progress("sweep", std::min(result_.rows, options_.designs), options_.designs, note_);
     if (result_.exhausted) {
       if (result_.rows == 0 && result_.failed + result_.abandoned > 0) give_up();
@@ -76,7 +75,6 @@ class Sweep {
   struct PerNetwork {
     Store::GroupId group;
     std::string name;
-    std::vector<DesignId> known;     ///< finished, ascending; of this call's own, only what was read again
     std::uint64_t finished, failed;  ///< by this call
   };
 
@@ -102,69 +100,51 @@ class Sweep {
   }
   const char* what() const { return networks_.size() > 1 ? " simulations" : " designs"; }
 
-  void read_finished() {
-    abandoned_.clear();
-    for (PerNetwork& network : networks_) {
-      network.known = store_.finished(network.group);
-      for (const Trial& trial : store_.unfinished(network.group)) {
-        if (trial.state == TrialState::abandoned) abandoned_.push_back(trial.design);
-      }
-    }
-    std::ranges::sort(abandoned_);
-    done_ = networks_.front().known;
-    for (std::size_t k = 1; k < networks_.size(); ++k) {
-      std::vector<DesignId> both;
-      std::ranges::set_intersection(done_, networks_[k].known, std::back_inserter(both));
-      done_ = std::move(both);
-    }
-    result_.rows = done_.size();
+  static std::vector<Store::GroupId> groups_of(const Executor& executor) {
+    std::vector<Store::GroupId> groups;
+    for (const ExecutorTarget& target : executor.targets()) groups.push_back(target.group);
+    return groups;
   }
 
-  /// Designs that some networks have and others were never tried on.
-  void find_begun() {
-    for (const PerNetwork& network : networks_) {
-      std::vector<DesignId> any;
-      std::ranges::set_union(begun_, network.known, std::back_inserter(any));
-      begun_ = std::move(any);
-    }
-    const auto remove = [&](const std::vector<DesignId>& ids) {
-      std::vector<DesignId> rest;
-      std::ranges::set_difference(begun_, ids, std::back_inserter(rest));
-      begun_ = std::move(rest);
-    };
-    remove(done_);
-    for (const PerNetwork& network : networks_) {
-      // What failed there has its turn in the order of the sweep.
-      std::vector<DesignId> failed;
-      for (const Trial& trial : store_.find(network.group, begun_)) {
-        if (!is_finished(trial.state)) failed.push_back(trial.design);
-      }
-      std::ranges::sort(failed);
-      remove(failed);
-    }
-    begun_in_order_ = begun_;
-    // An order that does not depend on which of them are left, so that an interrupted sweep goes on with the same.
-    std::ranges::sort(begun_in_order_, {}, [&](DesignId id) { return order_.at(id); });
+  void scan() {
+    store_.changed_elsewhere();
+    others_write_ = false;
+    order_.scan();
+    since_scan_ = Stopwatch();
+    result_.rows = order_.rows();
   }
 
   std::vector<DesignId> next_batch(std::uint64_t size) {
     std::vector<DesignId> batch;
-    const auto take = [&](DesignId id) {
-      if (std::ranges::binary_search(done_, id) || std::ranges::binary_search(abandoned_, id)) return;
+    DesignId id = 0;
+    for (std::uint64_t looked_at = 1; batch.size() < size && order_.next(id); ++looked_at) {
+      // Where few designs are admitted, looking for them is the long work.
+      if ((looked_at & 0xffff) == 0) stop_if_asked();
       if (options_.admits) {
         space().design(id, design_);
-        if (!options_.admits(design_)) return;
+        if (!options_.admits(design_)) continue;
       }
       batch.push_back(id);
-    };
-    while (batch.size() < size && next_begun_ < begun_in_order_.size()) take(begun_in_order_[next_begun_++]);
-    while (batch.size() < size && position_ < space().size()) {
-      // Where few designs are admitted, looking for them is the long work.
-      if ((position_ & 0xffff) == 0xffff) stop_if_asked();
-      const DesignId id = order_.at(position_++);
-      if (!std::ranges::binary_search(begun_, id)) take(id);
     }
     return batch;
+  }
+
+  /// Those of the batch that a network has not finished, and how many it has: none that is there only since the last
+  /// scan, or on some networks, is run again.
+  Share share_of(const PerNetwork& network, std::size_t target, const std::vector<DesignId>& batch,
+                 std::vector<std::size_t>& finished_on) const {
+    if (networks_.size() == 1 && !others_write_) return {target, batch};
+    std::unordered_map<DesignId, TrialState> settled;
+    for (const Trial& trial : store_.find(network.group, batch)) {
+      if (is_settled(trial.state)) settled.emplace(trial.design, trial.state);
+    }
+    Share share{target, {}};
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const auto known = settled.find(batch[i]);
+      if (known == settled.end()) share.designs.push_back(batch[i]);
+      if (known != settled.end() && is_finished(known->second)) ++finished_on[i];
+    }
+    return share;
   }
 
   void simulate(const std::vector<DesignId>& batch) {
@@ -172,17 +152,9 @@ class Sweep {
     std::vector<Share> shares;
     std::size_t known = 0, wanted = 0;
     for (const PerNetwork& network : networks_) {
-      Share share{shares.size(), {}};
-      for (std::size_t i = 0; i < batch.size(); ++i) {
-        if (std::ranges::binary_search(network.known, batch[i])) {
-          ++finished_on[i];
-          ++known;
-        } else {
-          share.designs.push_back(batch[i]);
-        }
-      }
-      wanted += share.designs.size();
-      shares.push_back(std::move(share));
+      shares.push_back(share_of(network, shares.size(), batch, finished_on));
+      wanted += shares.back().designs.size();
+      known += batch.size() - shares.back().designs.size();
     }
     const Executor::Result done = executor_.run(shares, monitor_, [&](std::size_t n) {
       const std::size_t designs = (known + n) / networks_.size();
@@ -195,11 +167,10 @@ class Sweep {
       count(networks_[k], done.shares[k], batch, finished_on);
       simulated += done.shares[k].trials.size();
     }
-    if (store_.changed_elsewhere()) {
-      read_finished();
-    } else {
-      result_.rows += static_cast<std::uint64_t>(std::ranges::count(finished_on, networks_.size()));
-    }
+    result_.rows += static_cast<std::uint64_t>(std::ranges::count(finished_on, networks_.size()));
+    others_write_ = store_.changed_elsewhere() || others_write_;
+    // Their rows count, too; to look for them must not become the work.
+    if (others_write_ && since_scan_.seconds() >= 10 * order_.scan_seconds()) scan();
     if (done.error) std::rethrow_exception(done.error);
     if (simulated < wanted) stop();
     for (const PerNetwork& network : networks_) {
@@ -219,6 +190,7 @@ class Sweep {
     for (const Trial& trial : done.trials) {
       while (batch[at] != trial.design) ++at;
       finished_on[at] += is_finished(trial.state) ? 1 : 0;
+      if (!is_finished(trial.state)) order_.has_failed(trial.design);
       network.finished += is_finished(trial.state) ? 1 : 0;
       network.failed += is_finished(trial.state) ? 0 : 1;
       if (!is_finished(trial.state)) ++reasons_[trial.reason];
@@ -249,15 +221,12 @@ class Sweep {
   const SweepOptions& options_;
   Monitor& monitor_;
   std::vector<PerNetwork> networks_;
-  const Permutation order_{space().size(), options_.seed};
+  SweepOrder order_{store_, groups_of(executor_), space().size(), options_.seed};
+  Stopwatch since_scan_;
+  bool others_write_ = false;  // and may have written since the last scan
   const std::string wanted_ = count_text(options_.designs);
   SweepResult result_;
-  std::vector<DesignId> done_;            // finished on every network, ascending
-  std::vector<DesignId> abandoned_;       // on any network, ascending
-  std::vector<DesignId> begun_;           // ascending
-  std::vector<DesignId> begun_in_order_;  // as they are to be simulated
-  std::size_t next_begun_ = 0;
-  std::uint64_t position_ = 0, feasible_ = 0, finished_ = 0;
+  std::uint64_t feasible_ = 0, finished_ = 0;
   std::string note_, last_failure_;
   std::map<std::string, std::uint64_t> reasons_;  // of failures, and how often
   Design design_;

@@ -43,15 +43,7 @@ TrialGroup told_group(const StudyFile& study) {
 
 /// Without making it.
 std::optional<Store::GroupId> find_group(const StudyFile& study, const Store& store) {
-  const TrialGroup wanted = told_group(study);
-  for (const Store::GroupSummary& present : store.groups()) {
-    const TrialGroup& group = present.group;
-    if (group.space == wanted.space && group.simulator_fingerprint == wanted.simulator_fingerprint &&
-        group.workload_fingerprint == wanted.workload_fingerprint) {
-      return present.id;
-    }
-  }
-  return std::nullopt;
+  return store.find_group(told_group(study));
 }
 
 Question question_of(const StudyFile& study, std::vector<std::string> metrics) {
@@ -154,23 +146,22 @@ class SavedStrategy {
   std::vector<DesignId> heard_;  // of finished designs, ascending
 };
 
-std::optional<AskTell::Best> best_of(const Question& question, const Dataset& told) {
+std::optional<AskTell::Best> best_of(const Question& question, const TrialLog& told) {
   std::optional<AskTell::Best> best;
-  const std::size_t width = told.group.metrics.size();
-  for (std::size_t row = 0; row < told.rows(); ++row) {
-    if (told.states[row] != TrialState::complete) continue;
-    const std::span<const double> metrics(told.metrics.data() + row * width, width);
-    const Design design = question.space().design(told.designs[row]);
-    const Score score =
-        question.score(design, {OutcomeState::complete, "", "", std::vector<double>(metrics.begin(), metrics.end())});
-    if (!score.feasible() || std::isnan(score.objective)) continue;
+  const std::vector<std::string>& names = told.group().metrics;
+  told.each([&](const TrialView& trial) {
+    if (!trial.is_complete()) return;
+    const Score score = question.score(
+        question.space().design(trial.design),
+        {OutcomeState::complete, "", "", std::vector<double>(trial.metrics.begin(), trial.metrics.end())});
+    if (!score.feasible() || std::isnan(score.objective)) return;
     const double value = value_of(question.direction(), score.objective);
-    if (best && !is_better(question.direction(), value, best->objective)) continue;
-    best = AskTell::Best{told.designs[row], value, {}};
-    for (std::size_t m = 0; m < width; ++m) {
-      if (!std::isnan(metrics[m])) best->metrics.emplace_back(told.group.metrics[m], metrics[m]);
+    if (best && !is_better(question.direction(), value, best->objective)) return;
+    best = AskTell::Best{trial.design, value, {}};
+    for (std::size_t m = 0; m < names.size(); ++m) {
+      if (!std::isnan(trial.metrics[m])) best->metrics.emplace_back(names[m], trial.metrics[m]);
     }
-  }
+  });
   return best;
 }
 
@@ -181,24 +172,11 @@ std::uint64_t count_given_out(const std::vector<Trial>& unfinished) {
 
 }  // namespace
 
-std::optional<Dataset> read_told(const StudyFile& study, const Store& store) {
-  const std::optional<Store::GroupId> group = find_group(study, store);
+std::optional<TrialLog> told_log(const StudyFile& study, std::shared_ptr<const Store> store) {
+  const std::optional<Store::GroupId> group = find_group(study, *store);
   if (!group) return std::nullopt;
-  Dataset told = store.read(*group);
-  // A metric that the study has come to ask for since: nobody has told it yet.
-  std::vector<std::string> names = told.group.metrics;
-  for (const std::string& name : study.told_metrics()) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  }
-  const std::size_t before = told.group.metrics.size();
-  std::vector<double> metrics(told.rows() * names.size(), std::numeric_limits<double>::quiet_NaN());
-  for (std::size_t row = 0; row < told.rows(); ++row) {
-    std::copy_n(told.metrics.begin() + static_cast<std::ptrdiff_t>(row * before), before,
-                metrics.begin() + static_cast<std::ptrdiff_t>(row * names.size()));
-  }
-  told.metrics = std::move(metrics);
-  told.group.metrics = std::move(names);
-  return told;
+  // Of a metric that the study has come to ask for since nobody has told yet.
+  return TrialLog(std::move(store), *group, study.told_metrics());
 }
 
 AskTell::AskTell(const StudyFile& study) : study_(study) {
@@ -242,7 +220,7 @@ AskTell::Asked AskTell::ask(std::size_t n) const {
 
 AskTell::Asked AskTell::waiting() const {
   Asked asked;
-  const std::optional<Store> store = Store::if_there(study_.store_location(), patience);
+  const std::optional<Store> store = Store::if_there(study_.store_location(), Store::Mode::read_only, patience);
   const std::optional<Store::GroupId> group = store ? find_group(study_, *store) : std::nullopt;
   if (!group) return asked;
   for (const Trial& trial : store->unfinished(*group)) {
@@ -299,7 +277,7 @@ AskTell::Told AskTell::tell(std::string_view text, std::string_view place) const
     known.insert_or_assign(trial.design, Known{std::move(trial), result.place + " says"});
   }
   told.waiting = count_given_out(store.unfinished(group));
-  told.best = best_of(question, store.read(group));
+  told.best = best_of(question, {store, group});
   batch.commit();
   return told;
 }

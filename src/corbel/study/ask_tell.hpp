@@ -2,21 +2,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "corbel/dataset/dataset.hpp"
+#include "corbel/dataset/trial_log.hpp"
 #include "corbel/study/study_file.hpp"
 
 namespace corbel {
 
-class Store;
-
 /// The trials that a study was told, as a log of its own (docs/ask-tell.md); nothing if none was.
-std::optional<Dataset> read_told(const StudyFile& study, const Store& store);
+std::optional<TrialLog> told_log(const StudyFile& study, std::shared_ptr<const Store> store);
 
 /// A study whose designs are evaluated by other programs: they ask for designs and tell what became of them. All state
 /// is in the study's store, and every call is one transaction there: any number of processes may ask and tell at once,

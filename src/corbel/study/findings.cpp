@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
@@ -96,8 +98,7 @@ json gain_over(const json& best_logged, const char* key, double objective, Direc
 }
 
 /// The metric a plot shows beside the objective: what the first constraint limits, or the area.
-std::optional<std::size_t> second_axis(const StudyFile& study, const Dataset& dataset) {
-  const auto& names = dataset.group.metrics;
+std::optional<std::size_t> second_axis(const StudyFile& study, const std::vector<std::string>& names) {
   for (const Constraint& constraint : study.constraints) {
     for (const std::string& name : constraint.names()) {
       if (name != study.objective && index_of(names, name)) return index_of(names, name);
@@ -112,47 +113,97 @@ std::optional<std::size_t> second_axis(const StudyFile& study, const Dataset& da
   return std::nullopt;
 }
 
-/// How many of the rows are feasible on each network.
-json workload_rows(const StudyFile& study, const Dataset& dataset) {
-  json workloads = json::array();
-  for (const WorkloadSuite::Member& member : study.workloads.members()) {
-    std::vector<std::size_t> own;
-    for (std::size_t m = 0; m < dataset.group.metrics.size(); ++m) {
-      if (dataset.group.metrics[m].starts_with(member.label + ".")) own.push_back(m);
+/// Counts how many of a study's trials are feasible on each network.
+class WorkloadRows {
+ public:
+  WorkloadRows(const StudyFile& study, const std::vector<std::string>& metrics) {
+    for (const WorkloadSuite::Member& member : study.workloads.members()) {
+      Count count{member.label, {}, 0};
+      for (std::size_t m = 0; m < metrics.size(); ++m) {
+        if (metrics[m].starts_with(member.label + ".")) count.metrics.push_back(m);
+      }
+      counts_.push_back(std::move(count));
     }
-    std::uint64_t feasible = 0;
-    for (std::size_t row = 0; row < dataset.rows(); ++row) {
-      // Only a complete trial has metrics of its network.
-      feasible +=
-          std::any_of(own.begin(), own.end(), [&](std::size_t m) { return !std::isnan(dataset.metric(row, m)); });
-    }
-    workloads.push_back({{"label", member.label}, {"feasible", feasible}});
   }
-  return workloads;
-}
+  void add(const TrialView& trial) {
+    for (Count& count : counts_) {
+      // Only a complete trial has metrics of its network.
+      count.feasible +=
+          std::ranges::any_of(count.metrics, [&](std::size_t m) { return !std::isnan(trial.metrics[m]); });
+    }
+  }
+  json to_json() const {
+    json workloads = json::array();
+    for (const Count& count : counts_) workloads.push_back({{"label", count.label}, {"feasible", count.feasible}});
+    return workloads;
+  }
+
+ private:
+  struct Count {
+    std::string label;
+    std::vector<std::size_t> metrics;
+    std::uint64_t feasible;
+  };
+  std::vector<Count> counts_;
+};
+
+/// The points of which none has a lower objective at no greater x.
+class Front {
+ public:
+  void add(double x, double cost) {
+    const auto after = points_.upper_bound(x);
+    if (after != points_.begin() && std::prev(after)->second <= cost) return;
+    const auto added = points_.insert_or_assign(x, cost).first;
+    auto dominated = std::next(added);
+    while (dominated != points_.end() && dominated->second >= cost) dominated = points_.erase(dominated);
+  }
+  const std::map<double, double>& points() const { return points_; }
+
+ private:
+  std::map<double, double> points_;
+};
+
+/// Of points as they come at most so many, evenly: all, or every 2nd, 4th, …
+class EvenSample {
+ public:
+  explicit EvenSample(std::size_t most) : most_(most) {}
+  template <typename Make>
+  void add(const Make& point) {
+    if (seen_++ % stride_ != 0) return;
+    if (points_.size() == most_) {
+      for (std::size_t i = 1; 2 * i < points_.size(); ++i) points_[i] = std::move(points_[2 * i]);
+      points_.resize((points_.size() + 1) / 2);
+      stride_ *= 2;
+      if ((seen_ - 1) % stride_ != 0) return;
+    }
+    points_.push_back(point());
+  }
+  json take() { return std::move(points_); }
+
+ private:
+  std::size_t most_;
+  std::uint64_t seen_ = 0, stride_ = 1;
+  std::vector<json> points_;
+};
 
 }  // namespace
 
-LoggedLimits::LoggedLimits(const StudyFile& study, const Dataset& dataset)
-    : dataset_(dataset), declared_(study.constraints) {
+LoggedLimits::LoggedLimits(const StudyFile& study, const TrialGroup& group)
+    : space_(group.space), declared_(study.constraints) {
   for (const Constraint& constraint : study.constraints) {
-    constraints_.emplace_back(constraint, dataset.group.space, dataset.group.metrics);
+    constraints_.emplace_back(constraint, group.space, group.metrics);
   }
 }
 
-bool LoggedLimits::met(std::size_t row) const {
-  const std::size_t width = dataset_.group.metrics.size();
-  const std::span<const double> metrics(dataset_.metrics.data() + row * width, width);
-  const Design design = dataset_.group.space.design(dataset_.designs[row]);
-  return std::all_of(constraints_.begin(), constraints_.end(),
-                     [&](const BoundConstraint& constraint) { return constraint.satisfied(design, metrics); });
+bool LoggedLimits::met(const TrialView& trial) const {
+  if (constraints_.empty()) return true;
+  const Design design = space_.design(trial.design);
+  return std::ranges::all_of(
+      constraints_, [&](const BoundConstraint& constraint) { return constraint.satisfied(design, trial.metrics); });
 }
 
-json LoggedLimits::margins(std::size_t row) const {
-  const std::size_t width = dataset_.group.metrics.size();
-  const DesignSpace& space = dataset_.group.space;
-  return margins_json(declared_, constraints_, space, space.design(dataset_.designs[row]),
-                      std::span(dataset_.metrics.data() + row * width, width),
+json LoggedLimits::margins(DesignId design, std::span<const double> metrics) const {
+  return margins_json(declared_, constraints_, space_, space_.design(design), metrics,
                       [](const BoundConstraint&) { return "logged"; });
 }
 
@@ -227,45 +278,47 @@ json study_section(const StudyFile& study, const DesignSpace& space) {
   return section;
 }
 
-json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source) {
-  json section = to_json(inspect(dataset));
-  const LoggedLimits limits(study, dataset);
-  const std::size_t objective = dataset.metric_index(study.objective);
+json dataset_section(const StudyFile& study, const TrialLog& log, const std::string& source) {
+  json section = to_json(inspect(log));
+  const TrialGroup& group = log.group();
+  const LoggedLimits limits(study, group);
+  const std::size_t objective = metric_index(group, study.objective);
+  WorkloadRows workloads(study, group.metrics);
   std::uint64_t within = 0;
-  std::optional<std::size_t> best;
-  for (std::size_t row = 0; row < dataset.rows(); ++row) {
-    if (dataset.states[row] != TrialState::complete || !limits.met(row)) continue;
+  std::optional<DesignId> best;
+  std::vector<double> metrics;
+  log.each([&](const TrialView& trial) {
+    if (study.workloads.has_several()) workloads.add(trial);
+    if (!trial.is_complete() || !limits.met(trial)) return;
     ++within;
-    const double value = dataset.metric(row, objective);
-    if (!std::isfinite(value)) continue;
-    if (!best || is_better(study.direction, value, dataset.metric(*best, objective))) best = row;
-  }
+    const double value = trial.metrics[objective];
+    if (!std::isfinite(value) || (best && !is_better(study.direction, value, metrics[objective]))) return;
+    best = trial.design;
+    metrics.assign(trial.metrics.begin(), trial.metrics.end());
+  });
   section["source"] = source;
   section["within_limits"] = within;
-  if (study.workloads.has_several()) section["workloads"] = workload_rows(study, dataset);
+  if (study.workloads.has_several()) section["workloads"] = workloads.to_json();
   section["best_logged"] = nullptr;
   if (best) {
-    const Design design = dataset.group.space.design(dataset.designs[*best]);
-    json metrics = json::object();
-    for (std::size_t m = 0; m < dataset.group.metrics.size(); ++m) {
-      metrics[dataset.group.metrics[m]] = number_or_null(dataset.metric(*best, m));
-    }
-    section["best_logged"] = {{"id", dataset.designs[*best]},
-                              {"design", dataset.group.space.design_json(design)},
-                              {"metrics", metrics},
-                              {"margins", limits.margins(*best)},
-                              {"objective", dataset.metric(*best, objective)}};
+    section["best_logged"] = {{"id", *best},
+                              {"design", group.space.design_json(group.space.design(*best))},
+                              {"metrics", metrics_json(group.metrics, metrics)},
+                              {"margins", limits.margins(*best, metrics)},
+                              {"objective", metrics[objective]}};
   }
   return section;
 }
 
-Error no_feasible_row(const StudyFile& study, const Dataset& dataset) {
-  const Inspection found = inspect(dataset);
+Error no_feasible_row(const StudyFile& study, const TrialLog& log) {
+  const Inspection found = inspect(log);
   const auto count = [](std::uint64_t rows) { return format_for_people(static_cast<double>(rows), 15); };
   std::string message = fmt::format("none of the {} designs is feasible", count(found.rows));
   std::string networks;
   if (study.workloads.has_several()) {
-    for (const json& workload : workload_rows(study, dataset)) {
+    WorkloadRows workloads(study, log.group().metrics);
+    log.each([&](const TrialView& trial) { workloads.add(trial); });
+    for (const json& workload : workloads.to_json()) {
       networks +=
           fmt::format("{}{} of them on {}", networks.empty() ? ": " : ", ",
                       count(workload.at("feasible").get<std::uint64_t>()), workload.at("label").get<std::string>());
@@ -280,46 +333,34 @@ Error no_feasible_row(const StudyFile& study, const Dataset& dataset) {
       study.import ? "log designs that are feasible, too" : "sweep more designs, or let the space reach further");
 }
 
-json plots_section(const StudyFile& study, const Dataset& dataset) {
+json plots_section(const StudyFile& study, const TrialLog& log) {
   constexpr std::size_t most_points = 3000;
-  const LoggedLimits limits(study, dataset);
-  const std::size_t objective = dataset.metric_index(study.objective);
-  const std::optional<std::size_t> x = second_axis(study, dataset);
+  const std::vector<std::string>& names = log.group().metrics;
+  const LoggedLimits limits(study, log.group());
+  const std::size_t objective = metric_index(log.group(), study.objective);
+  const std::optional<std::size_t> x = second_axis(study, names);
   json section = {{"x", nullptr}, {"logged", json::array()}, {"pareto", json::array()}};
   if (!x) return section;
-  section["x"] = dataset.group.metrics[*x];
-
-  std::vector<std::size_t> rows;
-  for (std::size_t row = 0; row < dataset.rows(); ++row) {
-    if (dataset.states[row] == TrialState::complete && std::isfinite(dataset.metric(row, objective)) &&
-        std::isfinite(dataset.metric(row, *x))) {
-      rows.push_back(row);
-    }
-  }
-  const std::size_t stride = std::max<std::size_t>(1, (rows.size() + most_points - 1) / most_points);
-  for (std::size_t i = 0; i < rows.size(); i += stride) {
-    section["logged"].push_back(
-        {dataset.metric(rows[i], objective), dataset.metric(rows[i], *x), limits.met(rows[i]) ? 1 : 0});
-  }
-  std::sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-    return std::pair(dataset.metric(a, *x), cost_of(study.direction, dataset.metric(a, objective))) <
-           std::pair(dataset.metric(b, *x), cost_of(study.direction, dataset.metric(b, objective)));
+  section["x"] = names[*x];
+  EvenSample logged(most_points);
+  Front front;
+  log.each([&](const TrialView& trial) {
+    const double value = trial.metrics[objective], at = trial.metrics[*x];
+    if (!trial.is_complete() || !std::isfinite(value) || !std::isfinite(at)) return;
+    logged.add([&] { return json{value, at, limits.met(trial) ? 1 : 0}; });
+    front.add(at, cost_of(study.direction, value));
   });
-  double best = value_of(study.direction, std::numeric_limits<double>::infinity());
-  for (const std::size_t row : rows) {
-    if (!is_better(study.direction, dataset.metric(row, objective), best)) continue;
-    best = dataset.metric(row, objective);
-    section["pareto"].push_back({best, dataset.metric(row, *x)});
-  }
+  section["logged"] = logged.take();
+  for (const auto& [at, cost] : front.points()) section["pareto"].push_back({value_of(study.direction, cost), at});
   return section;
 }
 
 json proposals_section(const StudyFile& study, const SurrogateObjective& objective, std::span<const Design> designs,
-                       const Dataset& dataset, const json& best_logged, double error) {
-  const LoggedLimits limits(study, dataset);
-  const LogSupport support(dataset, study.objective, error, study.direction);
+                       const TrialLog& log, const json& best_logged, double error) {
+  const LoggedLimits limits(study, log.group());
+  const LogSupport support(log, study.objective, error, designs, study.direction);
   const DesignSpace& space = objective.space();
-  const std::size_t objective_metric = dataset.metric_index(objective.metric_names().front());
+  const std::size_t objective_metric = metric_index(log.group(), objective.metric_names().front());
   const std::vector<Assessment> assessments = objective.assess(designs);
   json proposals = json::array();
   for (std::size_t i = 0; i < designs.size(); ++i) {
@@ -330,16 +371,16 @@ json proposals_section(const StudyFile& study, const SurrogateObjective& objecti
       const bool known = objective.metric_bases()[m] == MetricBasis::formula;
       (known ? exact : predicted)[objective.metric_names()[m]] = number_or_null(assessment.metrics[m]);
     }
-    const std::optional<LogSupport::Neighbour> neighbour = support.nearest(designs[i]);
+    const LogSupport::Neighbour* neighbour = support.nearest(i);
     json nearest = nullptr;
-    if (neighbour) {
-      nearest = {{"id", dataset.designs[neighbour->row]},
-                 {"design", space.design_json(space.design(dataset.designs[neighbour->row]))},
+    if (neighbour != nullptr) {
+      nearest = {{"id", neighbour->design},
+                 {"design", space.design_json(space.design(neighbour->design))},
                  {"distance", neighbour->distance},
-                 {"objective", number_or_null(dataset.metric(neighbour->row, objective_metric))},
-                 {"within_limits", limits.met(neighbour->row)}};
+                 {"objective", number_or_null(neighbour->metrics[objective_metric])},
+                 {"within_limits", limits.met({neighbour->design, TrialState::complete, "", neighbour->metrics})}};
     }
-    const double distance = neighbour ? neighbour->distance : std::numeric_limits<double>::infinity();
+    const double distance = neighbour != nullptr ? neighbour->distance : std::numeric_limits<double>::infinity();
     const std::vector<std::string> doubts = support.doubts(designs[i], assessment, distance);
     proposals.push_back({{"rank", i + 1},
                          {"id", space.id(designs[i])},

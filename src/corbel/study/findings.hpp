@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "corbel/dataset/dataset.hpp"
+#include "corbel/dataset/trial_log.hpp"
 #include "corbel/search/strategy.hpp"
 #include "corbel/simulator/simulator.hpp"
 #include "corbel/study/study_file.hpp"
@@ -19,18 +19,18 @@ class Question;
 class SurrogateObjective;
 struct SurrogateFindings;
 
-/// A study's constraints, bound to the metrics of a dataset.
+/// A study's constraints, bound to the metrics of its trials.
 class LoggedLimits {
  public:
-  /// @throws Error{invalid_input} with the constraint's place for a name the log does not have
-  LoggedLimits(const StudyFile& study, const Dataset& dataset);
-  /// Whether a row's own values meet every constraint; false if one of them is missing.
-  bool met(std::size_t row) const;
+  /// @throws Error{invalid_input} with the constraint's place for a name the trials do not have
+  LoggedLimits(const StudyFile& study, const TrialGroup& group);
+  /// Whether a trial's own values meet every constraint; false if one of them is missing.
+  bool met(const TrialView& trial) const;
   /// The margins to them, as in `best_logged`.
-  nlohmann::json margins(std::size_t row) const;
+  nlohmann::json margins(DesignId design, std::span<const double> metrics) const;
 
  private:
-  const Dataset& dataset_;
+  DesignSpace space_;
   std::vector<Constraint> declared_;
   std::vector<BoundConstraint> constraints_;
 };
@@ -51,18 +51,18 @@ nlohmann::json metrics_json(std::span<const std::string> names, std::span<const 
 
 /// The sections of results.json (docs/formats/results.md).
 nlohmann::json study_section(const StudyFile& study, const DesignSpace& space);
-nlohmann::json dataset_section(const StudyFile& study, const Dataset& dataset, const std::string& source);
-nlohmann::json plots_section(const StudyFile& study, const Dataset& dataset);
+nlohmann::json dataset_section(const StudyFile& study, const TrialLog& log, const std::string& source);
+nlohmann::json plots_section(const StudyFile& study, const TrialLog& log);
 nlohmann::json search_section(const std::string& method, const SurrogateFindings& found,
                               const SurrogateObjective& objective, double min_feasibility);
 /// @param designs  best first
 /// @param error    median relative error of the predicted objective on withheld rows; NaN if not known
 nlohmann::json proposals_section(const StudyFile& study, const SurrogateObjective& objective,
-                                 std::span<const Design> designs, const Dataset& dataset,
+                                 std::span<const Design> designs, const TrialLog& log,
                                  const nlohmann::json& best_logged, double error);
 
 /// The too_little_data of a log without a feasible row: of several networks, on which; and the most frequent reason.
-Error no_feasible_row(const StudyFile& study, const Dataset& dataset);
+Error no_feasible_row(const StudyFile& study, const TrialLog& log);
 
 /// What keeps designs out, most first: the share of designs drawn at random that break each limit as far as the
 /// surrogate can tell, and of those it holds for infeasible. Deterministic.

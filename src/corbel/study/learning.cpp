@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/random.hpp"
 #include "corbel/study/findings.hpp"
 #include "corbel/surrogate/device_kernel.hpp"
 #include "corbel/workload/network.hpp"
@@ -33,11 +35,60 @@ std::vector<std::string> formulas_of(const StudyFile& study) {
 }
 
 std::vector<std::uint8_t> over_limit(const StudyFile& study, const Dataset& data) {
-  const LoggedLimits limits(study, data);
+  const LoggedLimits limits(study, data.group);
   std::vector<std::uint8_t> over;
-  for (std::size_t row = 0; row < data.rows(); ++row) over.push_back(limits.met(row) ? 0 : 1);
+  for (std::size_t row = 0; row < data.rows(); ++row) over.push_back(limits.met(data.row(row)) ? 0 : 1);
   return over;
 }
+
+/// Draws designs at random, as they come: those whose keys, random numbers that the design alone decides, are least.
+class Draw {
+ public:
+  explicit Draw(std::uint64_t most) : most_(most) {}
+  void add(std::uint64_t key) {
+    if (key > limit_) return;
+    keys_.push_back(key);
+    if (keys_.size() >= 2 * most_) cut();
+  }
+  void finish() {
+    cut();
+    keys_.shrink_to_fit();
+  }
+  std::size_t count() const { return keys_.size(); }
+  bool has_drawn(std::uint64_t key) const { return key <= limit_; }
+
+ private:
+  void cut() {
+    if (keys_.size() <= most_) return;
+    const auto last = keys_.begin() + static_cast<std::ptrdiff_t>(most_ - 1);
+    std::ranges::nth_element(keys_, last);
+    limit_ = *last;
+    keys_.resize(most_);
+  }
+
+  std::size_t most_;
+  std::uint64_t limit_ = std::numeric_limits<std::uint64_t>::max();
+  std::vector<std::uint64_t> keys_;
+};
+
+/// The columns of the metrics that a study asks about.
+std::vector<std::size_t> metrics_asked_about(const StudyFile& study, const TrialGroup& group) {
+  std::vector<std::string> names = study.pareto;
+  names.push_back(study.objective);
+  for (const Constraint& constraint : study.constraints) {
+    names.insert(names.end(), constraint.names().begin(), constraint.names().end());
+  }
+  for (const WorkloadSuite::Member& member : study.workloads.members()) {
+    names.push_back(WorkloadSuite::metric_of(member, study.objective));
+  }
+  std::vector<std::size_t> columns;
+  for (std::size_t m = 0; m < group.metrics.size(); ++m) {
+    if (is_listed(names, group.metrics[m])) columns.push_back(m);
+  }
+  return columns;
+}
+
+constexpr std::uint64_t draw_stream = 0x74617567;
 
 /// What tells the study's network from others; empty if it has none, or several.
 std::vector<float> context_of(const StudyFile& study) {
@@ -48,7 +99,8 @@ std::vector<float> context_of(const StudyFile& study) {
 WorkloadLog workload_log(const OtherTrials& other) {
   const std::string name = other.study.workloads.name();
   try {
-    return {&other.log, over_limit(other.study, other.log), context_of(other.study), name};
+    return {&other.taught.rows, over_limit(other.study, other.taught.rows), context_of(other.study), name,
+            other.taught.drawn_from};
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("learning from {}: {}", name, error.what()), error.hint());
   }
@@ -56,8 +108,49 @@ WorkloadLog workload_log(const OtherTrials& other) {
 
 }  // namespace
 
-TrainingTask training_task(const StudyFile& study, const Dataset& data, std::span<const OtherTrials> others) {
+TaughtRows taught_rows(const StudyFile& study, const TrialLog& log) {
+  const std::uint64_t most = most_rows_of_a_class(study.training);
+  if (log.rows() <= most) return {log.read()};
+  const LoggedLimits limits(study, log.group());
+  const bool over_limit_is_infeasible = study.training.protocol == "paper";
+  const auto key_of = [&](const TrialView& trial) { return Rng(study.seed ^ draw_stream, trial.design).next(); };
+  DrawnFrom drawn_from{log.rows(), log.feasible(), 0, log.fingerprint()};
+  // [is feasible]
+  std::array<Draw, 2> draws = {Draw(most), Draw(most)};
+  const auto draw_of = [&](const TrialView& trial, bool is_within) -> Draw& {
+    return draws[trial.is_complete() && (is_within || !over_limit_is_infeasible) ? 1 : 0];
+  };
+  log.each([&](const TrialView& trial) {
+    const bool is_within = limits.met(trial);
+    drawn_from.over_limit += is_within ? 0 : 1;
+    draw_of(trial, is_within).add(key_of(trial));
+  });
+  for (Draw& draw : draws) draw.finish();
+  TaughtRows taught{{log.group(), {}, {}, {}, {""}, {}, 0}};
+  Dataset& rows = taught.rows;
+  const std::vector<std::size_t> columns = metrics_asked_about(study, log.group());
+  rows.group.metrics.clear();
+  for (const std::size_t column : columns) rows.group.metrics.push_back(log.group().metrics[column]);
+  std::size_t drawn = 0;
+  for (const Draw& draw : draws) drawn += draw.count();
+  rows.reserve(drawn);
+  ReasonNumbers reasons(rows.reason_names);
+  std::vector<double> metrics(columns.size());
+  log.each([&](const TrialView& trial) {
+    // Within the limits or not makes no difference in most cases, and takes long.
+    const Draw& draw = draw_of(trial, over_limit_is_infeasible && limits.met(trial));
+    if (!draw.has_drawn(key_of(trial))) return;
+    for (std::size_t m = 0; m < columns.size(); ++m) metrics[m] = trial.metrics[columns[m]];
+    rows.append({trial.design, trial.state, trial.reason, metrics}, reasons);
+  });
+  if (rows.rows() < drawn_from.rows) taught.drawn_from = std::move(drawn_from);
+  return taught;
+}
+
+TrainingTask training_task(const StudyFile& study, const TaughtRows& taught, std::span<const OtherTrials> others) {
+  const Dataset& data = taught.rows;
   TrainingTask task;
+  task.drawn_from = taught.drawn_from;
   task.objective = study.objective;
   task.direction = study.direction;
   task.over_limit = over_limit(study, data);

@@ -166,7 +166,7 @@ std::vector<OtherTrials> logs_of_others(const ExperimentQuestion& question, cons
   std::vector<OtherTrials> others;
   for (const ExperimentQuestion& other : question.others) {
     const std::uint64_t stream = log_stream + others.size() + 1;
-    others.push_back({*other.study, LogMaker(other, options, stream).make(other.rows, seed, monitor)});
+    others.push_back({*other.study, {LogMaker(other, options, stream).make(other.rows, seed, monitor)}});
   }
   return others;
 }
@@ -269,10 +269,10 @@ void make_run(const ExperimentQuestion& question, const OfflineOptions& options,
   QuietMonitor quiet(monitor, /*passes_messages=*/false);
   const Dataset log = LogMaker(question, options).make(run.log_size, run.seed, quiet);
   run.feasible_rows = log.feasible();
-  const LoggedLimits limits(*question.study, log);
+  const LoggedLimits limits(*question.study, log.group);
   const std::size_t objective = log.metric_index(question.metric);
   for (std::size_t row = 0; row < log.rows(); ++row) {
-    if (log.states[row] != TrialState::complete || !limits.met(row)) continue;
+    if (log.states[row] != TrialState::complete || !limits.met(log.row(row))) continue;
     ++run.rows_within;
     run.best_logged = std::min(run.best_logged, cost_of(question.direction, log.metric(row, objective)));
   }

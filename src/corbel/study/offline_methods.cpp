@@ -131,7 +131,7 @@ class RegressionPredictor final : public Predictor {
  private:
   Matrix features_of(const TrainingData& data, const std::vector<std::size_t>& rows) const {
     Matrix matrix(rows.size(), features_.columns());
-    for (std::size_t i = 0; i < rows.size(); ++i) features_.write(data.designs[rows[i]], matrix.row(i));
+    for (std::size_t i = 0; i < rows.size(); ++i) features_.write(data.design(rows[i]), matrix.row(i));
     return matrix;
   }
 
@@ -158,11 +158,11 @@ class RandomOrder final : public Objective {
 
 OfflineModel best_in_log(const OfflineTask& task) {
   OfflineModel model;
-  const LoggedLimits limits(task.study, task.log);
+  const LoggedLimits limits(task.study, task.log.group);
   const std::size_t objective = task.log.metric_index(task.study.objective);
   std::vector<std::size_t> rows;
   for (std::size_t row = 0; row < task.log.rows(); ++row) {
-    if (task.log.states[row] == TrialState::complete && limits.met(row)) rows.push_back(row);
+    if (task.log.states[row] == TrialState::complete && limits.met(task.log.row(row))) rows.push_back(row);
   }
   std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
     return is_better(task.study.direction, task.log.metric(a, objective), task.log.metric(b, objective));
@@ -187,8 +187,8 @@ OfflineModel model_of(SurrogateObjective surrogate, double kendall) {
 }
 
 OfflineModel regressors_on(const OfflineMethod& method, const OfflineTask& task) {
-  const TrainingData data =
-      prepare_training_data(task.log, training_task(task.study, task.log), false, method.training.withhold, task.seed);
+  const TrainingData data = prepare_training_data(task.log, training_task(task.study, {task.log}), false,
+                                                  method.training.withhold, task.seed);
   const DesignSpace& space = task.question.space();
   const DesignFeatures features(space);
   std::vector<std::size_t> groups;  // of columns: their parameters, numbered without gaps
@@ -212,7 +212,7 @@ OfflineModel learner_on(const OfflineMethod& method, const OfflineTask& task, Mo
   options.seed = task.seed;
   options.threads = 1;
   const std::filesystem::path file = task.folder / "model.safetensors";
-  const nlohmann::json report = train(task.log, training_task(task.study, task.log, task.others), options, file,
+  const nlohmann::json report = train(task.log, training_task(task.study, {task.log}, task.others), options, file,
                                       task.folder / "checkpoints", monitor);
   return model_of(make_surrogate(task.study, Model::load(file), report), withheld_kendall(report));
 }

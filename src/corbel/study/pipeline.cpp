@@ -11,7 +11,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
-#include <unordered_set>
 
 #include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
@@ -148,12 +147,12 @@ const std::string& Pipeline::model_fingerprint() {
   return *model_fingerprint_;
 }
 
-std::vector<OtherTrials> Pipeline::other_trials() {
-  std::vector<OtherTrials> trials;
+std::vector<std::pair<StudyFile, TrialLog>> Pipeline::other_trials() {
+  std::vector<std::pair<StudyFile, TrialLog>> trials;
   for (StudyFile& other : study_.others()) {
     const StudyKeys other_keys(other);
-    Dataset log = collect_log(other, other_keys, store(), monitor_);
-    trials.push_back({std::move(other), std::move(log)});
+    TrialLog log = collect_log(other, other_keys, store(), monitor_);
+    trials.emplace_back(std::move(other), std::move(log));
   }
   return trials;
 }
@@ -163,20 +162,20 @@ std::string Pipeline::searched_notes() const {
   return trained.empty() ? "" : "searched since " + trained + " ";
 }
 
-void Pipeline::use(Dataset trials, const Store& store) {
-  dataset_ = std::move(trials);
-  std::unordered_set<DesignId> added;
-  for (const json& id : results_->value("validated", json::array())) added.insert(id.get<DesignId>());
-  if (const std::string prefix = searched_notes(); !prefix.empty()) {
-    for (const auto& [key, ids] : store.notes(prefix)) {
+void Pipeline::use(TrialLog trials) {
+  trials_ = std::move(trials);
+  std::vector<DesignId> added;
+  for (const json& id : results_->value("validated", json::array())) added.push_back(id.get<DesignId>());
+  const std::string prefix = searched_notes();
+  if (const auto store = prefix.empty() ? std::nullopt : Store::if_there(study_.store_location())) {
+    for (const auto& [key, ids] : store->notes(prefix)) {
       for (const json& id : json::parse(ids, nullptr, /*allow_exceptions=*/false)) {
-        if (id.is_number_unsigned()) added.insert(id.get<DesignId>());
+        if (id.is_number_unsigned()) added.push_back(id.get<DesignId>());
       }
     }
   }
-  log_.reset();
-  if (!added.empty()) log_ = dataset_->without(added);
-  const auto& names = dataset_->group.metrics;
+  log_ = trials_->without(std::move(added));
+  const auto& names = trials_->group().metrics;
   if (std::find(names.begin(), names.end(), study_.objective) == names.end()) {
     throw unknown_name("metric", study_.objective, names, study_.objective_place);
   }
@@ -191,35 +190,41 @@ void Pipeline::collect() {
   }
   other_trials();
   if (study_.is_told()) {
-    dataset();
+    trials();
   } else {
-    use(collect_log(study_, keys(), store(), monitor_), store());
+    use(collect_log(study_, keys(), store(), monitor_));
   }
-  if (dataset_->rows() == 0 && study_.learn_from.empty()) {
+  if (!trials_->has_rows() && study_.learn_from.empty()) {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_location().text()),
                 "sweep or import some designs first");
   }
   if (recorded("collect", "question") != keys().question() || recorded("collect", "log") != log().fingerprint()) {
-    describe_log();
+    describe_log(description(log()));
     forget_from("training");
   }
-  (*results_)["study"] = study_section(study_, log().group.space);
+  (*results_)["study"] = study_section(study_, log().group().space);
   conclude();
 }
 
-void Pipeline::describe_log() {
+json Pipeline::description(const TrialLog& log) {
   const bool was_searched = results_->contains("online") || results_->contains("rounds");
   std::string source = study_.is_told() ? "what was told"
                        : study_.import  ? study_.import->file.filename().string()
                        : was_searched   ? "sweep and search with simulator " + study_.simulator->name()
                                         : "sweep with simulator " + study_.simulator->name();
   if (study_.workloads.has_several()) source += fmt::format(" on {} networks", study_.workloads.members().size());
-  json& results = *results_;
-  results["corbel"] = version;
-  results["study"] = study_section(study_, log().group.space);
-  results["dataset"] = dataset_section(study_, log(), source);
-  results["plots"] = plots_section(study_, log());
-  results["steps"]["collect"] = {{"log", log().fingerprint()}, {"question", keys().question()}};
+  return {{"corbel", version},
+          {"study", study_section(study_, log.group().space)},
+          {"dataset", dataset_section(study_, log, source)},
+          {"plots", plots_section(study_, log)},
+          {"collect", {{"log", log.fingerprint()}, {"question", keys().question()}}}};
+}
+
+void Pipeline::describe_log(json description) {
+  (*results_)["steps"]["collect"] = std::move(description.at("collect"));
+  for (const char* section : {"corbel", "study", "dataset", "plots"}) {
+    (*results_)[section] = std::move(description.at(section));
+  }
 }
 
 void Pipeline::forget_from(std::string_view section) {
@@ -245,8 +250,8 @@ void Pipeline::forget_from(std::string_view section) {
   }
 }
 
-const Dataset& Pipeline::dataset() {
-  if (dataset_) return *dataset_;
+const TrialLog& Pipeline::trials() {
+  if (trials_) return *trials_;
   const auto nothing = [&] {
     if (study_.is_told() && study_.learn_from.empty()) {
       return Error(ErrorCode::not_found, fmt::format("{}: nothing was told yet", study_.store_location().text()),
@@ -262,12 +267,10 @@ const Dataset& Pipeline::dataset() {
                  fmt::format("first: corbel {} {}", study_.simulator && !study_.import ? "sweep" : "import",
                              study_.file.string()));
   };
-  const std::optional<Store> reader = Store::if_there(study_.store_location());
-  if (!reader) throw nothing();
-  std::optional<Dataset> trials = read_log(study_, keys(), *reader);
-  if (!trials || (trials->rows() == 0 && study_.learn_from.empty())) throw nothing();
-  use(std::move(*trials), *reader);
-  return *dataset_;
+  std::optional<TrialLog> trials = read_log(study_, keys());
+  if (!trials || (study_.learn_from.empty() && !trials->has_rows())) throw nothing();
+  use(std::move(*trials));
+  return *trials_;
 }
 
 bool Pipeline::answers_the_study() {
@@ -280,30 +283,40 @@ bool Pipeline::model_is_current() {
 
 void Pipeline::train() {
   lock();
-  const Dataset& data = dataset();
-  const std::vector<OtherTrials> others = other_trials();
+  const TrialLog& data = trials();
+  const std::vector<std::pair<StudyFile, TrialLog>> others = other_trials();
   std::string trials = data.fingerprint();
-  for (const OtherTrials& other : others) trials = fingerprint(trials + other.log.fingerprint());
+  for (const auto& [study, log] : others) trials = fingerprint(trials + log.fingerprint());
   if (model_is_current() && recorded("train", "trials") == trials) {
     monitor_.message("the model is up to date");
     return;
   }
   // What the old model found must not stand beside what the study now asks, not even if this is interrupted.
   forget_from("training");
-  (*results_)["study"] = study_section(study_, data.group.space);
+  (*results_)["study"] = study_section(study_, data.group().space);
   conclude();
   if (data.feasible() == 0 && study_.learn_from.empty()) throw no_feasible_row(study_, data);
-  const TrainingTask task = training_task(study_, data, others);
+  // Before hours of learning, so that nothing need be read after them.
+  json described = description(data);
+  const TaughtRows taught = taught_rows(study_, data);
+  std::vector<OtherTrials> taught_too;
+  for (const auto& [study, log] : others) taught_too.push_back({study, taught_rows(study, log)});
+  if (taught.drawn_from) {
+    monitor_.message(fmt::format("learning from {} of {} trials, drawn at random: all that {} steps can use",
+                                 count_text(taught.rows.rows()), count_text(taught.drawn_from->rows),
+                                 count_text(static_cast<std::uint64_t>(study_.training.steps))));
+  }
+  const TrainingTask task = training_task(study_, taught, taught_too);
   TrainingOptions options = study_.training;
   options.seed = study_.seed;
   options.threads = study_.threads;
   model_fingerprint_.reset();
-  json report = corbel::train(data, task, options, study_.model_file(), study_.output / "checkpoints", monitor_);
+  json report = corbel::train(taught.rows, task, options, study_.model_file(), study_.output / "checkpoints", monitor_);
   report["network"] = options.network;
   report["model"] = study_.model_file().filename().string();
   results_->erase("validated");  // part of the log from here on
-  log_.reset();
-  describe_log();
+  log_ = trials_;
+  describe_log(std::move(described));
   const std::string before = searched_notes();
   (*results_)["training"] = std::move(report);
   (*results_)["steps"]["train"] = {
@@ -314,7 +327,7 @@ void Pipeline::train() {
 }
 
 SurrogateObjective Pipeline::make_objective() {
-  const DesignSpace& space = dataset().group.space;
+  const DesignSpace& space = trials().group().space;
   Model model = Model::load(study_.model_file());
   model.require_space(space, "the study");
   if (recorded("train", "identity") != keys().model() || recorded("train", "model") != model_fingerprint()) {
@@ -353,7 +366,7 @@ void Pipeline::require_proposals() {
 
 void Pipeline::search() {
   lock();
-  dataset();
+  trials();
   require_step("training", "train");
   const SurrogateObjective objective = make_objective();
   const SurrogateSearch search = make_search(objective);
@@ -361,7 +374,7 @@ void Pipeline::search() {
 }
 
 ShardOutcome Pipeline::search_shard(const ScanShard& shard) {
-  dataset();
+  trials();
   require_step("training", "train");
   ShardOutcome outcome;
   {
@@ -378,8 +391,8 @@ ShardOutcome Pipeline::search_shard(const ScanShard& shard) {
 
   // Others may finish at the same time: one puts the results together, the rest find them.
   lock(std::chrono::seconds(30));
-  dataset_.reset();
-  dataset();
+  trials_.reset();
+  trials();
   if (recorded("search", "key") == keys().search(model_fingerprint())) return outcome;
   const SurrogateObjective objective = make_objective();
   const SurrogateSearch search = make_search(objective);
@@ -394,7 +407,7 @@ SurrogateSearch Pipeline::make_search(const SurrogateObjective& objective) {
 void Pipeline::conclude_search(const SurrogateObjective& objective, const std::string& method,
                                const SurrogateFindings& found) {
   // Limits may be changed without training again: the log is then told anew.
-  if (recorded("collect", "question") != keys().question()) describe_log();
+  if (recorded("collect", "question") != keys().question()) describe_log(description(log()));
   forget_from("search");
   json& best_logged = (*results_)["dataset"]["best_logged"];
   if (!best_logged.is_null()) {
@@ -427,15 +440,15 @@ void Pipeline::search_simulator(
   json found = search(joining);
   if (study_.import) {
     monitor_.message("the results are kept beside the imported log, not in it: another simulator may have made it");
-    use(collect_log(study_, keys(), store(), monitor_), store());
-  } else if (std::optional<Dataset> trials = read_log(study_, keys(), store())) {
-    use(std::move(*trials), store());
+    use(collect_log(study_, keys(), store(), monitor_));
+  } else if (std::optional<TrialLog> trials = read_log(study_, keys())) {
+    use(std::move(*trials));
   }
   // What was found for another question must not stand beside it.
   const bool is_new = recorded("collect", "question") != keys().question();
   if (is_new) forget_from(recorded("train", "identity") == keys().model() ? "search" : "training");
   (*results_)[section] = std::move(found);
-  if (dataset_ && dataset_->rows() > 0 && (is_new || !results_->contains("training"))) describe_log();
+  if (trials_ && trials_->has_rows() && (is_new || !results_->contains("training"))) describe_log(description(log()));
   (*results_)["corbel"] = version;
   (*results_)["study"] = study_section(study_, *study_.space);
   (*results_)["steps"][section] = {{"key", key}, {"question", question}};
@@ -460,14 +473,14 @@ void Pipeline::search_front(const ParetoSettings& settings) {
 
 void Pipeline::predict_front(const ParetoSettings& settings) {
   lock();
-  dataset();
+  trials();
   require_step("training", "train");
   const SurrogateObjective objective = make_objective();
   const SurrogateSearch search = make_search(objective);
   json found = corbel::predict_front(study_, settings, objective, search.domain(), monitor_);
   // Limits may be changed without training again: the log is then told anew.
   if (recorded("collect", "question") != keys().question()) {
-    describe_log();
+    describe_log(description(log()));
     forget_from("search");
   }
   (*results_)["pareto"] = std::move(found);
@@ -490,7 +503,7 @@ void Pipeline::validate() {
                 "add `simulator:` to the study, or look the proposals up in a whole recorded table with --table FILE");
   }
   lock();
-  dataset();
+  trials();
   require_proposals();
   if (study_.import) {
     monitor_.message("the results are kept beside the imported log, not in it: another simulator may have made it");
@@ -522,7 +535,7 @@ void Pipeline::validate_with_table(const std::filesystem::path& file) {
                 "validate with the study's simulator: corbel validate without --table");
   }
   lock();
-  const DesignSpace& space = dataset().group.space;
+  const DesignSpace& space = trials().group().space;
   require_proposals();
   const RecordedTable table(file, space, study_.objective, study_.constraints, monitor_, study_.direction);
   const SurrogateObjective objective = make_objective();
@@ -574,7 +587,7 @@ void Pipeline::save() {
 void Pipeline::run() {
   if (study_.search.rounds > 0) require_rounds_possible(study_);
   collect();
-  if (log().rows() == log().group.space.size()) {
+  if (log().rows() == log().group().space.size()) {
     monitor_.message("every design of the space is in the log: its best is the optimum, and there is nothing to learn");
     forget_from("training");
     return conclude();

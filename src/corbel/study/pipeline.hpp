@@ -8,10 +8,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "corbel/dataset/dataset.hpp"
 #include "corbel/dataset/store.hpp"
+#include "corbel/dataset/trial_log.hpp"
 #include "corbel/search/scan.hpp"
 #include "corbel/study/study_file.hpp"
 #include "corbel/study/study_keys.hpp"
@@ -24,7 +25,6 @@ class SurrogateObjective;
 struct OnlineSettings;
 class SurrogateSearch;
 struct SurrogateFindings;
-struct OtherTrials;
 struct RoundRecord;
 
 /// What the scan of one shard came to.
@@ -80,8 +80,9 @@ class Pipeline {
   const StudyFile& study() const { return study_; }
   /// Whether the results are of the study as its file now stands: same log, simulator, workload, objective, limits.
   bool answers_the_study();
-  /// All of the study's trials. @throws Error{not_found} if nothing was collected yet
-  const Dataset& dataset();
+  /// All of the study's trials, as they were when they were first asked for, or last collected or added to by a step.
+  /// @throws Error{not_found} if nothing was collected yet
+  const TrialLog& trials();
 
  private:
   /// @param patience  how long to wait for another process
@@ -89,10 +90,10 @@ class Pipeline {
   void read_results();
   const StudyKeys& keys();
   Store& store();
-  /// The trials of the study's other networks, collected if they are not there.
-  std::vector<OtherTrials> other_trials();
-  /// Makes them the dataset, and the log of those that were not validated or searched since the last training.
-  void use(Dataset trials, const Store& store);
+  /// The study's other networks and their trials, collected if they are not there.
+  std::vector<std::pair<StudyFile, TrialLog>> other_trials();
+  /// Makes them the study's trials, and its log those that were not validated or searched since the last training.
+  void use(TrialLog trials);
   /// Notes of the store that begin so hold designs which a search on the simulator has added since the last training.
   std::string searched_notes() const;
   /// A search that simulates: keeps what it found as this section, and its trials.
@@ -110,8 +111,10 @@ class Pipeline {
   /// A Pareto front stays only as long as the study asks for what it shows.
   void forget_old_front();
   /// The trials that the model has learnt from: all but the proposals validated since.
-  const Dataset& log() const { return log_ ? *log_ : *dataset_; }
-  void describe_log();
+  const TrialLog& log() const { return *log_; }
+  /// What results.json says of this log.
+  nlohmann::json description(const TrialLog& log);
+  void describe_log(nlohmann::json description);
   void reset_proposals(const SurrogateObjective& objective);
   /// Removes this section of the results and all that rest on it: they no longer hold.
   void forget_from(std::string_view section);
@@ -134,8 +137,7 @@ class Pipeline {
   Monitor& monitor_;
   std::unique_ptr<FileLock> lock_;
   std::optional<Store> store_;
-  std::optional<Dataset> dataset_;
-  std::optional<Dataset> log_;                    // only where it is not the whole dataset
+  std::optional<TrialLog> trials_, log_;
   std::optional<std::string> model_fingerprint_;  // read once
   std::unique_ptr<nlohmann::json> results_;
 };

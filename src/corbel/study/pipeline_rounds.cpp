@@ -26,12 +26,13 @@ using nlohmann::json;
 
 RoundRecord Pipeline::rounds_so_far(const std::string& key) {
   RoundRecord record = RoundRecord::read(store(), key);
-  const std::string start = dataset().without(record.designs()).fingerprint();
+  const std::unordered_set<DesignId> simulated = record.designs();
+  const std::string start = trials().without({simulated.begin(), simulated.end()}).fingerprint();
   if (record.start == start) return record;
   if (!record.rounds.empty()) {
     monitor_.message("the study has other trials than those its rounds began with: they begin anew, with all of them");
   }
-  return {dataset().fingerprint(), 0, 0, std::numeric_limits<double>::quiet_NaN(), {}};
+  return {trials().fingerprint(), 0, 0, std::numeric_limits<double>::quiet_NaN(), {}};
 }
 
 bool Pipeline::begin_round(RoundRecord& record) {
@@ -58,7 +59,7 @@ bool Pipeline::begin_round(RoundRecord& record) {
 void Pipeline::search_in_rounds() {
   require_rounds_possible(study_);
   lock();
-  dataset();
+  trials();
   const Stopwatch time;
   const std::string key = keys().rounds();
   RoundRecord record = rounds_so_far(key);
@@ -107,7 +108,7 @@ void Pipeline::search_in_rounds() {
       }
       outcomes.push_back(queries.run(designs));
       if (outcomes.size() < record.rounds.size()) continue;
-      use(read_log(study_, keys(), store()).value(), store());
+      use(read_log(study_, keys()).value());
       if (!results_->contains("training")) continue;  // removed since
       note();
       const json& done = (*results_)["rounds"]["rounds"].back();

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/ask_tell.hpp"
@@ -11,7 +13,7 @@
 namespace corbel {
 namespace {
 
-Dataset import_study_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
+void import_study_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
   // Each content of a log has trials of its own: what was corrected in it must not live on.
   ImportSpec spec = *study.import;
   spec.identity = keys.log();
@@ -23,31 +25,35 @@ Dataset import_study_log(const StudyFile& study, const StudyKeys& keys, Store& s
     monitor.message(fmt::format("refused: {} more rows", result.refused - result.refusals.size()));
   }
   store.set_note("import " + keys.log(), std::to_string(group));
-  return store.read(group);
+}
+
+std::optional<TrialLog> stored_log(const StudyFile& study, const StudyKeys& keys, std::shared_ptr<const Store> store) {
+  if (study.is_told()) return told_log(study, std::move(store));
+  if (!study.import) return StudyTrials(study).log(std::move(store));
+  const std::string known = store->note("import " + keys.log());
+  if (known.empty() || known.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  return TrialLog(std::move(store), std::stoll(known));
 }
 
 }  // namespace
 
-std::optional<Dataset> read_log(const StudyFile& study, const StudyKeys& keys, const Store& store) {
-  if (study.is_told()) {
-    std::optional<Dataset> told = read_told(study, store);
-    if (told || study.learn_from.empty()) return told;
-    return Dataset{{*study.space, "told", "", "", "", study.told_metrics()}, {}, {}, {}, {""}, {}};
-  }
-  if (!study.import) return StudyTrials(study).read(store);
-  const std::string known = store.note("import " + keys.log());
-  if (known.empty() || known.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return store.read(std::stoll(known));
+std::optional<TrialLog> read_log(const StudyFile& study, const StudyKeys& keys) {
+  std::optional<Store> store = Store::if_there(study.store_location(), Store::Mode::snapshot);
+  std::optional<TrialLog> log;
+  if (store) log = stored_log(study, keys, std::make_shared<const Store>(std::move(*store)));
+  if (log || !study.is_told() || study.learn_from.empty()) return log;
+  return TrialLog(Dataset{{*study.space, "told", "", "", "", study.told_metrics()}, {}, {}, {}, {""}, {}});
 }
 
-Dataset collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
-  if (study.import) {
-    std::optional<Dataset> known = read_log(study, keys, store);
-    return known ? std::move(*known) : import_study_log(study, keys, store, monitor);
+TrialLog collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
+  if (!study.import) {
+    StudyTrials(study).sweep(store, monitor);
+  } else if (std::optional<TrialLog> known = read_log(study, keys)) {
+    return std::move(*known);
+  } else {
+    import_study_log(study, keys, store, monitor);
   }
-  const StudyTrials trials(study);
-  trials.sweep(store, monitor);
-  return trials.read(store).value();
+  return read_log(study, keys).value();
 }
 
 }  // namespace corbel

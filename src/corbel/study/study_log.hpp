@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "corbel/dataset/dataset.hpp"
 #include "corbel/dataset/store.hpp"
+#include "corbel/dataset/trial_log.hpp"
 #include "corbel/study/study_file.hpp"
 #include "corbel/study/study_keys.hpp"
 
@@ -11,11 +11,11 @@ namespace corbel {
 
 class Monitor;
 
-/// The trials of a study, wherever they come from: a sweep, the log it imports, what it was told.
+/// The trials of a study as they are now, wherever they come from: a sweep, the log it imports, what it was told.
 /// @return nothing if none were ever collected; without a row where nothing was told to a study that learns from others
-std::optional<Dataset> read_log(const StudyFile& study, const StudyKeys& keys, const Store& store);
+std::optional<TrialLog> read_log(const StudyFile& study, const StudyKeys& keys);
 
 /// Sweeps or imports until the trials are as the study asks, which does not live on what it is told.
-Dataset collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor);
+TrialLog collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor);
 
 }  // namespace corbel

@@ -64,20 +64,15 @@ void StudyTrials::sweep(Store& store, Monitor& monitor) const {
   corbel::sweep(store, *executor(store), options, monitor);
 }
 
-std::optional<Dataset> StudyTrials::read(const Store& store) const {
-  const std::vector<Store::GroupSummary> present = store.groups();
-  std::vector<Dataset> parts;
+std::optional<TrialLog> StudyTrials::log(std::shared_ptr<const Store> store) const {
+  std::vector<TrialLog> parts;
   for (const TrialGroup& wanted : groups()) {
-    const auto found = std::ranges::find_if(present, [&](const Store::GroupSummary& summary) {
-      return summary.group.space == wanted.space &&
-             summary.group.simulator_fingerprint == wanted.simulator_fingerprint &&
-             summary.group.workload_fingerprint == wanted.workload_fingerprint;
-    });
-    if (found == present.end()) return std::nullopt;
-    parts.push_back(store.read(found->id));
+    const std::optional<Store::GroupId> found = store->find_group(wanted);
+    if (!found) return std::nullopt;
+    parts.emplace_back(store, *found);
   }
   if (!study_.workloads.has_several()) return std::move(parts.front());
-  return combine(study_.workloads, study_.simulator->metrics(), parts);
+  return combine(study_.workloads, study_.simulator->metrics(), std::move(parts));
 }
 
 std::vector<StudyTrials::Standing> StudyTrials::standing(Store& store, std::span<const Design> designs) const {

@@ -7,6 +7,7 @@
 
 #include "corbel/dataset/executor.hpp"
 #include "corbel/dataset/store.hpp"
+#include "corbel/dataset/trial_log.hpp"
 #include "corbel/study/study_file.hpp"
 
 namespace corbel {
@@ -23,7 +24,7 @@ class StudyTrials {
   /// Simulates until the study's number of designs is finished on every network.
   void sweep(Store& store, Monitor& monitor) const;
   /// Every design that is finished on all networks; nothing if a group was never begun.
-  std::optional<Dataset> read(const Store& store) const;
+  std::optional<TrialLog> log(std::shared_ptr<const Store> store) const;
   /// What the store holds of a design.
   struct Standing {
     bool finished = false;       ///< on every network

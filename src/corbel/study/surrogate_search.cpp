@@ -53,7 +53,7 @@ SurrogateFindings whole(ScanResult scanned, std::uint64_t shards) {
 
 }  // namespace
 
-SurrogateSearch::SurrogateSearch(const StudyFile& study, const SurrogateObjective& objective, const Dataset& log,
+SurrogateSearch::SurrogateSearch(const StudyFile& study, const SurrogateObjective& objective, const TrialLog& log,
                                  const std::string& key)
     : study_(study),
       objective_(objective),
@@ -64,7 +64,9 @@ SurrogateSearch::SurrogateSearch(const StudyFile& study, const SurrogateObjectiv
                                   format_number(study.search.min_feasibility), format_number(study.search.caution)))) {}
 
 SearchDomain SurrogateSearch::domain() const {
-  SearchDomain domain = make_domain(objective_.space(), objective_.constraints(), log_.designs);
+  std::vector<DesignId> logged;
+  log_.each([&](const TrialView& trial) { logged.push_back(trial.design); });
+  SearchDomain domain = make_domain(objective_.space(), objective_.constraints(), std::move(logged));
   if (!objective_.has_formula_limits() || (method_ != "scan" && !formulas_are_met_often(objective_))) return domain;
   // The network is not asked about what a formula rules out.
   SearchDomain exact = domain;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "corbel/dataset/dataset.hpp"
+#include "corbel/dataset/trial_log.hpp"
 #include "corbel/search/optimise.hpp"
 #include "corbel/search/scan.hpp"
 #include "corbel/study/study_file.hpp"
@@ -36,7 +36,7 @@ class SurrogateSearch {
   /// @param log  what the surrogate has learnt from
   /// @param key  of the surrogate and the limits: a scan goes on only under the same
   /// The study, the objective and the log must outlive this.
-  SurrogateSearch(const StudyFile& study, const SurrogateObjective& objective, const Dataset& log,
+  SurrogateSearch(const StudyFile& study, const SurrogateObjective& objective, const TrialLog& log,
                   const std::string& key);
 
   /// "scan" or a strategy: what the study names, or "auto" stands for.
@@ -59,7 +59,7 @@ class SurrogateSearch {
 
   const StudyFile& study_;
   const SurrogateObjective& objective_;
-  const Dataset& log_;
+  const TrialLog& log_;
   std::string method_;
   std::string scan_key_;
 };

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/parallel.hpp"
 #include "corbel/base/statistics.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/study/learning.hpp"
@@ -29,6 +30,87 @@ constexpr double most_spread = 3;
 /// Parameters of more values have some that were never logged in any log.
 constexpr std::uint32_t most_values = 256;
 
+/// Finds the nearest logged designs that ran, of many designs at once, as the log is read.
+class NearestSearch {
+ public:
+  /// @param of_others  that many of the designs may be their own nearest; the further ones look for another one
+  NearestSearch(const DesignSpace& space, std::vector<Design> designs, std::size_t of_others)
+      : space_(space), designs_(std::move(designs)), of_others_(of_others) {
+    for (const Parameter& parameter : space.parameters()) {
+      scales_.push_back(parameter.count() > 1 ? 1.0 / (parameter.count() - 1) : 1);
+      is_ordered_.push_back(parameter.is_ordered());
+    }
+    found_.resize(designs_.size(), {0, std::numeric_limits<double>::infinity(), {}});
+  }
+
+  std::vector<LogSupport::Neighbour> run(const TrialLog& log) {
+    width_ = log.group().metrics.size();
+    Design design;
+    log.each([&](const TrialView& trial) {
+      if (!trial.is_complete()) return;
+      space_.design(trial.design, design);
+      ids_.push_back(trial.design);
+      indices_.insert(indices_.end(), design.begin(), design.end());
+      metrics_.insert(metrics_.end(), trial.metrics.begin(), trial.metrics.end());
+      if (ids_.size() == block) compare();
+    });
+    compare();
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      if (std::isfinite(found_[i].distance)) {
+        found_[i].distance = space_.distance(designs_[i], space_.design(found_[i].design));
+      }
+    }
+    return std::move(found_);
+  }
+
+ private:
+  static constexpr std::size_t block = 4096;
+
+  void compare() {
+    parallel_for(designs_.size(), 0, 16, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t i = begin; i < end; ++i) compare(i);
+    });
+    ids_.clear();
+    indices_.clear();
+    metrics_.clear();
+  }
+
+  void compare(std::size_t i) {
+    const Design& design = designs_[i];
+    const bool is_of_log = i >= of_others_;
+    const DesignId own = is_of_log ? space_.id(design) : 0;
+    LogSupport::Neighbour& found = found_[i];
+    std::size_t nearest = block;
+    for (std::size_t row = 0; row < ids_.size(); ++row) {
+      const std::uint32_t* other = indices_.data() + row * design.size();
+      double distance = 0;
+      for (std::size_t p = 0; p < design.size(); ++p) {
+        const double steps = std::abs(static_cast<double>(design[p]) - static_cast<double>(other[p]));
+        distance += is_ordered_[p] != 0 ? steps * scales_[p] : (steps > 0 ? 1 : 0);
+      }
+      distance /= static_cast<double>(design.size());
+      if (!(distance < found.distance) || (is_of_log && ids_[row] == own)) continue;
+      found.distance = distance;
+      nearest = row;
+    }
+    if (nearest == block) return;
+    found.design = ids_[nearest];
+    const auto first = metrics_.begin() + static_cast<std::ptrdiff_t>(nearest * width_);
+    found.metrics.assign(first, first + static_cast<std::ptrdiff_t>(width_));
+  }
+
+  const DesignSpace& space_;
+  std::vector<Design> designs_;
+  std::size_t of_others_, width_ = 0;
+  std::vector<double> scales_;            // [parameter]
+  std::vector<std::uint8_t> is_ordered_;  // [parameter]
+  std::vector<LogSupport::Neighbour> found_;
+  // Of a block of rows.
+  std::vector<DesignId> ids_;
+  std::vector<std::uint32_t> indices_;
+  std::vector<double> metrics_;
+};
+
 }  // namespace
 
 std::string_view to_string(Verdict verdict) {
@@ -43,9 +125,10 @@ std::string_view to_string(Verdict verdict) {
   return "";
 }
 
-LogSupport::LogSupport(const Dataset& log, const std::string& objective, double error, Direction direction)
-    : space_(log.group.space),
-      objective_(objective),
+LogSupport::LogSupport(const TrialLog& log, std::string objective, double error, std::span<const Design> asked,
+                       Direction direction)
+    : space_(log.group().space),
+      objective_(std::move(objective)),
       error_(error),
       direction_(direction),
       best_(value_of(direction, std::numeric_limits<double>::infinity())),
@@ -53,40 +136,33 @@ LogSupport::LogSupport(const Dataset& log, const std::string& objective, double 
   for (const Parameter& parameter : space_.parameters()) {
     was_run_.emplace_back(parameter.count() <= most_values ? parameter.count() : 0, false);
   }
-  const std::size_t metric = log.metric_index(objective);
-  for (std::size_t row = 0; row < log.rows(); ++row) {
-    if (log.states[row] != TrialState::complete) continue;
-    rows_.push_back(row);
-    designs_.push_back(space_.design(log.designs[row]));
-    const double value = log.metric(row, metric);
-    if (std::isfinite(value) && is_better(direction, value, best_)) best_ = value;
+  const std::size_t metric = metric_index(log.group(), objective_);
+  const std::uint64_t stride = (log.feasible() + most_sampled - 1) / most_sampled;
+  std::vector<Design> designs(asked.begin(), asked.end());
+  std::uint64_t ran = 0;
+  Design design;
+  log.each([&](const TrialView& trial) {
+    if (!trial.is_complete()) return;
+    space_.design(trial.design, design);
+    if (ran++ % stride == 0) designs.push_back(design);
+    const double value = trial.metrics[metric];
+    if (std::isfinite(value) && is_better(direction_, value, best_)) best_ = value;
     for (std::size_t p = 0; p < was_run_.size(); ++p) {
-      if (!was_run_[p].empty()) was_run_[p][designs_.back()[p]] = true;
+      if (!was_run_[p].empty()) was_run_[p][design[p]] = true;
     }
-  }
-  if (designs_.size() < 2) return;
+  });
+  has_run_ = ran > 0;
+  if (!has_run_) return;
+  std::vector<Neighbour> found = NearestSearch(space_, std::move(designs), asked.size()).run(log);
   std::vector<double> distances;
-  const std::size_t stride = (designs_.size() + most_sampled - 1) / most_sampled;
-  for (std::size_t i = 0; i < designs_.size(); i += stride) distances.push_back(nearest(designs_[i], i)->distance);
-  usual_distance_ = quantile(std::move(distances), 0.99);
-}
-
-std::optional<LogSupport::Neighbour> LogSupport::nearest(const Design& design) const {
-  return nearest(design, none);
-}
-
-std::optional<LogSupport::Neighbour> LogSupport::nearest(const Design& design, std::size_t except) const {
-  std::optional<Neighbour> found;
-  for (std::size_t i = 0; i < designs_.size(); ++i) {
-    if (i == except) continue;
-    const double distance = space_.distance(design, designs_[i]);
-    if (!found || distance < found->distance) found = {rows_[i], distance};
-  }
-  return found;
+  for (std::size_t i = asked.size(); i < found.size(); ++i) distances.push_back(found[i].distance);
+  if (ran > 1) usual_distance_ = quantile(std::move(distances), 0.99);
+  found.resize(asked.size());
+  nearest_ = std::move(found);
 }
 
 std::vector<std::string> LogSupport::doubts(const Design& design, const Assessment& assessment, double distance) const {
-  if (designs_.empty())
+  if (!has_run_)
     return {
         "no logged design of this network ran: others tell which designs are better, and the predicted value is a "
         "guess"};

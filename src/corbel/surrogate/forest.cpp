@@ -11,8 +11,6 @@
 namespace corbel {
 namespace {
 
-// More rows teach trees of this depth little, and cost minutes.
-constexpr std::size_t most_rows = 100'000;
 // A categorical parameter has a column for each value: 400 MB at most.
 constexpr std::size_t most_numbers = 50'000'000;
 
@@ -40,13 +38,13 @@ Forest Forest::fit(const DesignSpace& space, const TrainingData& data, double sh
       data.workloads[data.feasible.front()] == 0 && data.workloads[data.feasible.back()] != 0;  // in their order
   Matrix rows(columns + (tells_target ? 1 : 0));
   std::vector<double> targets, row(rows.columns());
-  const std::size_t room = std::min(most_rows, std::max<std::size_t>(1, most_numbers / rows.columns()));
+  const std::size_t room = std::min(most_tree_rows, std::max<std::size_t>(1, most_numbers / rows.columns()));
   const std::size_t stride = (data.feasible.size() + room - 1) / room;
   for (std::size_t place = 0; place < data.feasible.size(); place += stride) {
     const std::size_t i = data.feasible[place];
     const float target = data.targets[i * metrics];
     if (std::isnan(target)) continue;
-    features.write(data.designs[i], std::span(row).first(features.columns()));
+    features.write(data.design(i), std::span(row).first(features.columns()));
     if (tells_target) row[columns] = data.workloads[i] == 0 ? 1 : 0;
     rows.append(row);
     targets.push_back(target);

@@ -8,6 +8,9 @@
 
 namespace corbel {
 
+/// More rows teach trees of this depth little, and cost minutes.
+inline constexpr std::size_t most_tree_rows = 100'000;
+
 /// Boosted trees of the normalised objective, beside the networks of a model.
 struct Forest {
   double share = 0;   ///< of the trees in the predicted objective; 0: there are none

@@ -70,9 +70,12 @@ std::vector<Design> mutate_designs(const SearchDomain& domain, std::span<const D
   return found;
 }
 
-void keep_new(const SearchDomain& domain, std::unordered_set<DesignId> known, std::vector<Design>& designs) {
+void keep_new(const SearchDomain& domain, std::span<const DesignId> known, std::vector<Design>& designs) {
+  std::unordered_set<DesignId> kept;
   std::erase_if(designs, [&](const Design& design) {
-    return (domain.admits && !domain.admits(design)) || !known.insert(domain.space.id(design)).second;
+    const DesignId id = domain.space.id(design);
+    return (domain.admits && !domain.admits(design)) || std::ranges::binary_search(known, id) ||
+           !kept.insert(id).second;
   });
 }
 

@@ -26,7 +26,8 @@ std::vector<Design> mutate_designs(const SearchDomain& domain, std::span<const D
                                    std::uint64_t seed);
 
 /// Leaves out what the domain does not admit and what is there already, in `designs` or in `known`.
-void keep_new(const SearchDomain& domain, std::unordered_set<DesignId> known, std::vector<Design>& designs);
+/// @param known  ascending
+void keep_new(const SearchDomain& domain, std::span<const DesignId> known, std::vector<Design>& designs);
 
 /// `kept` with `found` behind it, at most `most` in all: the oldest make room. A design found again is new again.
 void add_to_kept(const DesignSpace& space, std::span<const Design> found, std::size_t most, std::vector<Design>& kept);

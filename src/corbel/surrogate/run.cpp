@@ -68,8 +68,8 @@ class Run {
         progress_(progress),
         learner_(settings.domain.space, settings.spec, settings.options.dropout, settings.contexts, settings.seed,
                  {settings.options.optimizer, settings.team, settings.options.device}),
-        feasible_(settings.data, settings.data.feasible, settings.seed, feasible_stream),
-        infeasible_(settings.data, settings.data.infeasible, settings.seed, infeasible_stream),
+        feasible_(settings.data, WorkloadSampler::Of::feasible, settings.seed, feasible_stream),
+        infeasible_(settings.data, WorkloadSampler::Of::infeasible, settings.seed, infeasible_stream),
         negatives_(settings.contexts.of.size()) {
     loss_.weights = settings.weights;
     loss_.infeasible_level = settings.data.infeasible_level;
@@ -79,10 +79,12 @@ class Run {
     loss_.ranking = settings.options.ranking;
     best_ = learner_.parameters();
     for (std::uint32_t w = 0; w < settings.contexts.of.size(); ++w) {
-      const std::vector<std::size_t> rows = settings.data.of_workload(settings.data.feasible, w);
+      std::vector<std::size_t> rows = settings.data.of_workload(settings.data.feasible, w);
       if (rows.empty()) continue;
-      Taught& taught = taught_.emplace_back(Taught{w, rows, {}});
-      for (const std::size_t row : rows) taught.logged.insert(settings.domain.space.id(settings.data.designs[row]));
+      std::vector<DesignId> logged;
+      for (const std::size_t row : rows) logged.push_back(settings.data.designs[row]);
+      std::ranges::sort(logged);
+      taught_.push_back({w, std::move(rows), std::move(logged)});
     }
   }
 
@@ -148,7 +150,7 @@ class Run {
     std::vector<float> targets, objective;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = feasible[i * feasible.size() / count];
-      designs.push_back(settings_.data.designs[row]);
+      designs.push_back(settings_.data.design(row));
       workloads.push_back(settings_.data.workloads[row]);
       targets.push_back(settings_.data.targets[row * settings_.data.metrics.size()]);
     }
@@ -177,7 +179,7 @@ class Run {
       rows_.clear();
       sampler.sample(step, count, rows_);
       for (const std::size_t row : rows_) {
-        designs.push_back(settings_.data.designs[row]);
+        designs.push_back(settings_.data.design(row));
         workloads.push_back(settings_.data.workloads[row]);
         const auto first = settings_.data.targets.begin() + static_cast<std::ptrdiff_t>(row * metrics);
         targets.insert(targets.end(), first, first + static_cast<std::ptrdiff_t>(metrics));
@@ -201,7 +203,7 @@ class Run {
     RowSampler(taught.feasible, settings_.seed, seeds_stream)
         .sample(step, std::min(drawn_seeds, taught.feasible.size()), rows);
     std::vector<Design> drawn;
-    for (const std::size_t row : rows) drawn.push_back(settings_.data.designs[row]);
+    for (const std::size_t row : rows) drawn.push_back(settings_.data.design(row));
     const Predictions predictions = model.predict(drawn, context);
     std::vector<std::size_t> order(drawn.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -388,7 +390,7 @@ class Run {
   struct Taught {
     std::uint32_t workload;
     std::vector<std::size_t> feasible;  // rows
-    std::unordered_set<DesignId> logged;
+    std::vector<DesignId> logged;       // ascending
   };
   std::vector<Taught> taught_;
   std::vector<std::size_t> rows_;

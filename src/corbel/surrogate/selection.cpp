@@ -16,7 +16,7 @@ std::vector<std::size_t> thinned(std::span<const std::size_t> rows) {
 
 std::vector<Design> designs_of(const TrainingData& data, std::span<const std::size_t> rows) {
   std::vector<Design> designs;
-  for (const std::size_t row : rows) designs.push_back(data.designs[row]);
+  for (const std::size_t row : rows) designs.push_back(data.design(row));
   return designs;
 }
 

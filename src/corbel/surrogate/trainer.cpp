@@ -43,19 +43,33 @@ NetworkSpec network_of(const TrainingTask& task, const TrainingOptions& options,
   return spec;
 }
 
+std::string log_fingerprint(const Dataset& rows, const std::optional<DrawnFrom>& drawn_from) {
+  return drawn_from ? drawn_from->fingerprint : rows.fingerprint();
+}
+
 // Of the parameters in a checkpoint: one of another layout is not read.
 constexpr int parameter_layout = 2;
 
+std::string fingerprint_of(const std::vector<std::uint8_t>& flags) {
+  return fingerprint(std::string(flags.begin(), flags.end()));
+}
+
 // Everything a checkpoint depends on.
 std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options) {
-  nlohmann::json key = {{"dataset", dataset.fingerprint()}, {"objective", task.objective},
-                        {"also", task.also_predict},        {"over_limit", task.over_limit},
-                        {"context", task.context},          {"options", to_json(options)},
-                        {"version", corbel::version},       {"direction", to_string(task.direction)},
+  nlohmann::json key = {{"dataset", dataset.fingerprint()},
+                        {"drawn_from", log_fingerprint(dataset, task.drawn_from)},
+                        {"objective", task.objective},
+                        {"also", task.also_predict},
+                        {"over_limit", fingerprint_of(task.over_limit)},
+                        {"context", task.context},
+                        {"options", to_json(options)},
+                        {"version", corbel::version},
+                        {"direction", to_string(task.direction)},
                         {"layout", parameter_layout}};
   for (const WorkloadLog& other : task.others) {
     key["others"].push_back({{"dataset", other.log->fingerprint()},
-                             {"over_limit", other.over_limit},
+                             {"drawn_from", log_fingerprint(*other.log, other.drawn_from)},
+                             {"over_limit", fingerprint_of(other.over_limit)},
                              {"context", other.context},
                              {"name", other.name}});
   }
@@ -67,7 +81,7 @@ std::string checkpoint_key(const Dataset& dataset, const TrainingTask& task, con
     };
     add(dataset);
     for (const WorkloadLog& other : task.others) add(*other.log);
-    key["admits"] = std::move(admitted);
+    key["admits"] = fingerprint_of(admitted);
   }
   return fingerprint(key.dump());
 }
@@ -98,24 +112,30 @@ std::size_t choose(const std::vector<RunResult>& results, const TrainingData& da
 }
 
 nlohmann::json describe_rows(const Dataset& dataset, const std::vector<std::uint8_t>& over_limit,
-                             const TrainingData& data, std::uint32_t workload) {
+                             const std::optional<DrawnFrom>& drawn_from, const TrainingData& data,
+                             std::uint32_t workload) {
   const auto count = [&](const std::vector<std::size_t>& rows) { return data.of_workload(rows, workload).size(); };
-  return {{"feasible", dataset.feasible()},
-          {"infeasible", dataset.rows() - dataset.feasible()},
-          {"over_limit", std::count_if(over_limit.begin(), over_limit.end(), [](std::uint8_t flag) { return flag; })},
-          {"fitted", count(data.feasible) + count(data.infeasible)},
-          {"withheld_feasible", count(data.withheld_feasible)},
-          {"withheld_infeasible", count(data.withheld_infeasible)}};
+  DrawnFrom log{dataset.rows(), dataset.feasible(),
+                static_cast<std::uint64_t>(std::ranges::count_if(over_limit, [](auto flag) { return flag != 0; })), ""};
+  if (drawn_from) log = *drawn_from;
+  nlohmann::json described = {{"feasible", log.feasible},
+                              {"infeasible", log.rows - log.feasible},
+                              {"over_limit", log.over_limit},
+                              {"fitted", count(data.feasible) + count(data.infeasible)},
+                              {"withheld_feasible", count(data.withheld_feasible)},
+                              {"withheld_infeasible", count(data.withheld_infeasible)}};
+  if (drawn_from) described["drawn"] = dataset.rows();
+  return described;
 }
 
 // What the report says of each workload.
 nlohmann::json describe_workloads(const Dataset& dataset, const TrainingTask& task, const TrainingData& data) {
   nlohmann::json all = nlohmann::json::array();
-  all.push_back(describe_rows(dataset, task.over_limit, data, 0));
+  all.push_back(describe_rows(dataset, task.over_limit, task.drawn_from, data, 0));
   all.back()["name"] = dataset.group.workload;
   for (std::uint32_t w = 0; w < task.others.size(); ++w) {
     const WorkloadLog& other = task.others[w];
-    all.push_back(describe_rows(*other.log, other.over_limit, data, w + 1));
+    all.push_back(describe_rows(*other.log, other.over_limit, other.drawn_from, data, w + 1));
     all.back()["name"] = other.name;
   }
   return all;
@@ -124,12 +144,15 @@ nlohmann::json describe_workloads(const Dataset& dataset, const TrainingTask& ta
 // What the model file says of each workload.
 nlohmann::json known_workloads(const Dataset& dataset, const TrainingTask& task) {
   nlohmann::json all = nlohmann::json::array();
-  const auto add = [&](const std::string& name, const Dataset& log, const std::vector<float>& context) {
-    all.push_back(
-        {{"name", name}, {"context", context}, {"rows", log.rows()}, {"dataset_fingerprint", log.fingerprint()}});
+  const auto add = [&](const std::string& name, const Dataset& log, const std::optional<DrawnFrom>& drawn_from,
+                       const std::vector<float>& context) {
+    all.push_back({{"name", name},
+                   {"context", context},
+                   {"rows", drawn_from ? drawn_from->rows : log.rows()},
+                   {"dataset_fingerprint", log_fingerprint(log, drawn_from)}});
   };
-  add(dataset.group.workload, dataset, task.context);
-  for (const WorkloadLog& other : task.others) add(other.name, *other.log, other.context);
+  add(dataset.group.workload, dataset, task.drawn_from, task.context);
+  for (const WorkloadLog& other : task.others) add(other.name, *other.log, other.drawn_from, other.context);
   return all;
 }
 
@@ -256,7 +279,7 @@ class Training {
 
   nlohmann::json describe() const {
     nlohmann::json report = {{"chosen", chosen_},
-                             {"rows", describe_rows(dataset_, task_.over_limit, data_, 0)},
+                             {"rows", describe_rows(dataset_, task_.over_limit, task_.drawn_from, data_, 0)},
                              {"withheld", describe_withheld(data_, chosen())},
                              {"refit", refits()}};
     if (!task_.others.empty()) {
@@ -298,8 +321,8 @@ class Training {
     for (RunResult& result : members_) add_member(result);
     nlohmann::json metadata = model_metadata(domain_.space, learnt_data(), spec_, contexts_, member);
     learnt_forest().add_to(metadata, tensors);
-    metadata["dataset_fingerprint"] = dataset_.fingerprint();
-    metadata["dataset_rows"] = dataset_.rows();
+    metadata["dataset_fingerprint"] = log_fingerprint(dataset_, task_.drawn_from);
+    metadata["dataset_rows"] = task_.drawn_from ? task_.drawn_from->rows : dataset_.rows();
     if (!task_.others.empty()) metadata["workloads"] = known_workloads(dataset_, task_);
     metadata["code_version"] = corbel::version;
     metadata["options"] = to_json(options_);
@@ -329,6 +352,11 @@ class Training {
 };
 
 }  // namespace
+
+std::uint64_t most_rows_of_a_class(const TrainingOptions& options) {
+  return std::max(static_cast<std::uint64_t>(options.steps) * static_cast<std::uint64_t>(options.batch),
+                  std::uint64_t{most_tree_rows});
+}
 
 nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
                      const std::filesystem::path& model_file, const std::filesystem::path& work_folder,

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,12 +64,21 @@ nlohmann::json to_json(const TrainingOptions& options);
 /// Where a training starts unless told otherwise: 1e-3, for attention the published 1e-4; by SGD 100 times as much.
 double default_learning_rate(const TrainingOptions& options);
 
+/// The log that rows were drawn from at random, feasible and infeasible ones apart, where they are not all of it.
+struct DrawnFrom {
+  std::uint64_t rows = 0, feasible = 0, over_limit = 0;  ///< that it has
+  std::string fingerprint;                               ///< TrialLog::fingerprint()
+};
+/// How many rows of a class, feasible or infeasible, a training can use: its steps draw no more, and trees learn fewer.
+std::uint64_t most_rows_of_a_class(const TrainingOptions& options);
+
 /// Another workload that teaches too: the same design space and metrics, simulated or logged on another network.
 struct WorkloadLog {
   const Dataset* log = nullptr;          ///< must outlive the training
   std::vector<std::uint8_t> over_limit;  ///< as TrainingTask's, of this log
   std::vector<float> context;            ///< of the size of the task's
   std::string name;                      ///< in report and model file
+  std::optional<DrawnFrom> drawn_from{};
 };
 
 /// What to learn.
@@ -84,6 +94,7 @@ struct TrainingTask {
   std::vector<float> context;                 ///< the workload's context vector, or empty
   /// Without contexts one network has to fit all workloads alike. docs/surrogate.md, Several workloads
   std::vector<WorkloadLog> others;
+  std::optional<DrawnFrom> drawn_from{};
 };
 
 /// Trains the model of the workload that `dataset` is of; with `task.others` it learns from their rows too, and
@@ -94,7 +105,8 @@ struct TrainingTask {
 /// @return what the report shows: {"candidates": [{alpha, beta, step, kendall, infeasible_auc, score, diverged,
 ///         history: [{step, loss, loss_feasible, loss_ranking, loss_infeasible, loss_negatives, loss_feasibility,
 ///         loss_metrics, kendall, infeasible_auc, score}]}], "chosen": index, "rows": {feasible, infeasible,
-///         over_limit, fitted, withheld_feasible, withheld_infeasible}, "withheld": [{"true": …, "predicted": …}],
+///         over_limit, fitted, withheld_feasible, withheld_infeasible, and drawn where rows
+///         were drawn from a larger log}, "withheld": [{"true": …, "predicted": …}],
 ///         "refit": bool, "errors": {metric: median relative error on the withheld rows}, "seconds": …}; numbers that
 ///         cannot be computed are null; all but the seconds also in the model's metadata. With other workloads also
 ///         "workloads": [{name, and what "rows" has of each}], a "workload" (its index there) for each of "withheld",

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/random.hpp"
@@ -28,6 +30,7 @@ constexpr double scale_prior_rows = 10;
 struct Source {
   const Dataset& log;
   const std::vector<std::uint8_t>& over_limit;
+  const std::optional<DrawnFrom>& drawn_from;
   std::string name;
   std::size_t first = 0;             // row
   std::vector<std::size_t> columns;  // of each metric; empty without rows
@@ -35,13 +38,22 @@ struct Source {
   std::size_t end() const { return first + log.rows(); }
   bool is_over(std::size_t row) const { return !over_limit.empty() && over_limit[row - first] != 0; }
   double metric(std::size_t row, std::size_t k) const { return log.metric(row - first, columns[k]); }
+  /// Feasible rows, and all, of the log that these were drawn from. @param feasible  of these
+  std::pair<double, double> of_log(double feasible, bool over_limit_is_infeasible) const {
+    if (!drawn_from) return {feasible, static_cast<double>(log.rows())};
+    const auto all = static_cast<double>(drawn_from->rows);
+    return {over_limit_is_infeasible ? all - static_cast<double>(drawn_from->over_limit)
+                                     : static_cast<double>(drawn_from->feasible),
+            all};
+  }
 };
 
 std::vector<Source> sources_of(const Dataset& dataset, const TrainingTask& task,
                                const std::vector<std::string>& metrics) {
-  std::vector<Source> sources = {{dataset, task.over_limit, {}, 0, {}}};
+  std::vector<Source> sources = {{dataset, task.over_limit, task.drawn_from, {}, 0, {}}};
   for (const WorkloadLog& other : task.others) {
-    sources.push_back({*other.log, other.over_limit, fmt::format("workload `{}`: ", other.name), 0, {}});
+    sources.push_back(
+        {*other.log, other.over_limit, other.drawn_from, fmt::format("workload `{}`: ", other.name), 0, {}});
     if (other.log->group.space.fingerprint() != dataset.group.space.fingerprint()) {
       throw Error(ErrorCode::mismatch, sources.back().name + "its log is of another design space",
                   "give logs of one design space");
@@ -141,27 +153,27 @@ void withhold_of(const Source& source, const std::vector<std::size_t>& infeasibl
 
 TrainingData prepare_training_data(const Dataset& dataset, const TrainingTask& task, bool over_limit_is_infeasible,
                                    double withhold, std::uint64_t seed) {
-  TrainingData data;
+  TrainingData data(dataset.group.space);
   data.metrics.push_back(task.objective);
   data.direction = task.direction;
   for (const std::string& name : task.also_predict) {
     if (std::find(data.metrics.begin(), data.metrics.end(), name) == data.metrics.end()) data.metrics.push_back(name);
   }
   const std::size_t metrics = data.metrics.size();
-  const DesignSpace& space = dataset.group.space;
   const std::vector<Source> sources = sources_of(dataset, task, data.metrics);
   const std::size_t rows = sources.back().end();
 
   std::vector<std::size_t> feasible, infeasible;
   std::size_t usable = 0;
-  data.designs.resize(rows);
+  data.designs.reserve(rows);
   data.workloads.resize(rows);
   data.objective.assign(rows, nan);
   for (std::size_t w = 0; w < sources.size(); ++w) {
     const Source& source = sources[w];
+    const std::size_t feasible_before = feasible.size();
     for (std::size_t row = source.first; row < source.end(); ++row) {
       data.workloads[row] = static_cast<std::uint32_t>(w);
-      space.design(source.log.designs[row - source.first], data.designs[row]);
+      data.designs.push_back(source.log.designs[row - source.first]);
       const bool simulated = source.log.states[row - source.first] == TrialState::complete;
       if (!simulated || (over_limit_is_infeasible && source.is_over(row))) {
         infeasible.push_back(row);
@@ -173,6 +185,11 @@ TrainingData prepare_training_data(const Dataset& dataset, const TrainingTask& t
       data.objective[row] = value;
       ++usable;
     }
+    const auto drawn = static_cast<double>(feasible.size() - feasible_before);
+    const auto [all_feasible, all] = source.of_log(drawn, over_limit_is_infeasible);
+    const double others = static_cast<double>(source.log.rows()) - drawn;
+    data.feasible_stands_for.push_back(drawn > 0 ? all_feasible / drawn : 1);
+    data.infeasible_stands_for.push_back(others > 0 ? (all - all_feasible) / others : 1);
   }
   if (usable < 3) {
     throw Error(ErrorCode::too_little_data,
@@ -275,17 +292,20 @@ void RowSampler::sample_between(std::uint64_t first, std::uint64_t end, std::vec
   }
 }
 
-WorkloadSampler::WorkloadSampler(const TrainingData& data, std::span<const std::size_t> rows, std::uint64_t seed,
-                                 std::uint64_t stream) {
+WorkloadSampler::WorkloadSampler(const TrainingData& data, Of rows, std::uint64_t seed, std::uint64_t stream) {
   std::vector<double> fitted(data.objective_transforms.size(), 0);  // rows of each workload, of either class
-  for (const auto* each : {&data.feasible, &data.infeasible}) {
-    for (const std::size_t row : *each) ++fitted[data.workloads[row]];
+  for (const std::size_t row : data.feasible)
+    fitted[data.workloads[row]] += data.feasible_stands_for[data.workloads[row]];
+  for (const std::size_t row : data.infeasible) {
+    fitted[data.workloads[row]] += data.infeasible_stands_for[data.workloads[row]];
   }
   const double largest = *std::max_element(fitted.begin(), fitted.end());
+  const bool feasible = rows == Of::feasible;
   for (std::uint32_t w = 0; w < fitted.size(); ++w) {
-    const std::vector<std::size_t> its_own = data.of_workload(rows, w);
+    const std::vector<std::size_t> its_own = data.of_workload(feasible ? data.feasible : data.infeasible, w);
     if (its_own.empty()) continue;
-    const double weight = static_cast<double>(its_own.size()) * std::sqrt(largest / fitted[w]);
+    const double stands_for = feasible ? data.feasible_stands_for[w] : data.infeasible_stands_for[w];
+    const double weight = static_cast<double>(its_own.size()) * stands_for * std::sqrt(largest / fitted[w]);
     weight_ += weight;
     parts_.push_back({RowSampler(its_own, seed, stream + (std::uint64_t{w} << 48)), weight});
   }

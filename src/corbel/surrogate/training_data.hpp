@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "corbel/dataset/dataset.hpp"
@@ -14,6 +15,9 @@ namespace corbel {
 /// The logs of all workloads as the learner sees them: designs, normalised targets, and which rows are fitted and which
 /// withheld. Workload 0 is the task's, behind it come the others in their order.
 struct TrainingData {
+  explicit TrainingData(DesignSpace of) : space(std::move(of)) {}
+
+  DesignSpace space;
   std::vector<std::string> metrics;           ///< the objective first
   Direction direction = Direction::minimise;  ///< of the objective
   /// Of the model: the objective's on workload 0; the others', which limits read in their unit, on all workloads.
@@ -24,7 +28,7 @@ struct TrainingData {
   std::vector<MetricTransform> objective_transforms;
   bool is_scale_guessed = false;         ///< workload 0 has no row to fit its own on: the mean of the others'
   std::vector<std::uint32_t> workloads;  ///< [n]
-  std::vector<Design> designs;           ///< [n]
+  std::vector<DesignId> designs;         ///< [n]
   std::vector<double> objective;         ///< [n] in its workload's own unit, NaN where there is none
   std::vector<float> targets;            ///< [n × metrics] normalised, clipped; NaN where there is none
 
@@ -32,10 +36,13 @@ struct TrainingData {
   std::vector<std::size_t> infeasible;           ///< fitted infeasible rows
   std::vector<std::size_t> withheld_feasible;    ///< the best rows within the limits
   std::vector<std::size_t> withheld_infeasible;  ///< as large a share of the infeasible rows
+  /// [workload] how many rows of the log a row stands for: more than 1 where they were drawn from a larger one.
+  std::vector<double> feasible_stands_for, infeasible_stands_for;
 
   double infeasible_level = 0;  ///< normalised objective up to which infeasible designs are pushed
   double negative_level = 0;    ///< the same for negatives: the mean
 
+  Design design(std::size_t row) const { return space.design(designs[row]); }
   /// What the model says of the objective, brought from the scale of workload 0 to that of another.
   double on_scale_of(std::uint32_t workload, double predicted) const;
   /// Those of `rows` that are of the workload.
@@ -74,8 +81,8 @@ class RowSampler {
 /// and infeasible rows of a workload, so that what balanced batches do to the odds is the same on each.
 class WorkloadSampler {
  public:
-  WorkloadSampler(const TrainingData& data, std::span<const std::size_t> rows, std::uint64_t seed,
-                  std::uint64_t stream);
+  enum class Of { feasible, infeasible };
+  WorkloadSampler(const TrainingData& data, Of rows, std::uint64_t seed, std::uint64_t stream);
   /// Appends the rows of one step, those of a workload side by side; `count` of them on average.
   void sample(std::uint64_t step, std::size_t count, std::vector<std::size_t>& out);
   /// Rows, each counted as often as it is drawn in relation to those of the largest workload.
