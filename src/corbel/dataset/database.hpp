@@ -62,6 +62,9 @@ struct Dialect {
   std::string_view skip_locked;  ///< ends a SELECT of rows to be updated: none that another transaction is at
   /// Parameter ?2, a JSON array of numbers, as a table with the column `value`.
   std::string_view numbers;
+  /// Readies a connection for statements that touch a few rows of many by an index: a server that does not know how
+  /// many there are would otherwise read, and sort, all of them.
+  const char* few_of_many;
 };
 
 class Database;
