@@ -134,6 +134,15 @@ TEST(BadLog, RowsOutsideTheSpaceAreRefusedAndListed) {
   EXPECT_EQ(nlohmann::json::parse(finished.out)["dataset"]["rows"], 4);
 }
 
+TEST(BadLog, OfAStrangeNameIsOneLineOfATable) {
+  const TemporaryFolder folder;
+  const std::string log = folder.write("a\nb\x1b[31m.csv", "pes,runtime_cycles\n1,40\n2,20\n4,10\n").string();
+  const Finished finished = corbel({"store", "import", "--dry-run", folder / "trials.db", log, "--quiet"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_NE(finished.out.find("/a\\nb\\x1b[31m.csv "), std::string::npos) << finished.out;
+  EXPECT_EQ(finished.out.find('\x1b'), std::string::npos) << finished.out;
+}
+
 TEST(BadLog, RandomBytesAndTruncationNeverCrash) {
   const TemporaryFolder folder;
   const std::string whole =
