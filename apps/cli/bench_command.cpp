@@ -38,23 +38,22 @@ json known(double value) {
 }
 
 json to_json(const SimulatorBenchResult& result) {
-  return {{"workload", result.workload},
-          {"layers", result.layers},
-          {"distinct_layers", result.distinct_layers},
-          {"designs", result.designs},
-          {"runs", result.runs},
-          {"feasible_share", result.feasible_share},
-          {"designs_per_second_per_core", result.rate},
-          {"designs_per_second_per_core_min", result.rate_min},
-          {"designs_per_second_per_core_max", result.rate_max},
-          {"designs_per_second_wall", result.wall_rate},
-          {"one_by_one_designs_per_second_per_core", result.one_by_one_rate},
-          {"batch_speedup", result.rate / result.one_by_one_rate},
-          {"mappings_per_layer", known(result.mappings_per_layer)},
-          {"nanoseconds_per_layer", result.nanoseconds_per_layer},
-          {"nanoseconds_per_layer_mapping", known(result.nanoseconds_per_layer_mapping)},
-          {"peak_memory_first_batch_mb", result.peak_memory_first_batch_mb},
-          {"peak_memory_mb", result.peak_memory_mb}};
+  json object = {{"workload", result.workload},
+                 {"layers", result.layers},
+                 {"distinct_layers", result.distinct_layers},
+                 {"designs", result.designs},
+                 {"runs", result.runs},
+                 {"feasible_share", result.feasible_share},
+                 {"designs_per_second_wall", result.wall_rate},
+                 {"one_by_one_designs_per_second_per_core", result.one_by_one_rate},
+                 {"batch_speedup", result.rate.median / result.one_by_one_rate},
+                 {"mappings_per_layer", known(result.mappings_per_layer)},
+                 {"nanoseconds_per_layer", result.nanoseconds_per_layer},
+                 {"nanoseconds_per_layer_mapping", known(result.nanoseconds_per_layer_mapping)},
+                 {"peak_memory_first_batch_mb", result.peak_memory_first_batch_mb},
+                 {"peak_memory_mb", result.peak_memory_mb}};
+  result.rate.add_to(object, "designs_per_second_per_core");
+  return object;
 }
 
 void bench(const SimulatorBenchArguments& arguments, const Common& common) {
@@ -69,8 +68,7 @@ void bench(const SimulatorBenchArguments& arguments, const Common& common) {
     const SimulatorBenchResult result = bench_simulator(*simulator, load_network(name), options, monitor);
     list.push_back(to_json(result));
     const auto figure = [](double value) { return value > 0 ? format_for_people(value) : "-"; };
-    table.row({result.workload, format_for_people(result.rate, 3),
-               fmt::format("{} to {}", format_for_people(result.rate_min, 3), format_for_people(result.rate_max, 3)),
+    table.row({result.workload, format_for_people(result.rate.median, 3), result.rate.rising(),
                std::to_string(result.runs), fmt::format("{:.1f} %", 100 * result.feasible_share),
                std::to_string(result.distinct_layers), figure(result.mappings_per_layer),
                figure(result.nanoseconds_per_layer_mapping), format_for_people(result.one_by_one_rate, 3),
@@ -95,36 +93,32 @@ struct SearchBenchArguments {
 };
 
 json to_json(const SuggestionCost& cost, double ms_of_random) {
-  return {{"strategy", cost.strategy},
-          {"observations", cost.observations},
-          {"parameters", cost.parameters},
-          {"batch", cost.batch},
-          {"suggestions", cost.suggestions},
-          {"runs", cost.runs},
-          {"ms_per_suggestion", cost.ms},
-          {"ms_per_suggestion_min", cost.ms_min},
-          {"ms_per_suggestion_max", cost.ms_max},
-          {"ratio_to_random", cost.ms / ms_of_random}};
+  json object = {{"strategy", cost.strategy},
+                 {"observations", cost.observations},
+                 {"parameters", cost.parameters},
+                 {"batch", cost.batch},
+                 {"suggestions", cost.suggestions},
+                 {"runs", cost.runs},
+                 {"ratio_to_random", cost.ms.median / ms_of_random}};
+  cost.ms.add_to(object, "ms_per_suggestion");
+  return object;
 }
 
 json to_json(const ScanCost& cost) {
-  return {{"limit", cost.limit.empty() ? json(nullptr) : json(cost.limit)},
-          {"boxes", cost.boxes},
-          {"designs", cost.designs},
-          {"scored", cost.scored},
-          {"pruned", cost.pruned},
-          {"runs", cost.runs},
-          {"ns_per_design", cost.ns},
-          {"ns_per_design_min", cost.ns_min},
-          {"ns_per_design_max", cost.ns_max}};
+  json object = {{"limit", cost.limit.empty() ? json(nullptr) : json(cost.limit)},
+                 {"boxes", cost.boxes},
+                 {"designs", cost.designs},
+                 {"scored", cost.scored},
+                 {"pruned", cost.pruned},
+                 {"runs", cost.runs}};
+  cost.ns.add_to(object, "ns_per_design");
+  return object;
 }
 
 json to_json(const RankingCost& cost) {
-  return {{"part", cost.part},
-          {"ns_per_design", cost.ns},
-          {"ns_per_design_min", cost.ns_min},
-          {"ns_per_design_max", cost.ns_max},
-          {"ratio_to_walk", cost.ratio_to_walk}};
+  json object = {{"part", cost.part}, {"ratio_to_walk", cost.ratio_to_walk}};
+  cost.ns.add_to(object, "ns_per_design");
+  return object;
 }
 
 constexpr const char* scan_choice = "scan";
@@ -137,10 +131,6 @@ void check_choices(const std::vector<std::string>& chosen) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     throw unknown_name("strategy", name, known, "--strategy", ErrorCode::usage);
   }
-}
-
-std::string slowest_to_fastest(double most, double least) {
-  return fmt::format("{} to {}", format_for_people(most, 3), format_for_people(least, 3));
 }
 
 void bench_search(const SearchBenchArguments& arguments, const Common& common) {
@@ -163,24 +153,23 @@ void bench_search(const SearchBenchArguments& arguments, const Common& common) {
       if (!random) random = bench_suggestions("random", batch, options, monitor);
       const SuggestionCost cost =
           info.id == "random" ? *random : bench_suggestions(std::string(info.id), batch, options, monitor);
-      list.push_back(to_json(cost, random->ms));
-      table.row({cost.strategy, std::to_string(batch), format_for_people(cost.ms, 3),
-                 slowest_to_fastest(cost.ms_max, cost.ms_min), format_for_people(cost.ms / random->ms, 3) + "x",
-                 std::to_string(cost.suggestions), std::to_string(cost.runs)});
+      list.push_back(to_json(cost, random->ms.median));
+      table.row({cost.strategy, std::to_string(batch), format_for_people(cost.ms.median, 3), cost.ms.falling(),
+                 format_for_people(cost.ms.median / random->ms.median, 3) + "x", std::to_string(cost.suggestions),
+                 std::to_string(cost.runs)});
     }
   }
   if (chosen(scan_choice)) {
     for (const ScanCost& cost : bench_scan(options, monitor)) {
       scans.push_back(to_json(cost));
       const char* tested = cost.limit.empty() ? "-" : cost.boxes ? "by boxes" : "one by one";
-      scan_table.row({cost.limit.empty() ? "none" : cost.limit, tested, format_for_people(cost.ns, 3),
-                      slowest_to_fastest(cost.ns_max, cost.ns_min),
-                      format_for_people(static_cast<double>(cost.scored), 12),
+      scan_table.row({cost.limit.empty() ? "none" : cost.limit, tested, format_for_people(cost.ns.median, 3),
+                      cost.ns.falling(), format_for_people(static_cast<double>(cost.scored), 12),
                       format_for_people(static_cast<double>(cost.pruned), 12)});
     }
     for (const RankingCost& cost : bench_ranking(options, monitor)) {
       parts.push_back(to_json(cost));
-      part_table.row({cost.part, format_for_people(cost.ns, 3), slowest_to_fastest(cost.ns_max, cost.ns_min),
+      part_table.row({cost.part, format_for_people(cost.ns.median, 3), cost.ns.falling(),
                       format_for_people(cost.ratio_to_walk, 3) + "x"});
     }
   }

@@ -1,7 +1,6 @@
 #include "bench_import.hpp"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include <cmath>
@@ -14,31 +13,10 @@
 #include "corbel/dataset/import.hpp"
 #include "corbel/dataset/inspect.hpp"
 #include "processor_time.hpp"
+#include "temporary_folder.hpp"
 
 namespace corbel::cli {
 namespace {
-
-class Folder {
- public:
-  explicit Folder(const std::string& parent) {
-    const std::filesystem::path place = parent.empty() ? std::filesystem::temp_directory_path() : parent.c_str();
-    std::string name = (place / "corbel-bench-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-      throw Error(ErrorCode::file_access, fmt::format("{}: cannot make a temporary folder", name), "check --folder");
-    }
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// @return how many rows are feasible
 std::uint64_t write_log(const std::filesystem::path& file, const DesignSpace& space, const ImportBenchOptions& options,
@@ -87,7 +65,7 @@ double megabytes(const std::filesystem::path& file) {
 }  // namespace
 
 ImportCost bench_import(const ImportBenchOptions& options, Monitor& monitor) {
-  const Folder folder(options.folder);
+  const TemporaryFolder folder("bench", options.folder);
   const DesignSpace space = DesignSpace::edge();
   ImportSpec spec;
   spec.format = options.log;

@@ -1,14 +1,13 @@
 #include "bench_queue.hpp"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "corbel/base/error.hpp"
@@ -16,6 +15,7 @@
 #include "corbel/dataset/queue_status.hpp"
 #include "corbel/dataset/trial_group.hpp"
 #include "corbel/dataset/worker.hpp"
+#include "temporary_folder.hpp"
 
 namespace corbel::cli {
 namespace {
@@ -148,28 +148,19 @@ class Bench {
 }  // namespace
 
 QueueCost bench_queue(const QueueBenchOptions& options, Monitor& monitor) {
-  std::string folder = (std::filesystem::temp_directory_path() / "corbel-bench-XXXXXX").string();
-  if (options.store.empty() && mkdtemp(folder.data()) == nullptr) {
-    throw Error(ErrorCode::file_access, fmt::format("{}: cannot make a temporary folder", folder),
-                "set TMPDIR to a folder with room");
-  }
-  const StoreLocation location = options.store.empty() ? folder + "/trials.db" : options.store;
+  std::optional<TemporaryFolder> folder;
+  if (options.store.empty()) folder.emplace("bench");
+  const StoreLocation location = folder ? folder->path() / "trials.db" : StoreLocation(options.store);
   QueueCost cost;
   cost.one_by_one_trials = std::max<std::uint64_t>(options.workers, options.trials / 20);
-  {
-    Bench bench(options, location);
-    monitor.progress("queue", 0, 2, "");
-    cost.trials_per_second = bench.run(0, options.trials, [&](TrialQueue& queue) { bench.work(queue); });
-    monitor.progress("queue", 1, 2, "");
-    cost.one_by_one_trials_per_second =
-        bench.run(options.trials, cost.one_by_one_trials, [&](TrialQueue& queue) { bench.work_one_by_one(queue); });
-    monitor.progress("queue", 2, 2, "");
-    bench.clean_up();
-  }
-  if (options.store.empty()) {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder, ignored);
-  }
+  Bench bench(options, location);
+  monitor.progress("queue", 0, 2, "");
+  cost.trials_per_second = bench.run(0, options.trials, [&](TrialQueue& queue) { bench.work(queue); });
+  monitor.progress("queue", 1, 2, "");
+  cost.one_by_one_trials_per_second =
+      bench.run(options.trials, cost.one_by_one_trials, [&](TrialQueue& queue) { bench.work_one_by_one(queue); });
+  monitor.progress("queue", 2, 2, "");
+  bench.clean_up();
   return cost;
 }
 

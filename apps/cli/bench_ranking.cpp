@@ -1,13 +1,11 @@
 #include "bench_ranking.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <functional>
 
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/random.hpp"
-#include "corbel/base/statistics.hpp"
 #include "corbel/scorer/ensemble.hpp"
 #include "corbel/scorer/trees.hpp"
 #include "corbel/search/scan.hpp"
@@ -92,9 +90,8 @@ std::vector<RankingCost> bench_ranking(const SearchBenchOptions& options, Monito
       spent += seconds;
       times.push_back(1e9 * seconds / static_cast<double>(designs));
     }
-    RankingCost cost{part, median(times), *std::min_element(times.begin(), times.end()),
-                     *std::max_element(times.begin(), times.end()), 1};
-    if (!costs.empty()) cost.ratio_to_walk = cost.ns / costs.front().ns;
+    RankingCost cost{part, Spread::of(times), 1};
+    if (!costs.empty()) cost.ratio_to_walk = cost.ns.median / costs.front().ns.median;
     costs.push_back(cost);
   };
   for (const bool screens : {false, true}) {

@@ -10,7 +10,7 @@ namespace corbel::cli {
 /// What a part of a scan costs beside the networks, on one thread.
 struct RankingCost {
   std::string part;
-  double ns = 0, ns_min = 0, ns_max = 0;  ///< per design: median, fastest, slowest
+  Spread ns;  ///< per design
   double ratio_to_walk = 0;
 };
 

@@ -362,9 +362,7 @@ std::vector<ScorerBenchRow> bench_scorer(const ScorerBenchOptions& options, Moni
     for (Contender& each : all) {
       ScorerBenchRow& row = each.row;
       row.rounds = rounds;
-      row.rate = median(each.rates);
-      row.rate_min = *std::min_element(each.rates.begin(), each.rates.end());
-      row.rate_max = *std::max_element(each.rates.begin(), each.rates.end());
+      row.rate = Spread::of(each.rates);
       row.peak = median(each.peaks);
 #ifdef CORBEL_WITH_TORCH
       row.torch = torches.front()->result();
@@ -380,27 +378,26 @@ namespace {
 
 json to_json(const ScorerBenchRow& row) {
   const bool has_torch = row.torch.has_value(), is_rewritten = row.rewritten.has_value();
-  return {{"network", row.network},
-          {"kernel", row.kernel},
-          {"mode", row.mode},
-          {"threads", row.threads},
-          {"rounds", row.rounds},
-          {"designs_per_second", row.rate},
-          {"designs_per_second_min", row.rate_min},
-          {"designs_per_second_max", row.rate_max},
-          {"libtorch_designs_per_second", has_torch ? json(row.torch->rate) : json(nullptr)},
-          {"libtorch_batch", has_torch ? json(row.torch->batch) : json(nullptr)},
-          {"libtorch_linear", has_torch ? json(row.torch->linear) : json(nullptr)},
-          {"ratio", has_torch ? json(row.rate / row.torch->rate) : json(nullptr)},
-          {"libtorch_rewritten_designs_per_second", is_rewritten ? json(row.rewritten->rate) : json(nullptr)},
-          {"libtorch_rewritten_batch", is_rewritten ? json(row.rewritten->batch) : json(nullptr)},
-          {"rewritten_ratio", is_rewritten ? json(row.rate / row.rewritten->rate) : json(nullptr)},
-          {"flops_per_design", row.flops},
-          {"peak_flops_per_second", row.peak},
-          {"share_of_peak", row.rate * row.flops / row.peak},
-          {"max_error", row.max_error},
-          {"rms_error", row.rms_error},
-          {"spearman", row.spearman}};
+  json object = {{"network", row.network},
+                 {"kernel", row.kernel},
+                 {"mode", row.mode},
+                 {"threads", row.threads},
+                 {"rounds", row.rounds},
+                 {"libtorch_designs_per_second", has_torch ? json(row.torch->rate) : json(nullptr)},
+                 {"libtorch_batch", has_torch ? json(row.torch->batch) : json(nullptr)},
+                 {"libtorch_linear", has_torch ? json(row.torch->linear) : json(nullptr)},
+                 {"ratio", has_torch ? json(row.rate.median / row.torch->rate) : json(nullptr)},
+                 {"libtorch_rewritten_designs_per_second", is_rewritten ? json(row.rewritten->rate) : json(nullptr)},
+                 {"libtorch_rewritten_batch", is_rewritten ? json(row.rewritten->batch) : json(nullptr)},
+                 {"rewritten_ratio", is_rewritten ? json(row.rate.median / row.rewritten->rate) : json(nullptr)},
+                 {"flops_per_design", row.flops},
+                 {"peak_flops_per_second", row.peak},
+                 {"share_of_peak", row.rate.median * row.flops / row.peak},
+                 {"max_error", row.max_error},
+                 {"rms_error", row.rms_error},
+                 {"spearman", row.spearman}};
+  row.rate.add_to(object, "designs_per_second");
+  return object;
 }
 
 void print(const ScorerBenchOptions& options, const Common& common) {
@@ -414,12 +411,12 @@ void print(const ScorerBenchOptions& options, const Common& common) {
   Table table({"network", "kernel", "mode", "threads", "designs/s", "slowest to fastest", "over LibTorch",
                "over it rewritten", "share of peak", "max error", "rms error", "Spearman"});
   for (const ScorerBenchRow& row : rows) {
-    table.row({row.network, row.kernel, row.mode, std::to_string(row.threads), format_for_people(row.rate, 3),
-               fmt::format("{} to {}", format_for_people(row.rate_min, 3), format_for_people(row.rate_max, 3)),
-               row.torch ? fmt::format("{:.1f}x", row.rate / row.torch->rate) : "-",
-               row.rewritten ? fmt::format("{:.1f}x", row.rate / row.rewritten->rate) : "-",
-               fmt::format("{:.0f} %", 100 * row.rate * row.flops / row.peak), fmt::format("{:.2g}", row.max_error),
-               fmt::format("{:.2g}", row.rms_error), fmt::format("{:.5f}", row.spearman)});
+    table.row({row.network, row.kernel, row.mode, std::to_string(row.threads), format_for_people(row.rate.median, 3),
+               row.rate.rising(), row.torch ? fmt::format("{:.1f}x", row.rate.median / row.torch->rate) : "-",
+               row.rewritten ? fmt::format("{:.1f}x", row.rate.median / row.rewritten->rate) : "-",
+               fmt::format("{:.0f} %", 100 * row.rate.median * row.flops / row.peak),
+               fmt::format("{:.2g}", row.max_error), fmt::format("{:.2g}", row.rms_error),
+               fmt::format("{:.5f}", row.spearman)});
   }
   table.print();
   std::string torch;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "spread.hpp"
 
 namespace corbel {
 class Monitor;
@@ -36,7 +37,7 @@ struct ScorerBenchRow {
   std::string network, kernel, mode;  ///< mode: "enumeration" of the space in order, or "batch" of random designs
   std::size_t threads = 1;
   std::size_t rounds = 0;
-  double rate = 0, rate_min = 0, rate_max = 0;
+  Spread rate;
   double flops = 0;                ///< of a design, as the network is written down
   double peak = 0;                 ///< floating-point operations per second of the kernel's instructions, all threads
   std::optional<TorchRate> torch;  ///< the same network as a user of LibTorch writes it

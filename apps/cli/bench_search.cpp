@@ -10,7 +10,6 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/permutation.hpp"
-#include "corbel/base/statistics.hpp"
 #include "corbel/search/scan.hpp"
 #include "corbel/search/strategy.hpp"
 #include "processor_time.hpp"
@@ -72,15 +71,6 @@ Strategy experienced(const std::string& id, const DesignSpace& space, std::size_
   return strategy;
 }
 
-struct Spread {
-  double median, least, most;
-};
-
-Spread spread_of(const std::vector<double>& values) {
-  return {median(values), *std::min_element(values.begin(), values.end()),
-          *std::max_element(values.begin(), values.end())};
-}
-
 /// What remains of a scan is the scan itself.
 class Free final : public Objective {
  public:
@@ -119,12 +109,8 @@ ScanCost measure_scan(const Objective& objective, const SearchDomain& domain, co
     cost.scored = result.scored;
     cost.pruned = result.pruned;
   }
-  const Spread spread = spread_of(times);
-  const double to_ns = 1e9 / static_cast<double>(cost.designs);
   cost.runs = times.size();
-  cost.ns = spread.median * to_ns;
-  cost.ns_min = spread.least * to_ns;
-  cost.ns_max = spread.most * to_ns;
+  cost.ns = Spread::of(times).times(1e9 / static_cast<double>(cost.designs));
   return cost;
 }
 
@@ -166,11 +152,8 @@ SuggestionCost bench_suggestions(const std::string& id, std::size_t batch, const
     cost.suggestions = suggested;
     monitor.progress("bench", times.size(), 0, id);
   }
-  const Spread spread = spread_of(times);
   cost.runs = times.size();
-  cost.ms = spread.median;
-  cost.ms_min = spread.least;
-  cost.ms_max = spread.most;
+  cost.ms = Spread::of(times);
   return cost;
 }
 

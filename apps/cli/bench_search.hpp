@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "spread.hpp"
+
 namespace corbel {
 class Monitor;
 }
@@ -26,7 +28,7 @@ struct SuggestionCost {
   std::size_t batch = 0;        ///< designs per ask
   std::size_t suggestions = 0;  ///< of a run; fewer than asked for where time ran out
   std::size_t runs = 0;
-  double ms = 0, ms_min = 0, ms_max = 0;  ///< median, fastest and slowest run
+  Spread ms;  ///< over the runs
 };
 
 /// Costs of a strategy on the space `edge`, against an objective that costs next to nothing: random designs are told,
@@ -42,7 +44,7 @@ struct ScanCost {
   bool boxes = false;  ///< whether boxes of designs are tested, or only one after another
   std::uint64_t designs = 0, scored = 0, pruned = 0;
   std::size_t runs = 0;
-  double ns = 0, ns_min = 0, ns_max = 0;  ///< per design of the space, pruned ones included: median, fastest, slowest
+  Spread ns;  ///< per design of the space, pruned ones included
 };
 
 /// On the space `edge` with one PE (4,527,600 designs).

@@ -132,14 +132,12 @@ SimulatorBenchResult bench_simulator(const Simulator& simulator, const Network& 
   }
   result.peak_memory_mb = peak_memory_mb();
   result.runs = rates.size();
-  result.rate = median(rates);
-  result.rate_min = *std::min_element(rates.begin(), rates.end());
-  result.rate_max = *std::max_element(rates.begin(), rates.end());
+  result.rate = Spread::of(rates);
   result.wall_rate = median(wall_rates);
   result.one_by_one_rate = median(one_by_one);
 
   const double layer_designs = static_cast<double>(result.distinct_layers) * static_cast<double>(count);
-  const double nanoseconds = 1e9 / result.rate * static_cast<double>(count);
+  const double nanoseconds = 1e9 / result.rate.median * static_cast<double>(count);
   result.nanoseconds_per_layer = nanoseconds / layer_designs;
   std::uint64_t mappings = 0;
   std::vector<Hardware> hardware;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "corbel/workload/network.hpp"
+#include "spread.hpp"
 
 namespace corbel {
 class Monitor;
@@ -28,14 +29,14 @@ struct SimulatorBenchResult {
   std::uint64_t designs = 0;        ///< per run
   std::size_t runs = 0;
   double feasible_share = 0;
-  double rate = 0, rate_min = 0, rate_max = 0;  ///< median, slowest and fastest run
-  double wall_rate = 0;                         ///< median, by the clock on the wall
-  double one_by_one_rate = 0;                   ///< median, a call of simulate() per design
-  double mappings_per_layer = 0;                ///< tried, of a distinct layer, on average over the designs; 0: unknown
-  double nanoseconds_per_layer = 0;             ///< time / (designs x distinct layers)
-  double nanoseconds_per_layer_mapping = 0;     ///< time / (designs x distinct layers x mappings tried); 0: unknown
-  double peak_memory_first_batch_mb = 0;        ///< of the process, after the first batch
-  double peak_memory_mb = 0;                    ///< of the process, after the last run
+  Spread rate;
+  double wall_rate = 0;                      ///< median, by the clock on the wall
+  double one_by_one_rate = 0;                ///< median, a call of simulate() per design
+  double mappings_per_layer = 0;             ///< tried, of a distinct layer, on average over the designs; 0: unknown
+  double nanoseconds_per_layer = 0;          ///< time / (designs x distinct layers)
+  double nanoseconds_per_layer_mapping = 0;  ///< time / (designs x distinct layers x mappings tried); 0: unknown
+  double peak_memory_first_batch_mb = 0;     ///< of the process, after the first batch
+  double peak_memory_mb = 0;                 ///< of the process, after the last run
 };
 
 /// Simulates random designs of the space `edge`, feasible or not as they come, in batches as a sweep does: from a

@@ -10,6 +10,7 @@
 #include "corbel/base/parallel.hpp"
 #include "corbel/base/units.hpp"
 #include "corbel/surrogate/step_cost.hpp"
+#include "spread.hpp"
 #include "summaries.hpp"
 #include "terminal.hpp"
 
@@ -24,23 +25,27 @@ struct Arguments {
   StepCostOptions options;
 };
 
+Spread step_ms(const StepCost& cost) {
+  return {cost.step_ms, cost.step_ms_min, cost.step_ms_max};
+}
+Spread libtorch_step_ms(const StepCost& cost) {
+  return {cost.libtorch_step_ms, cost.libtorch_step_ms_min, cost.libtorch_step_ms_max};
+}
+
 json to_json(const StepCostOptions& options, const StepCost& cost) {
-  return {{"network", options.network},
-          {"rows", options.rows},
-          {"kernel", cost.kernel},
-          {"threads", options.threads},
-          {"runs", cost.runs},
-          {"step_ms", cost.step_ms},
-          {"step_ms_min", cost.step_ms_min},
-          {"step_ms_max", cost.step_ms_max},
-          {"libtorch_step_ms", cost.libtorch_step_ms},
-          {"libtorch_step_ms_min", cost.libtorch_step_ms_min},
-          {"libtorch_step_ms_max", cost.libtorch_step_ms_max},
-          {"libtorch_function", cost.libtorch_function},
-          {"ratio", cost.libtorch_step_ms / cost.step_ms},
-          {"gflops", cost.gflops},
-          {"loss_error", cost.loss_error},
-          {"gradient_error", cost.gradient_error}};
+  json object = {{"network", options.network},
+                 {"rows", options.rows},
+                 {"kernel", cost.kernel},
+                 {"threads", options.threads},
+                 {"runs", cost.runs},
+                 {"libtorch_function", cost.libtorch_function},
+                 {"ratio", cost.libtorch_step_ms / cost.step_ms},
+                 {"gflops", cost.gflops},
+                 {"loss_error", cost.loss_error},
+                 {"gradient_error", cost.gradient_error}};
+  step_ms(cost).add_to(object, "step_ms");
+  libtorch_step_ms(cost).add_to(object, "libtorch_step_ms");
+  return object;
 }
 
 void bench_training(const Arguments& arguments, const Common& common) {
@@ -52,9 +57,6 @@ void bench_training(const Arguments& arguments, const Common& common) {
   json list = json::array();
   Table table({"network", "threads", "kernel", "ms per step", "fastest to slowest", "GFLOP/s", "in LibTorch, ms",
                "fastest to slowest", "ratio", "runs"});
-  const auto range = [](double least, double most) {
-    return fmt::format("{} to {}", format_for_people(least, 3), format_for_people(most, 3));
-  };
   std::string libtorch_function;
   for (const std::string& network : arguments.networks) {
     for (const std::size_t count : threads) {
@@ -64,10 +66,9 @@ void bench_training(const Arguments& arguments, const Common& common) {
       list.push_back(to_json(options, cost));
       libtorch_function = cost.libtorch_function;
       table.row({network, std::to_string(count), cost.kernel, format_for_people(cost.step_ms, 3),
-                 range(cost.step_ms_min, cost.step_ms_max), format_for_people(cost.gflops, 3),
-                 format_for_people(cost.libtorch_step_ms, 3),
-                 range(cost.libtorch_step_ms_min, cost.libtorch_step_ms_max),
-                 format_for_people(cost.libtorch_step_ms / cost.step_ms, 3) + "x", std::to_string(cost.runs)});
+                 step_ms(cost).rising(), format_for_people(cost.gflops, 3), format_for_people(cost.libtorch_step_ms, 3),
+                 libtorch_step_ms(cost).rising(), format_for_people(cost.libtorch_step_ms / cost.step_ms, 3) + "x",
+                 std::to_string(cost.runs)});
     }
   }
   if (common.json()) return print_json({{"space", "edge"}, {"seed", options.seed}, {"results", list}});

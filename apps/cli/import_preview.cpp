@@ -1,11 +1,9 @@
 #include "import_preview.hpp"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
 
-#include "corbel/base/error.hpp"
 #include "corbel/base/units.hpp"
 #include "summaries.hpp"
 #include "terminal.hpp"
@@ -40,17 +38,8 @@ const char* role_name(ColumnRole role) {
 
 ScratchStore::ScratchStore(StoreLocation store, ImportMode mode) : location_(std::move(store)) {
   if (mode == ImportMode::keep || Store::if_there(location_)) return;
-  std::string folder = (std::filesystem::temp_directory_path() / "corbel-import-XXXXXX").string();
-  if (mkdtemp(folder.data()) == nullptr) {
-    throw Error(ErrorCode::file_access, fmt::format("{}: cannot make a temporary folder", folder), "check TMPDIR");
-  }
-  folder_ = folder;
-  location_ = folder_ / "trials.db";
-}
-
-ScratchStore::~ScratchStore() {
-  std::error_code ignored;
-  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+  folder_.emplace("import");
+  location_ = folder_->path() / "trials.db";
 }
 
 void ImportPreview::add(Store& store, const ImportSpec& spec, const std::optional<DesignSpace>& space, ImportMode mode,

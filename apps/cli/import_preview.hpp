@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -9,6 +8,7 @@
 
 #include "commands.hpp"
 #include "corbel/dataset/import.hpp"
+#include "temporary_folder.hpp"
 
 namespace corbel {
 class Monitor;
@@ -20,14 +20,11 @@ namespace corbel::cli {
 class ScratchStore {
  public:
   ScratchStore(StoreLocation store, ImportMode mode);
-  ~ScratchStore();
-  ScratchStore(const ScratchStore&) = delete;
-  ScratchStore& operator=(const ScratchStore&) = delete;
   const StoreLocation& location() const { return location_; }
 
  private:
   StoreLocation location_;
-  std::filesystem::path folder_;
+  std::optional<TemporaryFolder> folder_;
 };
 
 /// What imports do, or would do, log by log.

@@ -14,6 +14,7 @@
 #include "corbel/dataset/inspect.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "summaries.hpp"
+#include "temporary_folder.hpp"
 #include "terminal.hpp"
 
 namespace corbel::cli {
@@ -27,18 +28,8 @@ std::string count(double value) {
 
 /// Imports a log into a store of its own that is removed again.
 Inspection inspect_log(const std::filesystem::path& file, Monitor& monitor) {
-  std::string folder = (std::filesystem::temp_directory_path() / "corbel-inspect-XXXXXX").string();
-  if (mkdtemp(folder.data()) == nullptr) {
-    throw Error(ErrorCode::file_access, fmt::format("{}: cannot make a temporary folder", folder), "check TMPDIR");
-  }
-  struct Cleanup {
-    std::string folder;
-    ~Cleanup() {
-      std::error_code ignored;
-      std::filesystem::remove_all(folder, ignored);
-    }
-  } cleanup{folder};
-  Store store(std::filesystem::path(folder) / "log.db", Store::Mode::read_write);
+  const TemporaryFolder folder("inspect");
+  Store store(folder.path() / "log.db", Store::Mode::read_write);
   ImportSpec spec;
   spec.file = file;
   const ImportPlan plan = plan_import(spec, std::nullopt, monitor);

@@ -20,6 +20,7 @@
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/parallel.hpp"
 #include "corbel/base/process.hpp"
+#include "temporary_folder.hpp"
 #include "terminal.hpp"
 
 namespace corbel::cli {
@@ -141,11 +142,8 @@ std::string launch_on_slurm(const StoreLocation& store, const WorkerSettings& se
     throw Error(ErrorCode::unsupported, store.text() + ": is a file of this machine, which a cluster cannot share",
                 "use a PostgreSQL store, such as postgresql://user@host/database");
   }
-  std::string name = (std::filesystem::temp_directory_path() / "corbel-slurm-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) {
-    throw Error(ErrorCode::file_access, name + ": cannot make a temporary folder", "set TMPDIR to a folder with room");
-  }
-  const std::filesystem::path folder = name, script = folder / "worker.sh";
+  const TemporaryFolder folder("slurm");
+  const std::filesystem::path script = folder.path() / "worker.sh";
   Command command{{"sbatch", "--parsable"}, {}, script, {{store_variable, value_of(store)}}};
   std::istringstream words(options);
   for (std::string word; words >> word;) command.arguments.push_back(word);
@@ -156,11 +154,9 @@ std::string launch_on_slurm(const StoreLocation& store, const WorkerSettings& se
     write_file(script, slurm_script(settings, count));
     result = ProcessRunner().run(command, limits, [&] { return monitor.stop_requested(); });
   } catch (const Error& error) {
-    std::filesystem::remove_all(folder);
     throw Error(error.code(), fmt::format("sbatch cannot be run: {}", error.what()),
                 "run this where Slurm's programs are installed, or start `corbel worker` on the nodes yourself");
   }
-  std::filesystem::remove_all(folder);
   // "id", or "id;cluster".
   const std::string id = result.output.substr(0, result.output.find_first_of(";\n"));
   if (result.end != RunResult::End::exited || result.status != 0 || id.empty()) {

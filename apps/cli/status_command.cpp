@@ -59,8 +59,8 @@ void print_groups(const QueueStatus& status) {
   for (const TrialState state : states) header.emplace_back(to_string(state));
   Table table(header);
   for (const GroupStatus& group : status.groups) {
-    std::vector<std::string> row = {std::to_string(group.id), printable(group.simulator),
-                                    group.workload.empty() ? "-" : printable(group.workload)};
+    std::vector<std::string> row = {std::to_string(group.id), group.simulator,
+                                    group.workload.empty() ? "-" : group.workload};
     for (const TrialState state : states) row.push_back(people(group.of(state)));
     table.row(row);
   }
@@ -87,7 +87,7 @@ void print_workers(const QueueStatus& status) {
       ++stopped;
       continue;
     }
-    table.row({printable(worker.id), printable(worker.host), std::to_string(worker.pid), worker.state,
+    table.row({worker.id, worker.host, std::to_string(worker.pid), worker.state,
                format_for_people(std::round(worker.seen_seconds), 6), people(worker.threads), people(worker.done),
                people(worker.failed), people(worker.recent)});
   }

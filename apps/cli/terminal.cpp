@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "corbel/base/error.hpp"
 #include "corbel/base/units.hpp"
 
 namespace corbel::cli {
@@ -116,10 +117,11 @@ void TerminalMonitor::message(std::string_view text) {
 }
 
 Table::Table(std::vector<std::string> header) {
-  rows_.push_back(std::move(header));
+  row(std::move(header));
 }
 
 void Table::row(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = printable(cell, cell.max_size());
   rows_.push_back(std::move(cells));
 }
 

@@ -42,7 +42,8 @@ class TerminalMonitor : public Monitor {
 /// "40 s", "12 min", "3.5 h".
 std::string duration_text(double seconds);
 
-/// A table for people: columns aligned, numbers to the right.
+/// A table for people: columns aligned, numbers to the right, and each row a line whatever names it holds: control
+/// characters and bytes that are not UTF-8 are shown as by printable().
 class Table {
  public:
   explicit Table(std::vector<std::string> header);

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "commands.hpp"
 #include "corbel/base/count_text.hpp"
@@ -55,17 +54,11 @@ TrialQueue queue_in(const StoreLocation& store, Monitor& monitor) {
                 "name the store that a sweep hands out in, or postgresql://user@host/database");
   }
   constexpr int tries = 6;
-  std::chrono::milliseconds pause{100};
-  for (int left = tries - 1;; --left) {
-    try {
-      return TrialQueue(store);
-    } catch (const DatabaseError& error) {
-      if (!error.may_pass() || left == 0) throw;
-    }
-    std::this_thread::sleep_for(pause);
-    pause *= 2;
-    monitor.check();
-  }
+  return try_patiently([&] { return TrialQueue(store); },
+                       [&](const DatabaseError&, int number) {
+                         monitor.check();
+                         return number < tries;
+                       });
 }
 
 void work(const WorkerArguments& arguments, const Common& common, int& exit_code) {

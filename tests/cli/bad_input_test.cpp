@@ -134,6 +134,15 @@ TEST(BadLog, RowsOutsideTheSpaceAreRefusedAndListed) {
   EXPECT_EQ(nlohmann::json::parse(finished.out)["dataset"]["rows"], 4);
 }
 
+TEST(BadLog, OfAStrangeNameIsOneLineOfATable) {
+  const TemporaryFolder folder;
+  const std::string log = folder.write("a\nb\x1b[31m.csv", "pes,runtime_cycles\n1,40\n2,20\n4,10\n").string();
+  const Finished finished = corbel({"store", "import", "--dry-run", folder / "trials.db", log, "--quiet"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  EXPECT_NE(finished.out.find("/a\\nb\\x1b[31m.csv "), std::string::npos) << finished.out;
+  EXPECT_EQ(finished.out.find('\x1b'), std::string::npos) << finished.out;
+}
+
 TEST(BadLog, RandomBytesAndTruncationNeverCrash) {
   const TemporaryFolder folder;
   const std::string whole =
@@ -196,6 +205,21 @@ TEST(BadPlace, AnOutputThatCannotBeWrittenIsAnError) {
   EXPECT_EQ(finished.exit_code, 1);
   EXPECT_NE(finished.err.find("out"), std::string::npos) << finished.err;
   EXPECT_EQ(read_text(folder / "out"), "a file where the folder should be");
+}
+
+TEST(BadPlace, OneForTemporaryFoldersIsNamed) {
+  const TemporaryFolder folder;
+  const std::string log = folder.write("log.csv", "pes,runtime_cycles\n1,40\n2,20\n4,10\n").string();
+  std::filesystem::create_directory(folder / "place");
+  EXPECT_EQ(corbel({"inspect", log}, {{"TMPDIR", folder / "place"}}).exit_code, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "place"));
+  const Finished finished = corbel({"inspect", log}, {{"TMPDIR", folder / "nowhere"}});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.err.find("temporary folder"), std::string::npos) << finished.err;
+  EXPECT_NE(finished.err.find("TMPDIR"), std::string::npos) << finished.err;
+  const Finished bench = corbel({"bench", "import", "--rows", "1", "--folder", folder / "nowhere"});
+  EXPECT_EQ(bench.exit_code, 1);
+  EXPECT_NE(bench.err.find((folder / "nowhere/corbel-bench-").string()), std::string::npos) << bench.err;
 }
 
 TEST(BadPlace, ADamagedResultsFileIsNotOverwritten) {

@@ -12,7 +12,8 @@
 namespace corbel::test {
 namespace {
 
-pid_t start(const std::vector<std::string>& arguments, const std::string& out, const std::string& err) {
+pid_t start(const std::vector<std::string>& arguments, const std::string& out, const std::string& err,
+            const std::map<std::string, std::string>& variables = {}) {
   std::vector<std::string> words = {CORBEL_PROGRAM};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -22,6 +23,7 @@ pid_t start(const std::vector<std::string>& arguments, const std::string& out, c
   if (child == 0) {
     dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
     dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+    for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
     execv(argv[0], argv.data());
     _exit(127);
   }
@@ -36,10 +38,10 @@ int wait_for(pid_t process) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-Finished corbel(const std::vector<std::string>& arguments) {
+Finished corbel(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& variables) {
   const TemporaryFolder folder;
   Finished finished;
-  finished.exit_code = wait_for(start(arguments, folder / "out", folder / "err"));
+  finished.exit_code = wait_for(start(arguments, folder / "out", folder / "err", variables));
   finished.out = read_text(folder / "out");
   finished.err = read_text(folder / "err");
   return finished;

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -13,8 +14,8 @@ struct Finished {
   std::string out, err;
 };
 
-/// Runs the program with these arguments and waits.
-Finished corbel(const std::vector<std::string>& arguments);
+/// Runs the program with these arguments, and with these variables set, and waits.
+Finished corbel(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& variables = {});
 
 /// What it printed, as JSON; a failure of the test if that is none.
 nlohmann::json parse(const Finished& finished);

@@ -160,11 +160,10 @@ TEST(WorkerCommand, HandsASlurmJobToSbatch) {
                              (folder / "script").string() + "\necho \"$CORBEL_STORE\" > " +
                              (folder / "store").string() + "\necho '4711;cluster'\n");
   std::filesystem::permissions(folder / "sbatch", std::filesystem::perms::owner_all);
-  const std::string path = getenv("PATH");
-  setenv("PATH", (folder.path().string() + ":" + path).c_str(), 1);
+  const std::string path = folder.path().string() + ":" + getenv("PATH");
   const Finished launched = corbel({"worker", "postgresql://me:secret@db/lab", "--launch", "slurm", "-n", "200",
-                                    "--jobs", "4", "--slurm", "--partition=long  --mem=4G", "--idle-exit", "60"});
-  setenv("PATH", path.c_str(), 1);
+                                    "--jobs", "4", "--slurm", "--partition=long  --mem=4G", "--idle-exit", "60"},
+                                   {{"PATH", path}});
   EXPECT_EQ(launched.exit_code, 0) << launched.err;
   EXPECT_EQ(launched.out, "Slurm job 4711: 200 workers\nto end them: scancel 4711\n");
   EXPECT_EQ(read_text(folder / "arguments"), "--parsable --partition=long --mem=4G\n");
@@ -178,8 +177,9 @@ TEST(WorkerCommand, HandsASlurmJobToSbatch) {
 
 TEST(WorkerCommand, SaysWhatIsWrong) {
   const TemporaryFolder folder;
-  const auto error = [&](const std::vector<std::string>& arguments, int code, const std::string& part) {
-    const Finished finished = corbel(arguments);
+  const auto error = [&](const std::vector<std::string>& arguments, int code, const std::string& part,
+                         const std::map<std::string, std::string>& variables = {}) {
+    const Finished finished = corbel(arguments, variables);
     EXPECT_EQ(finished.exit_code, code) << finished.err;
     EXPECT_NE(finished.err.find(part), std::string::npos) << finished.err;
   };
@@ -190,10 +190,8 @@ TEST(WorkerCommand, SaysWhatIsWrong) {
   error({"worker", "postgresql://x@127.0.0.1:1/y"}, 1, "cannot be reached");
   error({"worker", none, "--launch", "local"}, 2, "how many");
   error({"worker", none, "--launch", "slurm", "-n", "3"}, 1, "file of this machine");
-  const std::string path = getenv("PATH");
-  setenv("PATH", folder.path().c_str(), 1);
-  error({"worker", "postgresql://x@h/y", "--launch", "slurm", "-n", "3"}, 1, "sbatch cannot be run");
-  setenv("PATH", path.c_str(), 1);
+  const std::map<std::string, std::string> no_programs = {{"PATH", folder.path().string()}};
+  error({"worker", "postgresql://x@h/y", "--launch", "slurm", "-n", "3"}, 1, "sbatch cannot be run", no_programs);
   error({"status", none}, 1, "no such store");
 }
 

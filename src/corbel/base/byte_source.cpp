@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/internal/descriptor.hpp"
 
 namespace corbel {
 namespace {
@@ -22,19 +23,16 @@ namespace {
 class RawFile {
  public:
   explicit RawFile(const std::filesystem::path& path) : name_(path.string()), buffer_(1 << 16) {
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor_ < 0) {
+    file_ = Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file_.valid()) {
       if (errno == ENOENT || errno == ENOTDIR) throw Error(ErrorCode::not_found, "no such file: " + name_);
       throw read_error();
     }
     struct stat status {};
-    if (::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode)) {
+    if (::fstat(file_.get(), &status) == 0 && S_ISREG(status.st_mode)) {
       size_ = static_cast<std::uint64_t>(status.st_size);
     }
   }
-  ~RawFile() { ::close(descriptor_); }
-  RawFile(const RawFile&) = delete;
-  RawFile& operator=(const RawFile&) = delete;
 
   /// What is not yet used, after reading until there are `wanted` bytes or the file ends.
   std::string_view peek(std::size_t wanted) {
@@ -66,7 +64,7 @@ class RawFile {
   }
   std::size_t read_some(char* out, std::size_t capacity) {
     for (;;) {
-      const ssize_t got = ::read(descriptor_, out, capacity);
+      const ssize_t got = ::read(file_.get(), out, capacity);
       if (got >= 0) {
         consumed_ += static_cast<std::uint64_t>(got);
         return static_cast<std::size_t>(got);
@@ -76,7 +74,7 @@ class RawFile {
   }
 
   std::string name_;
-  int descriptor_ = -1;
+  Descriptor file_;
   std::uint64_t size_ = 0;  // 0: not known
   std::uint64_t consumed_ = 0;
   std::vector<char> buffer_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -7,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "corbel/base/error.hpp"
@@ -33,6 +35,23 @@ class DatabaseError : public Error {
  private:
   Failure failure_;
 };
+
+/// Does what may be repeated, again where its failure may pass, after pauses that double from 0.1 s up to 5 s.
+/// @param goes_on  told of each such failure, and which one it is, from 1, before the pause; where false, it is thrown
+template <class Work>
+auto try_patiently(const Work& work, const std::function<bool(const DatabaseError& failure, int number)>& goes_on) {
+  constexpr std::chrono::milliseconds shortest{100}, longest{5000};
+  std::chrono::milliseconds pause = shortest;
+  for (int number = 1;; ++number) {
+    try {
+      return work();
+    } catch (const DatabaseError& failure) {
+      if (!failure.may_pass() || !goes_on(failure, number)) throw;
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, longest);
+  }
+}
 
 /// What a statement is on its backend. Its members are those of Statement.
 class PreparedStatement {
@@ -62,6 +81,9 @@ struct Dialect {
   std::string_view skip_locked;  ///< ends a SELECT of rows to be updated: none that another transaction is at
   /// Parameter ?2, a JSON array of numbers, as a table with the column `value`.
   std::string_view numbers;
+  /// Readies a connection for statements that touch a few rows of many by an index: a server that does not know how
+  /// many there are would otherwise read, and sort, all of them.
+  const char* few_of_many;
 };
 
 class Database;

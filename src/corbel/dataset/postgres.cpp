@@ -357,7 +357,8 @@ std::string PostgresDatabase::database() const {
 const Dialect& PostgresDatabase::dialect() const {
   static constexpr Dialect dialect = {"CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
                                       "CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000 AS BIGINT)",
-                                      " FOR UPDATE SKIP LOCKED", "json_array_elements_text(CAST(?2 AS json))"};
+                                      " FOR UPDATE SKIP LOCKED", "json_array_elements_text(CAST(?2 AS json))",
+                                      "SET enable_bitmapscan = off; SET enable_seqscan = off"};
   return dialect;
 }
 

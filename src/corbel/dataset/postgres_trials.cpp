@@ -28,10 +28,13 @@ class PostgresTrials : public TrialTable {
     parameters.set_array(4, columns.states);
     parameters.set_array(5, columns.reasons, PostgresParameters::Bytes::text);
     parameters.set_array(6, columns.metrics, PostgresParameters::Bytes::binary);
+    // Both columns of the key come from what is given. Where the server was last told of the table's contents before
+    // this group was there, it takes the group for empty: for `group_id = $1` it would read all of it each time.
     const PostgresResult result = database_.run(
-        "UPDATE trials SET state = given.state, reason = given.reason, metrics = given.metrics "
-        "FROM unnest($3, $4, $5, $6) AS given(design, state, reason, metrics) WHERE group_id = $1 AND "
-        "trials.design = given.design AND trials.state IN (0, 1) AND lease_owner = $2 RETURNING trials.design",
+        "WITH given AS MATERIALIZED (SELECT $1 AS group_id, * FROM unnest($3, $4, $5, $6) AS each(design, state, "
+        "reason, metrics)) UPDATE trials SET state = given.state, reason = given.reason, metrics = given.metrics FROM "
+        "given WHERE trials.group_id = given.group_id AND trials.design = given.design AND trials.state IN (0, 1) AND "
+        "lease_owner = $2 RETURNING trials.design",
         parameters);
     std::vector<bool> written(rows.size());
     note_written(result, columns.designs, 0, written);

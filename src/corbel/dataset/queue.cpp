@@ -62,6 +62,7 @@ struct TrialQueue::Data {
   void connect() {
     // Where this fails, what is there goes on saying that it is lost.
     std::unique_ptr<Database> opened = open_database(location, true, patience);
+    opened->execute(opened->dialect().few_of_many);
     statements.clear();
     database = std::move(opened);
   }
@@ -144,15 +145,16 @@ struct TrialQueue::Data {
 
   /// Takes designs of the group that wait and, with `suspect`, were lost before.
   std::vector<DesignId> take(GroupId group, std::size_t most, bool suspect) {
+    // By the keys that were picked and not by ?1: see PostgresTrials::finish().
     Statement& take =
-        statement(suspect ? "WITH picked AS MATERIALIZED (SELECT design AS id FROM trials WHERE group_id = "
-                            "?1 AND state = 0 AND losses IS NOT NULL ORDER BY losses, design LIMIT "
+        statement(suspect ? "WITH picked AS MATERIALIZED (SELECT group_id AS its_group, design AS id FROM trials WHERE "
+                            "group_id = ?1 AND state = 0 AND losses IS NOT NULL ORDER BY losses, design LIMIT "
                             "?2{skip_locked}) UPDATE trials SET state = 1, lease_owner = ?3 FROM picked "
-                            "WHERE group_id = ?1 AND design = picked.id RETURNING design"
-                          : "WITH picked AS MATERIALIZED (SELECT design AS id FROM trials WHERE group_id = "
-                            "?1 AND state = 0 AND losses IS NULL ORDER BY design LIMIT ?2{skip_locked}) "
+                            "WHERE group_id = picked.its_group AND design = picked.id RETURNING design"
+                          : "WITH picked AS MATERIALIZED (SELECT group_id AS its_group, design AS id FROM trials WHERE "
+                            "group_id = ?1 AND state = 0 AND losses IS NULL ORDER BY design LIMIT ?2{skip_locked}) "
                             "UPDATE trials SET state = 1, lease_owner = ?3 FROM picked "
-                            "WHERE group_id = ?1 AND design = picked.id RETURNING design");
+                            "WHERE group_id = picked.its_group AND design = picked.id RETURNING design");
     take.bind(1, group).bind(2, static_cast<std::int64_t>(most)).bind(3, id);
     std::vector<DesignId> designs;
     while (take.step()) designs.push_back(static_cast<DesignId>(take.integer(0)));
@@ -243,10 +245,10 @@ void TrialQueue::offer(GroupId group, std::span<const DesignId> designs) {
 std::vector<DesignId> TrialQueue::open(GroupId group) {
   std::vector<DesignId> designs;
   // One statement sees one state of the store: between two, a trial could pass from one list to the other. Each half is
-  // answered by an index of the few rows in that state.
+  // answered by an index of the few rows in that state, and not, as `group_id = ?1` allows, by that of the group.
   Statement& found = data_->statement(
       "SELECT design FROM trials WHERE group_id = ?1 AND state = 0 UNION ALL "
-      "SELECT design FROM trials WHERE group_id = ?1 AND state = 1 AND lease_owner IS NOT NULL");
+      "SELECT design FROM trials WHERE group_id + 0 = ?1 AND state = 1 AND lease_owner IS NOT NULL");
   found.bind(1, group);
   while (found.step()) designs.push_back(static_cast<DesignId>(found.integer(0)));
   std::ranges::sort(designs);
@@ -284,9 +286,10 @@ void TrialQueue::enter(std::size_t threads, std::chrono::milliseconds lease) {
 
 std::vector<TrialQueue::GroupId> TrialQueue::waiting_groups() {
   std::vector<GroupId> groups;
+  // As an EXISTS, PostgreSQL would make a join of it, which reads all that wait.
   Statement& waiting = data_->statement(
-      "SELECT group_id FROM jobs WHERE EXISTS (SELECT 1 FROM trials WHERE trials.group_id = jobs.group_id AND "
-      "state = 0) ORDER BY group_id");
+      "SELECT group_id FROM jobs WHERE (SELECT 1 FROM trials WHERE trials.group_id = jobs.group_id AND state = 0 "
+      "LIMIT 1) = 1 ORDER BY group_id");
   while (waiting.step()) groups.push_back(waiting.integer(0));
   return groups;
 }
@@ -373,8 +376,8 @@ void TrialQueue::release(const Claim& claim) {
     data_->renew();
     data_
         ->statement(
-            "UPDATE trials SET state = 0, lease_owner = NULL WHERE group_id = ?1 AND lease_owner = ?3 AND state = 1 "
-            "AND design IN (SELECT CAST(value AS BIGINT) FROM {numbers})")
+            "UPDATE trials SET state = 0, lease_owner = NULL WHERE group_id + 0 = ?1 AND lease_owner = ?3 AND "
+            "state = 1 AND design IN (SELECT CAST(value AS BIGINT) FROM {numbers})")
         .bind(1, claim.group)
         .bind(2, designs)
         .bind(3, data_->id)

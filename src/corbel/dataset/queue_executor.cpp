@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <iterator>
-#include <thread>
 
 #include "corbel/base/count_text.hpp"
 #include "corbel/base/error.hpp"
@@ -105,20 +104,21 @@ class QueueExecutor final : public Executor {
   /// Again and again, as long as the user has not asked to stop, where the server cannot do it now. What the queue and
   /// the store do may be repeated.
   void patiently(Monitor& monitor, const std::function<void()>& work) {
-    constexpr std::chrono::milliseconds shortest{100}, longest{5000};
-    for (std::chrono::milliseconds pause = shortest;; pause = std::min(2 * pause, longest)) {
-      try {
-        if (pause > shortest) {
-          queue_.reconnect();
-          store_.reconnect();
-        }
-        return work();
-      } catch (const DatabaseError& error) {
-        if (!error.may_pass() || monitor.stop_requested()) throw;
-        if (pause == shortest) monitor.message(std::string(error.what()) + "; trying again");
-      }
-      std::this_thread::sleep_for(pause);
-    }
+    bool is_lost = false;
+    try_patiently(
+        [&] {
+          if (is_lost) {
+            queue_.reconnect();
+            store_.reconnect();
+          }
+          work();
+        },
+        [&](const DatabaseError& failure, int number) {
+          is_lost = true;
+          if (monitor.stop_requested()) return false;
+          if (number == 1) monitor.message(std::string(failure.what()) + "; trying again");
+          return true;
+        });
   }
 
   static void tell_of_the_rest(const std::vector<std::vector<DesignId>>& outstanding, Monitor& monitor) {

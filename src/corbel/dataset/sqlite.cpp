@@ -139,7 +139,7 @@ bool SqliteDatabase::is_writable() const {
 
 const Dialect& SqliteDatabase::dialect() const {
   static constexpr Dialect dialect = {"CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)", "0", "",
-                                      "json_each(?2)"};
+                                      "json_each(?2)", ""};
   return dialect;
 }
 

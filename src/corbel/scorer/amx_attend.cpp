@@ -18,80 +18,26 @@ namespace {
 
 #include "corbel/scorer/internal/amx_vectors.inc"
 
-// Of `Queries` tokens for one head, whose size is a multiple of `Part`.
-template <std::size_t Part, std::size_t Queries>
-inline void attend_as(const float* qkv, std::size_t tokens, std::size_t heads, std::size_t size, std::size_t head,
-                      std::size_t token, float* room, Columns<std::uint16_t> out) {
-  const std::size_t width = heads * size, token_floats = 3 * width * tile_lanes;
-  const float* const queries = qkv + token * token_floats + head * size * tile_lanes;
-  const float* const keys = qkv + (width + head * size) * tile_lanes;
-  const float* const values = keys + width * tile_lanes;
-  __m512 largest[Queries];
-  for (std::size_t q = 0; q < Queries; ++q) largest[q] = _mm512_set1_ps(-3e38F);
-  for (std::size_t other = 0; other < tokens; ++other) {
-    __m512 even[Queries], odd[Queries];
-    for (std::size_t q = 0; q < Queries; ++q) even[q] = odd[q] = _mm512_setzero_ps();
-    for (std::size_t first = 0; first < size; first += Part) {
-      const float* const key = keys + other * token_floats + first * tile_lanes;
-#pragma GCC unroll 4
-      for (std::size_t w = 0; w < Part * tile_lanes; w += 2 * tile_lanes) {
-        const __m512 a = _mm512_loadu_ps(key + w), b = _mm512_loadu_ps(key + w + tile_lanes);
-#pragma GCC unroll 2
-        for (std::size_t q = 0; q < Queries; ++q) {
-          const float* const query = queries + q * token_floats + first * tile_lanes + w;
-          even[q] = _mm512_fmadd_ps(_mm512_loadu_ps(query), a, even[q]);
-          odd[q] = _mm512_fmadd_ps(_mm512_loadu_ps(query + tile_lanes), b, odd[q]);
-        }
-      }
-    }
-#pragma GCC unroll 2
-    for (std::size_t q = 0; q < Queries; ++q) {
-      const __m512 logit = _mm512_add_ps(even[q], odd[q]);
-      largest[q] = _mm512_max_ps(largest[q], logit);
-      _mm512_storeu_ps(room + (other * Queries + q) * tile_lanes, logit);
-    }
-  }
-  __m512 factor[Queries];
-#pragma GCC unroll 2
-  for (std::size_t q = 0; q < Queries; ++q) {
-    __m512 total = _mm512_setzero_ps();
-    for (std::size_t other = 0; other < tokens; ++other) {
-      float* const at = room + (other * Queries + q) * tile_lanes;
-      const __m512 share = power_of_two(_mm512_sub_ps(_mm512_loadu_ps(at), largest[q]));
-      _mm512_storeu_ps(at, share);
-      total = _mm512_add_ps(total, share);
-    }
-    factor[q] = _mm512_rcp14_ps(total);
-  }
-  for (std::size_t first = 0; first < size; first += Part) {
-    __m512 sum[Queries][Part];
-#pragma GCC unroll 2
-    for (std::size_t q = 0; q < Queries; ++q) {
-#pragma GCC unroll 8
-      for (std::size_t w = 0; w < Part; ++w) sum[q][w] = _mm512_setzero_ps();
-    }
-    for (std::size_t other = 0; other < tokens; ++other) {
-      __m512 share[Queries];
-#pragma GCC unroll 2
-      for (std::size_t q = 0; q < Queries; ++q) share[q] = _mm512_loadu_ps(room + (other * Queries + q) * tile_lanes);
-#pragma GCC unroll 8
-      for (std::size_t w = 0; w < Part; ++w) {
-        const __m512 value = _mm512_loadu_ps(values + other * token_floats + (first + w) * tile_lanes);
-#pragma GCC unroll 2
-        for (std::size_t q = 0; q < Queries; ++q) sum[q][w] = _mm512_fmadd_ps(share[q], value, sum[q][w]);
-      }
-    }
-#pragma GCC unroll 2
-    for (std::size_t q = 0; q < Queries; ++q) {
-      std::uint16_t* const mixed = out.of(token + q) + (head * size + first) * tile_lanes;
-#pragma GCC unroll 4
-      for (std::size_t w = 0; w < Part; w += 2) {
-        const __m512 even = _mm512_mul_ps(sum[q][w], factor[q]), odd = _mm512_mul_ps(sum[q][w + 1], factor[q]);
-        _mm512_storeu_si512(mixed + w * tile_lanes, packed_pair(even, odd));
-      }
-    }
-  }
-}
+namespace single {
+
+struct Lanes {
+  using Value = float;
+  using Vector = __m512;
+  static constexpr std::size_t count = tile_lanes;
+  static constexpr float lowest = -3e38F;
+  static Vector at(const float* from) { return _mm512_loadu_ps(from); }
+  static void store(float* to, Vector x) { _mm512_storeu_ps(to, x); }
+  static Vector spread(float value) { return _mm512_set1_ps(value); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+  static Vector larger(Vector a, Vector b) { return _mm512_max_ps(a, b); }
+  static Vector inverse(Vector x) { return _mm512_rcp14_ps(x); }
+};
+
+#include "corbel/scorer/internal/amx_attend.inc"
+
+}  // namespace single
+
+// The usual size of a head, as a constant: queries stay in registers.
 constexpr std::size_t usual_size = 8;
 
 }  // namespace
@@ -217,12 +163,20 @@ void attend(float* qkv, std::size_t tokens, std::size_t heads, std::size_t size,
     }
   }
   for (std::size_t head = 0; head < heads; ++head) {
-    std::size_t token = 0;
+    const float* const queries = qkv + head * size * tile_lanes;
+    const float* const keys = queries + width * tile_lanes;
+    single::Heads its{queries, keys, keys + width * tile_lanes, 3 * width * tile_lanes, tokens, size};
+    const auto write = [&](std::size_t token, std::size_t row, __m512 even, __m512 odd) __attribute__((always_inline)) {
+      _mm512_storeu_si512(out.of(token) + (head * size + row) * tile_lanes, packed_pair(even, odd));
+    };
     if (size == usual_size) {
-      for (; token + 1 < tokens; token += 2) attend_as<usual_size, 2>(qkv, tokens, heads, size, head, token, room, out);
-      for (; token < tokens; ++token) attend_as<usual_size, 1>(qkv, tokens, heads, size, head, token, room, out);
+      its.size = usual_size;
+      single::attend_all<usual_size>(its, room, write);
+    } else if (size % usual_size == 0) {
+      single::attend_all<usual_size>(its, room, write);
+    } else {
+      single::attend_all<2>(its, room, write);
     }
-    for (; token < tokens; ++token) attend_as<2, 1>(qkv, tokens, heads, size, head, token, room, out);
   }
 }
 
@@ -362,123 +316,60 @@ void attend_shared(const FirstTables& first, std::size_t prefix, const float* sh
 
 namespace {
 
-inline __m512h half_at(const std::uint16_t* from) {
-  return _mm512_castsi512_ph(_mm512_loadu_si512(from));
-}
+namespace half {
 
-inline __m512h spread_half(float value) {
-  return _mm512_set1_ph(static_cast<_Float16>(value));
-}
+struct Lanes {
+  using Value = std::uint16_t;
+  using Vector = __m512h;
+  static constexpr std::size_t count = 2 * tile_lanes;
+  static constexpr float lowest = -65504.0F;
+  static Vector at(const std::uint16_t* from) { return _mm512_castsi512_ph(_mm512_loadu_si512(from)); }
+  static void store(std::uint16_t* to, Vector x) { _mm512_storeu_ph(to, x); }
+  static Vector spread(float value) { return _mm512_set1_ph(static_cast<_Float16>(value)); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ph(a, b, c); }
+  static Vector larger(Vector a, Vector b) { return _mm512_max_ph(a, b); }
+  static Vector inverse(Vector x) { return _mm512_rcp_ph(x); }
+};
 
 // As for single precision.
 inline __m512h power_of_two(__m512h x) {
   const __m512h fraction = _mm512_reduce_ph(x, 0x01);
-  __m512h sum = spread_half(0.0790209F);
-  sum = _mm512_fmadd_ph(sum, fraction, spread_half(0.2241263F));
-  sum = _mm512_fmadd_ph(sum, fraction, spread_half(0.6968528F));
-  sum = _mm512_fmadd_ph(sum, fraction, spread_half(1.0F));
+  __m512h sum = Lanes::spread(0.0790209F);
+  sum = _mm512_fmadd_ph(sum, fraction, Lanes::spread(0.2241263F));
+  sum = _mm512_fmadd_ph(sum, fraction, Lanes::spread(0.6968528F));
+  sum = _mm512_fmadd_ph(sum, fraction, Lanes::spread(1.0F));
   return _mm512_scalef_ph(sum, x);
 }
 
-// Of `Queries` tokens for a pair of heads; `size` is `Part` where that is all of a head.
-template <std::size_t Part, std::size_t Queries>
-[[gnu::always_inline]] inline void attend_halves_as(Columns<const std::uint16_t> qkv, std::size_t tokens,
-                                                    std::size_t size, std::size_t token, std::uint16_t* room,
-                                                    Columns<std::uint16_t> out) {
-  constexpr std::size_t wide = 2 * tile_lanes;
-  const std::uint16_t* const keys = qkv.first + size * wide;
-  const std::uint16_t* const values = keys + size * wide;
-  __m512h largest[Queries];
-  for (std::size_t q = 0; q < Queries; ++q) largest[q] = spread_half(-65504.0F);
-  for (std::size_t other = 0; other < tokens; ++other) {
-    __m512h even[Queries], odd[Queries];
-    for (std::size_t q = 0; q < Queries; ++q) even[q] = odd[q] = _mm512_setzero_ph();
-    for (std::size_t first = 0; first < size; first += Part) {
-      const std::uint16_t* const key = keys + other * qkv.distance + first * wide;
-#pragma GCC unroll 4
-      for (std::size_t w = 0; w < Part * wide; w += 2 * wide) {
-        const __m512h a = half_at(key + w), b = half_at(key + w + wide);
-#pragma GCC unroll 2
-        for (std::size_t q = 0; q < Queries; ++q) {
-          const std::uint16_t* const query = qkv.of(token + q) + first * wide + w;
-          even[q] = _mm512_fmadd_ph(half_at(query), a, even[q]);
-          odd[q] = _mm512_fmadd_ph(half_at(query + wide), b, odd[q]);
-        }
-      }
-    }
-#pragma GCC unroll 2
-    for (std::size_t q = 0; q < Queries; ++q) {
-      const __m512h logit = _mm512_add_ph(even[q], odd[q]);
-      largest[q] = _mm512_max_ph(largest[q], logit);
-      _mm512_storeu_ph(room + (other * Queries + q) * wide, logit);
-    }
-  }
-  __m512h factor[Queries];
-#pragma GCC unroll 2
-  for (std::size_t q = 0; q < Queries; ++q) {
-    __m512h total = _mm512_setzero_ph();
-    for (std::size_t other = 0; other < tokens; ++other) {
-      std::uint16_t* const at = room + (other * Queries + q) * wide;
-      const __m512h share = power_of_two(_mm512_sub_ph(half_at(at), largest[q]));
-      _mm512_storeu_ph(at, share);
-      total = _mm512_add_ph(total, share);
-    }
-    factor[q] = _mm512_rcp_ph(total);
-  }
-  for (std::size_t first = 0; first < size; first += Part) {
-    __m512h sum[Queries][Part];
-#pragma GCC unroll 2
-    for (std::size_t q = 0; q < Queries; ++q) {
-#pragma GCC unroll 8
-      for (std::size_t w = 0; w < Part; ++w) sum[q][w] = _mm512_setzero_ph();
-    }
-    for (std::size_t other = 0; other < tokens; ++other) {
-      __m512h share[Queries];
-#pragma GCC unroll 2
-      for (std::size_t q = 0; q < Queries; ++q) share[q] = half_at(room + (other * Queries + q) * wide);
-#pragma GCC unroll 8
-      for (std::size_t w = 0; w < Part; ++w) {
-        const __m512h value = half_at(values + other * qkv.distance + (first + w) * wide);
-#pragma GCC unroll 2
-        for (std::size_t q = 0; q < Queries; ++q) sum[q][w] = _mm512_fmadd_ph(share[q], value, sum[q][w]);
-      }
-    }
-#pragma GCC unroll 2
-    for (std::size_t q = 0; q < Queries; ++q) {
-      std::uint16_t* const mixed = out.of(token + q) + first * tile_lanes;
-#pragma GCC unroll 4
-      for (std::size_t w = 0; w < Part; w += 2) {
-        const __m512i even = _mm512_castph_si512(_mm512_mul_ph(sum[q][w], factor[q]));
-        const __m512i odd = _mm512_castph_si512(_mm512_mul_ph(sum[q][w + 1], factor[q]));
-#pragma GCC unroll 2
-        for (std::size_t head = 0; head < 2; ++head) {
-          const auto of_head = [&](__m512i both) __attribute__((always_inline)) {
-            const __m256i its = head == 0 ? _mm512_castsi512_si256(both) : _mm512_extracti64x4_epi64(both, 1);
-            return _mm512_cvtxph_ps(_mm256_castsi256_ph(its));
-          };
-          _mm512_storeu_si512(mixed + (head * size + w) * tile_lanes, packed_pair(of_head(even), of_head(odd)));
-        }
-      }
-    }
-  }
+#include "corbel/scorer/internal/amx_attend.inc"
+
+// Of a pair of heads.
+inline __m512 of_head(__m512h both, std::size_t head) {
+  const __m512i bits = _mm512_castph_si512(both);
+  const __m256i its = head == 0 ? _mm512_castsi512_si256(bits) : _mm512_extracti64x4_epi64(bits, 1);
+  return _mm512_cvtxph_ps(_mm256_castsi256_ph(its));
 }
 
-template <std::size_t Part>
-[[gnu::always_inline]] inline void attend_all_halves(Columns<const std::uint16_t> qkv, std::size_t tokens,
-                                                     std::size_t size, std::uint16_t* room,
-                                                     Columns<std::uint16_t> out) {
-  std::size_t token = 0;
-  for (; token + 1 < tokens; token += 2) attend_halves_as<Part, 2>(qkv, tokens, size, token, room, out);
-  for (; token < tokens; ++token) attend_halves_as<Part, 1>(qkv, tokens, size, token, room, out);
-}
-
+}  // namespace half
 }  // namespace
 
 void attend_halves(Columns<const std::uint16_t> qkv, std::size_t tokens, std::size_t size, std::uint16_t* room,
                    Columns<std::uint16_t> out) {
-  // The usual size as a constant: queries stay in registers.
-  if (size == usual_size) return attend_all_halves<usual_size>(qkv, tokens, usual_size, room, out);
-  return attend_all_halves<usual_size>(qkv, tokens, size, room, out);
+  const std::size_t third = size * half::Lanes::count;
+  half::Heads pair{qkv.first, qkv.first + third, qkv.first + 2 * third, qkv.distance, tokens, size};
+  const auto write = [&](std::size_t token, std::size_t row, __m512h even, __m512h odd) __attribute__((always_inline)) {
+#pragma GCC unroll 2
+    for (std::size_t head = 0; head < 2; ++head) {
+      _mm512_storeu_si512(out.of(token) + (head * size + row) * tile_lanes,
+                          packed_pair(half::of_head(even, head), half::of_head(odd, head)));
+    }
+  };
+  if (size == usual_size) {
+    pair.size = usual_size;
+    half::attend_all<usual_size>(pair, room, write);
+  } else {
+    half::attend_all<usual_size>(pair, room, write);
+  }
 }
 
 #pragma GCC pop_options
