@@ -9,11 +9,11 @@
 #include <thread>
 
 #include "base/expect_error.hpp"
-#include "borrowed.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/dataset/store.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "corbel/study/study_keys.hpp"
+#include "support/borrowed.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel {
@@ -338,14 +338,14 @@ TEST_F(AskTellTest, LearnsToAskForMoreMetrics) {
   EXPECT_EQ(told.repeated, 1U);
   EXPECT_EQ(told.best->id, 8U) << "the power of the others is not known";
   const Store store(study.store_location(), Store::Mode::read_only);
-  const Dataset data = told_log(by_power, borrowed(store))->read();
+  const Dataset data = told_log(by_power, test::borrowed(store))->read();
   EXPECT_EQ(data.rows(), 3U);
   EXPECT_EQ(data.group.metrics, (std::vector<std::string>{"cost_ms", "power_w"}));
   EXPECT_TRUE(std::isnan(data.metric(0, 1)));
   EXPECT_EQ(data.metric(1, 1), 2);
   // A limit that has come since the last call is not in the store yet.
   text.replace(text.find("[power_w"), 8, "[area_mm2 <= 3, power_w");
-  EXPECT_EQ(told_log(load(text), borrowed(store))->group().metrics,
+  EXPECT_EQ(told_log(load(text), test::borrowed(store))->group().metrics,
             (std::vector<std::string>{"cost_ms", "power_w", "area_mm2"}));
 }
 
@@ -379,7 +379,7 @@ TEST_F(AskTellTest, IsSafeWithManyAtOnce) {
   for (const DesignId id : given) (id % 4 == 0 ? waiting : told).push_back(id);
   EXPECT_EQ(AskTell(study).waiting().designs, waiting);
   const Store store(study.store_location(), Store::Mode::read_only);
-  EXPECT_EQ(told_log(study, borrowed(store))->read().designs, told);
+  EXPECT_EQ(told_log(study, test::borrowed(store))->read().designs, told);
 }
 
 TEST_F(AskTellTest, KnowsTheLimitsThatASimulatorComputes) {
@@ -393,7 +393,7 @@ TEST_F(AskTellTest, KnowsTheLimitsThatASimulatorComputes) {
     EXPECT_LE(study.simulator->static_metrics(binding.hardware(study.space->design(id)))[area], 20);
   }
   tell(study, R"([{"id": 3, "metrics": {"latency_ms": 2, "area_mm2": 5, "power_w": 1}}])"_json);
-  expect_error([&] { Pipeline(study, silent_monitor()).dataset(); }, ErrorCode::not_found, "no trials of this study's",
+  expect_error([&] { Pipeline(study, silent_monitor()).trials(); }, ErrorCode::not_found, "no trials of this study's",
                "corbel sweep");
 }
 

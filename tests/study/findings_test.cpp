@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/error.hpp"
+#include "corbel/base/random.hpp"
 
 namespace corbel {
 namespace {
@@ -95,6 +96,36 @@ TEST(PlotsSection, FrontOfAMaximisedObjectiveHasTheMostOfItForItsArea) {
   EXPECT_EQ(section["best_logged"]["objective"], 8);
   EXPECT_EQ(study_section(study, log.group.space)["objective"],
             (json{{"metric", "latency_ms"}, {"unit", "ms"}, {"direction", "maximise"}}));
+}
+
+TEST(PlotsSection, ShowsALargeLogEvenlyAndItsFrontWhole) {
+  const DesignSpace space({Parameter::integer("n", 0, 99'999)});
+  Dataset log{{space, "s", "s", "", "", {"latency_ms", "area_mm2"}}, {}, {}, {}, {""}, {}};
+  Rng rng(1);
+  std::vector<std::pair<double, double>> points;  // area, latency
+  for (DesignId id = 0; id < 10'000; ++id) {
+    const double area = 1 + static_cast<double>(rng.below(50)), latency = 100 / area + 10 * rng.uniform();
+    points.emplace_back(area, latency);
+    log.designs.push_back(id);
+    log.states.push_back(TrialState::complete);
+    log.reasons.push_back(0);
+    log.metrics.insert(log.metrics.end(), {latency, area});
+  }
+  const json section = plots_section(small_study(log, {"area_mm2 <= 5"}), log);
+  // Every 4th: every 2nd would be 5,000.
+  ASSERT_EQ(section["logged"].size(), 2'500U);
+  for (std::size_t i = 0; i < 2'500; i += 97) {
+    EXPECT_EQ(section["logged"][i][0], points[4 * i].second) << i;
+    EXPECT_EQ(section["logged"][i][2], points[4 * i].first <= 5 ? 1 : 0) << i;
+  }
+  std::sort(points.begin(), points.end());
+  json front = json::array();
+  double best = std::numeric_limits<double>::infinity();
+  for (const auto& [area, latency] : points) {
+    if (latency < best) front.push_back({latency, area});
+    best = std::min(best, latency);
+  }
+  EXPECT_EQ(section["pareto"], front);
 }
 
 json proposal(int rank, double predicted, const std::string& state, double truth, bool met) {

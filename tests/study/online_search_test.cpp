@@ -8,10 +8,10 @@
 #include <set>
 
 #include "base/expect_error.hpp"
-#include "borrowed.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/study_keys.hpp"
 #include "corbel/study/study_trials.hpp"
+#include "support/borrowed.hpp"
 #include "support/stopping_monitor.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -122,7 +122,7 @@ TEST_F(OnlineSearch, FindsTheOptimumAndCountsEveryQuery) {
   EXPECT_EQ(found["feasible"], found["within_limits"]);
   EXPECT_FALSE(found["exhaustive"].get<bool>());
   // What it simulated are trials like any other.
-  const TrialLog data = StudyTrials(study(bowl)).log(borrowed(trials)).value();
+  const TrialLog data = StudyTrials(study(bowl)).log(test::borrowed(trials)).value();
   EXPECT_EQ(data.rows(), 600U);
   EXPECT_EQ(data.feasible(), found["feasible"].get<std::size_t>());
 }
@@ -169,7 +169,7 @@ TEST_F(OnlineSearch, ScansASpaceThatTheBudgetCovers) {
   small.sweep_designs = 1000;
   Store trials = store();
   StudyTrials(small).sweep(trials, silent_monitor());
-  const Dataset swept = StudyTrials(small).log(borrowed(trials))->read();
+  const Dataset swept = StudyTrials(small).log(test::borrowed(trials))->read();
   std::uint64_t known = 0;
   for (const DesignId id : swept.designs) known += small.space->design(id)[1] >= 20 ? 1 : 0;
   StoppingMonitor monitor;
@@ -239,7 +239,7 @@ TEST_F(OnlineSearch, TriesFailedRunsAgainAndSetsThemAside) {
   EXPECT_GT(found["failed"], 10);
   EXPECT_EQ(bowl->designs_run(), 300U);
   const int runs = bowl->runs();
-  EXPECT_EQ(StudyTrials(study(bowl)).log(borrowed(trials))->rows(), 300 - found["failed"].get<std::size_t>());
+  EXPECT_EQ(StudyTrials(study(bowl)).log(test::borrowed(trials))->rows(), 300 - found["failed"].get<std::size_t>());
   EXPECT_EQ(search(study(bowl), {"random", {}, 300}, trials), found);
   EXPECT_EQ(bowl->runs(), runs) << "what was set aside stays so";
 
@@ -295,7 +295,7 @@ TEST_F(OnlineSearch, TellsWhichDesignsJoinTheTrialsBeforeTheyDo) {
       },
       silent_monitor());
   std::sort(joined.begin(), joined.end());
-  EXPECT_EQ(joined, StudyTrials(asked).log(borrowed(trials))->read().designs);
+  EXPECT_EQ(joined, StudyTrials(asked).log(test::borrowed(trials))->read().designs);
 }
 
 TEST_F(OnlineSearch, RefusesWhatItCannotDo) {

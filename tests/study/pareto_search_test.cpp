@@ -10,12 +10,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/expect_error.hpp"
-#include "borrowed.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/search/hypervolume.hpp"
 #include "corbel/search/pareto.hpp"
 #include "corbel/study/study_keys.hpp"
 #include "corbel/study/study_trials.hpp"
+#include "support/borrowed.hpp"
 #include "support/stopping_monitor.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -144,7 +144,7 @@ TEST_F(ParetoOfAStudy, AScanGivesTheExactFrontWithinTheLimits) {
   EXPECT_EQ(found["reference"][2], 60);
   EXPECT_EQ(found["history"].back()[1], found["hypervolume"]);
   EXPECT_THAT(monitor.messages, testing::Contains(testing::HasSubstr("every admitted design has been queried")));
-  EXPECT_EQ(StudyTrials(study(trade)).log(borrowed(trials))->rows(), found["queries"].get<std::size_t>());
+  EXPECT_EQ(StudyTrials(study(trade)).log(test::borrowed(trials))->rows(), found["queries"].get<std::size_t>());
 }
 
 TEST_F(ParetoOfAStudy, TradesOffWhatIsMaximisedAgainstWhatIsMinimised) {

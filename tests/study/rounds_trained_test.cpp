@@ -9,10 +9,10 @@
 #include <set>
 
 #include "base/expect_error.hpp"
-#include "borrowed.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "corbel/study/study_trials.hpp"
+#include "support/borrowed.hpp"
 #include "support/stopping_monitor.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -248,7 +248,7 @@ TEST_F(RoundsOfAStudy, StopWhereNoDesignIsLeft) {
   // 8 × 8 designs, of which 56 have a >= 1; every one of these is simulated in the end, and no other beside the sweep.
   std::size_t swept_outside = 0;
   const Store store(asked.store_location(), Store::Mode::read_only);
-  const Dataset data = StudyTrials(asked).log(borrowed(store))->read();
+  const Dataset data = StudyTrials(asked).log(test::borrowed(store))->read();
   for (const DesignId id : data.designs) swept_outside += asked.space->design(id)[0] == 0 ? 1 : 0;
   EXPECT_EQ(data.rows(), 56 + swept_outside);
   EXPECT_EQ(results["rounds"]["queries"], 56 + swept_outside - swept);

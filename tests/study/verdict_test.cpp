@@ -74,6 +74,54 @@ TEST(LogSupport, DoubtsWhatGoesBeyondTheLog) {
   EXPECT_THAT(LogSupport(log, "latency_ms", std::nan(""), {}).doubts({3, 4}, said(17, 9), 0), IsEmpty());
 }
 
+TEST(LogSupport, FindsTheNearestDesignThatRan) {
+  const Dataset log = log_of_a_hundred();
+  const std::vector<Design> asked = {{3, 4}, {5, 4}, {9, 9}};
+  const LogSupport support(log, "latency_ms", 0.02, asked);
+  const DesignSpace& space = log.group.space;
+  EXPECT_EQ(support.nearest(0)->design, space.id({3, 4}));
+  EXPECT_EQ(support.nearest(0)->distance, 0);
+  EXPECT_EQ(support.nearest(0)->metrics, std::vector<double>{17});
+  // Of two at the same distance the one with the lower id; one step of nine in one of two parameters.
+  EXPECT_EQ(support.nearest(1)->design, space.id({4, 4}));
+  EXPECT_EQ(support.nearest(1)->distance, 1 / 18.0);
+  EXPECT_EQ(support.nearest(2)->design, space.id({9, 8}));
+  Dataset nothing_ran = log;
+  nothing_ran.states.assign(nothing_ran.rows(), TrialState::infeasible);
+  EXPECT_EQ(LogSupport(nothing_ran, "latency_ms", 0.02, asked).nearest(0), nullptr);
+}
+
+TEST(LogSupport, FindsTheNearestAmongMoreThanItComparesAtOnce) {
+  const DesignSpace space({Parameter::integer("n", 0, 29'999), Parameter::categorical("c", {"x", "y"})});
+  Dataset log{{space, "s", "s", "", "", {"latency_ms"}}, {}, {}, {}, {""}, {}};
+  for (DesignId id = 0; id < space.size(); id += 3) {
+    log.designs.push_back(id);
+    log.states.push_back(TrialState::complete);
+    log.reasons.push_back(0);
+    log.metrics.push_back(static_cast<double>(id));
+  }
+  std::vector<Design> asked;
+  for (DesignId id = 1; id < space.size(); id += 1'999) asked.push_back(space.design(id));
+  const LogSupport support(log, "latency_ms", 0.02, asked);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    double least = 2;
+    DesignId nearest = 0;
+    for (const DesignId id : log.designs) {
+      const double distance = space.distance(asked[i], space.design(id));
+      if (distance < least) nearest = id;
+      least = std::min(least, distance);
+    }
+    EXPECT_EQ(support.nearest(i)->distance, least) << i;
+    EXPECT_EQ(support.nearest(i)->metrics[0], static_cast<double>(support.nearest(i)->design));
+    EXPECT_EQ(support.nearest(i)->design, nearest) << i;
+  }
+  // Of the logged ones, too, the next is three ids away: one or two steps.
+  Assessment said;
+  said.metrics = {3'000};
+  EXPECT_THAT(support.doubts({100, 0}, said, 2 / 59'998.0), IsEmpty());
+  EXPECT_THAT(support.doubts({100, 0}, said, 0.1), ElementsAre(HasSubstr("is within 5")));
+}
+
 json results(double tau, int withheld, int within) {
   return {{"dataset", {{"within_limits", within}}},
           {"training",

@@ -6,13 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/expect_error.hpp"
-#include "borrowed.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/study/findings.hpp"
 #include "corbel/study/pipeline.hpp"
 #include "corbel/study/study_file.hpp"
 #include "corbel/study/study_keys.hpp"
 #include "corbel/study/study_trials.hpp"
+#include "support/borrowed.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace corbel {
@@ -215,7 +215,7 @@ TEST_F(Workloads, ShareTheTrialsOfEachNetwork) {
     study.simulator = counting;
     const StudyTrials trials(study);
     trials.sweep(store, silent_monitor());
-    return std::pair(trials.log(borrowed(store))->read(), counting->count());
+    return std::pair(trials.log(test::borrowed(store))->read(), counting->count());
   };
   const auto [both, simulated] = sweep("workloads: [a.yaml, b.yaml]\n");
   EXPECT_EQ(simulated, 40U);
@@ -256,7 +256,7 @@ TEST_F(Workloads, AreAllSimulatedInAValidation) {
   const auto counting = std::make_shared<CountingSimulator>(study.simulator);
   study.simulator = counting;
   const StudyTrials trials(study);
-  EXPECT_FALSE(trials.log(borrowed(store)).has_value());
+  EXPECT_FALSE(trials.log(test::borrowed(store)).has_value());
   const std::vector<Design> designs = {{3, 3, 2}, {1, 2, 0}};
   const std::vector<Outcome> outcomes = trials.simulate(store, designs, silent_monitor());
   EXPECT_EQ(counting->count(), 4U);
@@ -270,7 +270,7 @@ TEST_F(Workloads, AreAllSimulatedInAValidation) {
   }
   trials.simulate(store, designs, silent_monitor());
   EXPECT_EQ(counting->count(), 0U);
-  EXPECT_EQ(trials.log(borrowed(store))->rows(), 2U);
+  EXPECT_EQ(trials.log(test::borrowed(store))->rows(), 2U);
 }
 
 TEST_F(Workloads, CountTheFeasibleRowsOfEach) {

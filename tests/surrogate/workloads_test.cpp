@@ -327,8 +327,9 @@ TEST(SeveralWorkloads, TreesKnowTheTargetFromTheOthers) {
 }
 
 TEST(WorkloadSampler, HearsFewRowsWithoutLearningThemByHeart) {
-  TrainingData data;
+  TrainingData data(DesignSpace({Parameter::integer("n", 0, 499)}));
   data.objective_transforms.resize(2);
+  data.feasible_stands_for = data.infeasible_stands_for = {1, 1};
   for (std::size_t row = 0; row < 500; ++row) {
     data.workloads.push_back(row < 20 ? 0 : 1);
     (row % 5 == 0 ? data.infeasible : data.feasible).push_back(row);
