@@ -23,6 +23,9 @@ namespace {
 
 using nlohmann::json;
 
+/// Of each other network's table.
+constexpr std::uint64_t default_also_rows = 4000;
+
 /// What both kinds of experiment are told.
 struct ExperimentArguments {
   std::string study;
@@ -30,7 +33,7 @@ struct ExperimentArguments {
   std::vector<std::string> constraints, methods;
   std::string workload;
   std::vector<std::string> also;
-  std::uint64_t also_rows = 4000;
+  std::optional<std::uint64_t> also_rows;
   std::string folder;
   ExperimentOptions online;
   OfflineOptions offline;
@@ -67,7 +70,7 @@ void add_others(const ExperimentArguments& arguments, const Goal& objective, std
     question.others.push_back(
         experiment_on_table(text.substr(equals + 1), question.study->space, objective, constraints, monitor, workload));
     question.others.back().name = name;
-    question.others.back().rows = arguments.also_rows;
+    question.others.back().rows = arguments.also_rows.value_or(default_also_rows);
   }
 }
 
@@ -85,7 +88,14 @@ ExperimentQuestion question_of(const ExperimentArguments& arguments, Monitor& mo
           std::pair{!arguments.workload.empty(), "--workload"}, std::pair{!arguments.also.empty(), "--also"}}) {
       if (given) throw Error(ErrorCode::usage, fmt::format("{} belongs to --table", name), "change it in the study");
     }
-    return experiment_on_study(StudyFile::load(arguments.study));
+    ExperimentQuestion question = experiment_on_study(StudyFile::load(arguments.study));
+    if (!arguments.also_rows) return question;
+    if (question.others.empty()) {
+      throw Error(ErrorCode::usage, fmt::format("--also-rows: {} learns from no other network", arguments.study),
+                  "name them in the study, under `learn_from:`");
+    }
+    for (ExperimentQuestion& other : question.others) other.rows = *arguments.also_rows;
+    return question;
   }
   if (arguments.objective.empty()) {
     throw Error(ErrorCode::usage, "--table needs --objective, the column to minimise or maximise",
@@ -98,6 +108,9 @@ ExperimentQuestion question_of(const ExperimentArguments& arguments, Monitor& mo
   const Goal objective = Goal::parse(arguments.objective);
   const WorkloadSuite workload = arguments.workload.empty() ? WorkloadSuite() : workload_of(arguments.workload);
   ExperimentQuestion question = experiment_on_table(arguments.table, space, objective, constraints, monitor, workload);
+  if (arguments.also_rows && arguments.also.empty()) {
+    throw Error(ErrorCode::usage, "--also-rows: no table of another network is given", "add --also WORKLOAD=FILE");
+  }
   if (!arguments.also.empty()) add_others(arguments, objective, constraints, question, monitor);
   return question;
 }
@@ -296,9 +309,12 @@ void add_experiment_command(CLI::App& app, Common& common, int& exit_code) {
                    "Table of another network, WORKLOAD=FILE, whose log teaches the learners, too; may be repeated. "
                    "A study says `learn_from:`")
       ->allow_extra_args(false);
-  offline->add_option("--also-rows", arguments->also_rows, "Rows of the log of each of them")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
-      ->capture_default_str();
+  offline
+      ->add_option("--also-rows", arguments->also_rows,
+                   fmt::format("Rows of the log of each of them; without, {}, or as many designs as a study's "
+                               "`learn_from:` says",
+                               default_also_rows))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}));
   offline->add_option("--worst", arguments->offline.worst,
                       "Show only so many of the log's rows within the limits, the worst; 0: all");
   offline->callback([arguments, &common, &exit_code] { offline_experiment(*arguments, common, exit_code); });

@@ -149,6 +149,21 @@ TEST(ExperimentCommand, OfflineLearnsFromTablesOfOtherNetworks) {
   refused({"--table", file, "--workload", "m4", "--also", "m5=" + file, "--also-rows", "37", "--log-size", "9"},
           "m5: a log of 37 rows was asked for");
   refused({"--table", file, "--log-size", "0"}, "a log of 0 rows");
+  refused({"--table", file, "--also-rows", "5", "--log-size", "9"}, "no table of another network is given");
+  const auto of_study = [&](const std::string& learn_from) {
+    return folder.write(
+        "study.yaml",
+        "space: {parameters: {pes_x: {values: [2, 4]}, pes_y: {values: [2, 4, 8]}, cores: {values: [1, 2]}, "
+        "compute_lanes: {values: [16, 32, 64]}}}\nfixed: {pe_memory: 2 MiB, core_memory: 64 KiB, "
+        "activation_memory: 1024, instruction_memory: 16384, parameter_memory: 16384, dram_bandwidth: "
+        "16}\nworkload: m6\nsimulator: edge\nobjective: latency_ms\n" +
+            learn_from);
+  };
+  const std::string study = of_study("learn_from: [{workload: m5, designs: 30}, mobilenet_v2]\n").string();
+  const json fewer = parse_success(run({study, "--also-rows", "20", "--log-size", "0", "--fresh"}));
+  EXPECT_EQ(fewer["question"]["learnt_from"],
+            (json{{{"name", "m5"}, {"rows", 20}}, {{"name", "mobilenet_v2"}, {"rows", 20}}}));
+  refused({of_study("").string(), "--also-rows", "20", "--log-size", "9"}, "learns from no other network");
   const Finished misplaced = corbel({"experiment", "offline", "study.yaml", "--also", "m5=" + file});
   EXPECT_NE(misplaced.err.find("--also belongs to --table"), std::string::npos) << misplaced.err;
 }
