@@ -98,6 +98,16 @@ TEST_P(TrialLogOfAStore, IsReadSideBySideWithOthers) {
   while (a->next(x) && x.design < 100) EXPECT_EQ(x.metrics[0], static_cast<double>(x.design));
   EXPECT_EQ(x.design, y.design);
   EXPECT_EQ(x.metrics[0], y.metrics[0]);
+  // One that ends first does not end the other, nor does one that is given up.
+  std::uint64_t rest = 0;
+  store.open(two)->next(y);
+  while (b->next(y)) ++rest;
+  EXPECT_EQ(rest, 49U);
+  while (a->next(x)) ++rest;
+  EXPECT_EQ(rest, 49U + 499U);
+  // None is open any more: others may write here again.
+  store.record(one, std::vector{complete(3, 1)});
+  EXPECT_EQ(store.record(two, std::vector{complete(3, 1)}), 1U);
 }
 
 TEST_P(TrialLogOfAStore, TellsTheStatesOfAllTrials) {

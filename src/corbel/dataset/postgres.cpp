@@ -101,7 +101,7 @@ class PostgresStatement : public PreparedStatement {
   void open() {
     row_ = 0;
     if (many_) {
-      if (!database_.in_transaction()) transaction_.emplace(database_, Transaction::Kind::snapshot);
+      transaction_ = database_.reading();
       const std::string name = database_.next_name();
       database_.run("DECLARE " + name + " NO SCROLL CURSOR FOR " + sql_, parameters_);
       cursor_ = name;
@@ -119,12 +119,9 @@ class PostgresStatement : public PreparedStatement {
     running_ = false;
     result_ = PostgresResult(nullptr);
     const std::string cursor = std::exchange(cursor_, "");
-    if (transaction_) {
-      transaction_->commit();
-      transaction_.reset();
-    } else if (!cursor.empty()) {
-      database_.execute(("CLOSE " + cursor).c_str());
-    }
+    if (!cursor.empty() && transaction_.use_count() != 1) database_.execute(("CLOSE " + cursor).c_str());
+    // The last one ends it, and itself with it.
+    transaction_.reset();
   }
 
   const PostgresDatabase& database_;
@@ -135,7 +132,7 @@ class PostgresStatement : public PreparedStatement {
   PostgresResult result_{nullptr};
   int row_ = 0;
   std::string cursor_;
-  std::optional<Transaction> transaction_;
+  std::shared_ptr<Transaction> transaction_;
 };
 
 }  // namespace
@@ -405,6 +402,15 @@ PostgresResult PostgresDatabase::run(const std::string& sql, const PostgresParam
   }
   return checked(
       PQexecParams(connection, sql.c_str(), n, types.data(), values.data(), lengths.data(), formats.data(), 1));
+}
+
+std::shared_ptr<Transaction> PostgresDatabase::reading() const {
+  std::shared_ptr<Transaction> open = reading_.lock();
+  if (!open && !in_transaction()) {
+    open = std::make_shared<Transaction>(*this, Transaction::Kind::snapshot);
+    reading_ = open;
+  }
+  return open;
 }
 
 std::string PostgresDatabase::next_name() const {

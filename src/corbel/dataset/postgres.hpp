@@ -88,6 +88,8 @@ class PostgresDatabase : public Database {
   /// A statement in PostgreSQL's own words ($1, …); prepared when it comes the second time.
   PostgresResult run(const std::string& sql, const PostgresParameters& parameters) const;
   std::string next_name() const;  ///< for a cursor
+  /// The transaction that open cursors share; null within any other.
+  std::shared_ptr<Transaction> reading() const;
   std::string user() const;
   std::string database() const;
 
@@ -110,6 +112,7 @@ class PostgresDatabase : public Database {
   };
   mutable std::unordered_map<std::string, Use> uses_;  ///< by SQL and types of the parameters
   mutable std::uint64_t names_ = 0;
+  mutable std::weak_ptr<Transaction> reading_;
   mutable int changes_ = 0;
 };
 

@@ -50,7 +50,12 @@ std::vector<Design> proposed_designs(const json& proposals, const DesignSpace& s
   return designs;
 }
 
-/// Those of these that are there; says so, since nobody starts over by mistake unawares.
+/// Made by the training, by the search, and of what it found.
+constexpr std::array<std::string_view, 6> made = {"model.safetensors", "checkpoints", "scan",
+                                                  "report.html",       "design.json", "design.yaml"};
+constexpr std::span made_by_search = std::span(made).subspan(2), made_of_findings = std::span(made).subspan(3);
+
+/// Removes those of these that are there; says so, since nobody starts over by mistake unawares.
 void remove_outputs(const StudyFile& study, std::span<const std::string_view> names, Monitor& monitor) {
   std::string removed;
   for (const std::string_view name : names) {
@@ -244,7 +249,7 @@ void Pipeline::forget_from(std::string_view section) {
     results_->erase("pareto");
     steps.erase("pareto");
   }
-  for (const char* name : {"report.html", "design.json", "design.yaml"}) {
+  for (const std::string_view name : made_of_findings) {
     std::error_code ignored;
     std::filesystem::remove(study_.output / name, ignored);
   }
@@ -342,9 +347,7 @@ SurrogateObjective Pipeline::make_objective() {
 
 void Pipeline::start_over(std::string_view section) {
   lock();
-  std::vector<std::string_view> outputs = {"scan", "report.html", "design.json", "design.yaml"};
-  if (section == "training") outputs.insert(outputs.begin(), {"model.safetensors", "checkpoints"});
-  remove_outputs(study_, outputs, monitor_);
+  remove_outputs(study_, section == "training" ? std::span(made) : made_by_search, monitor_);
   model_fingerprint_.reset();
   forget_from(section);
   conclude();

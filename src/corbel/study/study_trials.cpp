@@ -35,7 +35,7 @@ std::vector<Store::GroupId> StudyTrials::group_ids(Store& store) const {
   return ids;
 }
 
-std::unique_ptr<Executor> StudyTrials::executor(Store& store) const {
+std::unique_ptr<Executor> StudyTrials::make_executor(Store& store) const {
   const HardwareBinding binding(*study_.simulator, *study_.space, study_.fixed);
   const std::vector<Store::GroupId> ids = group_ids(store);
   const auto& members = study_.workloads.members();
@@ -57,11 +57,16 @@ std::unique_ptr<Executor> StudyTrials::executor(Store& store) const {
   return queue_executor(store, std::move(targets), jobs, {!study_.hands_out, study_.threads});
 }
 
-void StudyTrials::sweep(Store& store, Monitor& monitor) const {
+Executor& StudyTrials::executor(Store& store) {
+  if (!executor_) executor_ = make_executor(store);
+  return *executor_;
+}
+
+void StudyTrials::sweep(Store& store, Monitor& monitor) {
   SweepOptions options;
   options.designs = std::min<std::uint64_t>(study_.sweep_designs, study_.space->size());
   options.seed = study_.seed;
-  corbel::sweep(store, *executor(store), options, monitor);
+  corbel::sweep(store, executor(store), options, monitor);
 }
 
 std::optional<TrialLog> StudyTrials::log(std::shared_ptr<const Store> store) const {
@@ -95,9 +100,9 @@ std::vector<StudyTrials::Standing> StudyTrials::standing(Store& store, std::span
   return standing;
 }
 
-std::vector<Outcome> StudyTrials::simulate(Store& store, std::span<const Design> designs, Monitor& monitor) const {
+std::vector<Outcome> StudyTrials::simulate(Store& store, std::span<const Design> designs, Monitor& monitor) {
   std::vector<std::vector<Outcome>> of_designs(designs.size());
-  for (std::vector<Trial>& trials : simulate_designs(store, *executor(store), designs, monitor)) {
+  for (std::vector<Trial>& trials : simulate_designs(store, executor(store), designs, monitor)) {
     for (std::size_t i = 0; i < trials.size(); ++i) of_designs[i].push_back(outcome_of(std::move(trials[i])));
   }
   std::vector<Outcome> outcomes;

@@ -22,7 +22,7 @@ class StudyTrials {
   /// One per workload, in their order; one where the simulator needs none.
   std::vector<TrialGroup> groups() const;
   /// Simulates until the study's number of designs is finished on every network.
-  void sweep(Store& store, Monitor& monitor) const;
+  void sweep(Store& store, Monitor& monitor);
   /// Every design that is finished on all networks; nothing if a group was never begun.
   std::optional<TrialLog> log(std::shared_ptr<const Store> store) const;
   /// What the store holds of a design.
@@ -33,13 +33,16 @@ class StudyTrials {
   };
   std::vector<Standing> standing(Store& store, std::span<const Design> designs) const;
   /// What these designs come to, with StudyFile::simulated_metrics(); those not yet in the store are simulated.
-  std::vector<Outcome> simulate(Store& store, std::span<const Design> designs, Monitor& monitor) const;
+  /// @param store  the same one each time, which outlives this
+  std::vector<Outcome> simulate(Store& store, std::span<const Design> designs, Monitor& monitor);
 
  private:
   /// The ids of groups().
   std::vector<Store::GroupId> group_ids(Store& store) const;
-  std::unique_ptr<Executor> executor(Store& store) const;
+  std::unique_ptr<Executor> make_executor(Store& store) const;
+  Executor& executor(Store& store);
   const StudyFile& study_;
+  std::unique_ptr<Executor> executor_;  // made when first needed: it may hold connections
 };
 
 }  // namespace corbel
