@@ -213,7 +213,7 @@ TEST_F(Workloads, ShareTheTrialsOfEachNetwork) {
     StudyFile study = load(workloads);
     const auto counting = std::make_shared<CountingSimulator>(study.simulator);
     study.simulator = counting;
-    const StudyTrials trials(study);
+    StudyTrials trials(study);
     trials.sweep(store, silent_monitor());
     return std::pair(trials.log(test::borrowed(store))->read(), counting->count());
   };
@@ -255,7 +255,7 @@ TEST_F(Workloads, AreAllSimulatedInAValidation) {
   StudyFile study = load("workloads: [a.yaml, b.yaml]\ncombine: maximum\n");
   const auto counting = std::make_shared<CountingSimulator>(study.simulator);
   study.simulator = counting;
-  const StudyTrials trials(study);
+  StudyTrials trials(study);
   EXPECT_FALSE(trials.log(test::borrowed(store)).has_value());
   const std::vector<Design> designs = {{3, 3, 2}, {1, 2, 0}};
   const std::vector<Outcome> outcomes = trials.simulate(store, designs, silent_monitor());
