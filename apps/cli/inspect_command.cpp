@@ -94,7 +94,7 @@ void add_inspect_command(CLI::App& app, Common& common, int&) {
       Pipeline pipeline(StudyFile::load(path), monitor);
       found.emplace_back("", inspect(pipeline.trials()));
     } else if (names_store(*file)) {
-      const Store store(*file, Store::Mode::read_only);
+      const Store store(*file, Store::Mode::snapshot);
       for (const Store::GroupId id : store.group_ids()) {
         const TrialGroup group = store.describe(id);
         std::string name = group.simulator;

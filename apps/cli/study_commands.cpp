@@ -165,7 +165,7 @@ void export_data(const StudyArguments& arguments, const Common& common) {
   const std::filesystem::path to = arguments.data;
   std::uint64_t rows = 0;
   if (names_store(arguments.file)) {
-    const Store store(arguments.file, Store::Mode::read_only);
+    const Store store(arguments.file, Store::Mode::snapshot);
     rows = export_trials({store, chosen_group(store, arguments.group)}, to, "", monitor);
   } else {
     Pipeline pipeline(load_study(arguments, common), monitor);

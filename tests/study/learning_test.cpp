@@ -54,6 +54,7 @@ TEST(TaughtRows, AreDrawnFromEachClass) {
   EXPECT_EQ(taught.drawn_from->rows, rows);
   EXPECT_EQ(taught.drawn_from->feasible, rows / 10 * 9);
   EXPECT_EQ(taught.drawn_from->over_limit, rows / 10 * 9);
+  EXPECT_EQ(taught.drawn_from->taught_as_feasible, rows / 10 * 9);
   EXPECT_EQ(taught.drawn_from->fingerprint, large_log().fingerprint());
   // All of the 50,000 that did not run, and 100,000 of the others.
   EXPECT_EQ(taught.rows.feasible(), 100'000U);
@@ -73,6 +74,14 @@ TEST(TaughtRows, AreDrawnFromEachClass) {
   }
   // Hypergeometric: 100,000 of 450,000, half of which are lower; five standard deviations.
   EXPECT_NEAR(static_cast<double>(lower_half), 50'000, 5 * 140);
+}
+
+TEST(TaughtRows, AreAllWhereOnlyTheirSumIsTooMany) {
+  StudyFile study = small_training();
+  study.training.steps = 1'800;  // 460,800 of each class, where 450,000 and 50,000 are there
+  const TaughtRows taught = taught_rows(study, large_log());
+  EXPECT_FALSE(taught.drawn_from.has_value());
+  EXPECT_EQ(taught.rows.fingerprint(), large_log().fingerprint());
 }
 
 TEST(TaughtRows, DependOnTheSeedAndNothingElse) {
@@ -97,6 +106,7 @@ TEST(TaughtRows, OfThePublishedProtocolHaveWhatBreaksALimitAmongTheInfeasible) {
   }
   EXPECT_EQ(within, 45'000U) << "all there are";
   EXPECT_EQ(taught.rows.rows(), 45'000U + 100'000U);
+  EXPECT_EQ(taught.drawn_from->taught_as_feasible, 45'000U);
 }
 
 }  // namespace

@@ -108,13 +108,14 @@ TEST(TrainingData, DrawnRowsStandForTheLogTheyWereDrawnFrom) {
           .weight();
   EXPECT_DOUBLE_EQ(weight, infeasible);
   task.over_limit.assign(dataset.rows(), 0);
-  task.drawn_from = {10'000, 4'000, 9'000, "the log"};
+  task.drawn_from = {10'000, 4'000, 8'800, 4'000, "the log"};
   const TrainingData drawn = prepare_training_data(dataset, task, false, 0, 1);
   EXPECT_THAT(drawn.feasible_stands_for, ElementsAre(4'000 / feasible));
   EXPECT_THAT(drawn.infeasible_stands_for, ElementsAre(6'000 / infeasible));
   EXPECT_DOUBLE_EQ(WorkloadSampler(drawn, WorkloadSampler::Of::feasible, 1, 1).weight(), 4'000);
   EXPECT_DOUBLE_EQ(WorkloadSampler(drawn, WorkloadSampler::Of::infeasible, 1, 1).weight(), 6'000);
-  // Under the published protocol what breaks a limit, or did not run, is infeasible.
+  // Under the published protocol what breaks a limit is infeasible, too; designs that did not run may meet all limits.
+  task.drawn_from->taught_as_feasible = 1'000;
   const TrainingData paper = prepare_training_data(dataset, task, true, 0, 1);
   EXPECT_THAT(paper.feasible_stands_for, ElementsAre(1'000 / feasible));
   EXPECT_THAT(paper.infeasible_stands_for, ElementsAre(9'000 / infeasible));

@@ -106,7 +106,7 @@ struct Dataset {
     const std::size_t width = group.metrics.size();
     return {designs[row], states[row], reason_names[reasons[row]], std::span(metrics).subspan(row * width, width)};
   }
-  /// TrialLog::fingerprint() of these rows.
+  /// TrialLog::fingerprint() of these rows, where reasons were not too many to tell apart.
   std::string fingerprint() const;
 };
 

@@ -336,6 +336,7 @@ void PostgresDatabase::set_up(bool writable, std::chrono::milliseconds patience)
            "SET default_transaction_isolation = 'read committed';"
            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';"
            "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;"
+           "SET idle_in_transaction_session_timeout = 0;"
            "SET lock_timeout = " +
            milliseconds + "; SET default_transaction_read_only = " + (writable ? "off" : "on"))
               .c_str());

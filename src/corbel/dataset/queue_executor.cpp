@@ -7,6 +7,7 @@
 #include "corbel/base/stopwatch.hpp"
 #include "corbel/dataset/database.hpp"
 #include "corbel/dataset/executor.hpp"
+#include "corbel/dataset/patience.hpp"
 #include "corbel/dataset/queue.hpp"
 #include "corbel/dataset/worker.hpp"
 
@@ -101,24 +102,15 @@ class QueueExecutor final : public Executor {
     });
   }
 
-  /// Again and again, as long as the user has not asked to stop, where the server cannot do it now. What the queue and
-  /// the store do may be repeated.
+  /// Where the server cannot do it now, again and again. What the queue and the store do may be repeated.
   void patiently(Monitor& monitor, const std::function<void()>& work) {
-    bool is_lost = false;
-    try_patiently(
+    corbel::patiently(
+        monitor,
         [&] {
-          if (is_lost) {
-            queue_.reconnect();
-            store_.reconnect();
-          }
-          work();
+          queue_.reconnect();
+          store_.reconnect();
         },
-        [&](const DatabaseError& failure, int number) {
-          is_lost = true;
-          if (monitor.stop_requested()) return false;
-          if (number == 1) monitor.message(std::string(failure.what()) + "; trying again");
-          return true;
-        });
+        work);
   }
 
   static void tell_of_the_rest(const std::vector<std::vector<DesignId>>& outstanding, Monitor& monitor) {

@@ -10,6 +10,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/base/monitor.hpp"
 #include "corbel/base/stopwatch.hpp"
+#include "corbel/dataset/patience.hpp"
 #include "corbel/dataset/sweep_order.hpp"
 
 namespace corbel {
@@ -52,12 +53,14 @@ class Sweep {
     }
     while (result_.rows < options_.designs) {
       stop_if_asked();
-      const std::vector<DesignId> batch = next_batch(executor_.batch(options_.designs - result_.rows));
-      if (batch.empty()) {
-        result_.exhausted = true;
-        break;
+      if (order_.wants_scan()) {
+        scan();
+        continue;
       }
-      simulate(batch);
+      const std::vector<DesignId> batch = next_batch(executor_.batch(options_.designs - result_.rows));
+      if (!batch.empty()) simulate(batch);
+      result_.exhausted = batch.empty() && !order_.wants_scan();
+      if (result_.exhausted) break;
     }
     if (others_write_) scan();
     monitor_.progress("sweep", std::min(result_.rows, options_.designs), options_.designs, note_);
@@ -106,10 +109,18 @@ class Sweep {
     return groups;
   }
 
+  template <class Work>
+  auto patiently(const Work& work) {
+    return corbel::patiently(
+        monitor_, [&] { store_.reconnect(); }, work);
+  }
+
   void scan() {
-    store_.changed_elsewhere();
+    patiently([&] {
+      store_.changed_elsewhere();
+      order_.scan([&] { stop_if_asked(); });
+    });
     others_write_ = false;
-    order_.scan();
     since_scan_ = Stopwatch();
     result_.rows = order_.rows();
   }
@@ -132,10 +143,10 @@ class Sweep {
   /// Those of the batch that a network has not finished, and how many it has: none that is there only since the last
   /// scan, or on some networks, is run again.
   Share share_of(const PerNetwork& network, std::size_t target, const std::vector<DesignId>& batch,
-                 std::vector<std::size_t>& finished_on) const {
+                 std::vector<std::size_t>& finished_on) {
     if (networks_.size() == 1 && !others_write_) return {target, batch};
     std::unordered_map<DesignId, TrialState> settled;
-    for (const Trial& trial : store_.find(network.group, batch)) {
+    for (const Trial& trial : patiently([&] { return store_.find(network.group, batch); })) {
       if (is_settled(trial.state)) settled.emplace(trial.design, trial.state);
     }
     Share share{target, {}};
@@ -168,7 +179,7 @@ class Sweep {
       simulated += done.shares[k].trials.size();
     }
     result_.rows += static_cast<std::uint64_t>(std::ranges::count(finished_on, networks_.size()));
-    others_write_ = store_.changed_elsewhere() || others_write_;
+    others_write_ = patiently([&] { return store_.changed_elsewhere(); }) || others_write_;
     // Their rows count, too; to look for them must not become the work.
     if (others_write_ && since_scan_.seconds() >= 10 * order_.scan_seconds()) scan();
     if (done.error) std::rethrow_exception(done.error);

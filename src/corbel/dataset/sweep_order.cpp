@@ -19,7 +19,7 @@ SweepOrder::SweepOrder(const Store& store, std::vector<Store::GroupId> groups, s
                        std::uint64_t seed)
     : store_(store), groups_(std::move(groups)), order_(space_size, seed), size_(space_size) {}
 
-void SweepOrder::scan() {
+void SweepOrder::scan(const std::function<void()>& check) {
   const Stopwatch time;
   rows_ = 0;
   window_begin_ = position_;
@@ -36,37 +36,43 @@ void SweepOrder::scan() {
     cursors.push_back(store_.open(groups_[k], Store::Read::states));
     is_there.push_back(cursors[k]->next(trials[k]));
   }
-  while (std::ranges::find(is_there, true) != is_there.end()) {
+  for (std::uint64_t read = 1; std::ranges::find(is_there, true) != is_there.end(); ++read) {
+    if (check && read % 65'536 == 0) check();
     DesignId design = size_;
     for (std::size_t k = 0; k < groups_.size(); ++k) {
       if (is_there[k]) design = std::min(design, trials[k].design);
     }
     std::size_t finished = 0;
-    bool tried = false, abandoned = false;
+    bool failed = false, abandoned = false;
     for (std::size_t k = 0; k < groups_.size(); ++k) {
       if (!is_there[k] || trials[k].design != design) continue;
-      (is_finished(trials[k].state) ? ++finished : std::size_t{tried = true});
+      finished += is_finished(trials[k].state) ? 1 : 0;
+      failed = failed || trials[k].state == TrialState::failed;
       abandoned = abandoned || trials[k].state == TrialState::abandoned;
       is_there[k] = cursors[k]->next(trials[k]);
     }
-    add(design, finished, tried, abandoned);
+    add(design, finished, failed, abandoned);
   }
   keep_least_begun();
   std::ranges::sort(begun_);
+  wants_scan_ = false;
   scan_seconds_ = time.seconds();
 }
 
-void SweepOrder::add(DesignId design, std::size_t finished, bool tried, bool abandoned) {
+void SweepOrder::add(DesignId design, std::size_t finished, bool failed, bool abandoned) {
   const bool is_done = finished == groups_.size();
   rows_ += is_done ? 1 : 0;
+  bool is_left_out = is_done || abandoned;
   // What failed somewhere, or was begun by others since, has its turn in the order of the permutation.
-  const bool is_begun = !is_done && !tried && finished > 0 && !is_past_begun_;
-  if (is_begun) {
-    const std::uint64_t place = order_.at(design);
-    if (!has_given_begun_ || place > last_begun_) begun_.emplace_back(place, design);
-    if (begun_.size() == 2 * most_begun) keep_least_begun();
+  if (!is_left_out && !failed && finished > 0 && !is_past_begun_) {
+    const std::uint64_t key = order_.at(design);
+    if (!last_begun_ || key > *last_begun_) {
+      is_left_out = true;
+      begun_.emplace_back(key, design);
+      if (begun_.size() == 2 * most_begun) keep_least_begun();
+    }
   }
-  if (!is_done && !is_begun && !abandoned) return;
+  if (!is_left_out) return;
   const std::uint64_t position = order_.position_of(design);
   if (position >= window_begin_ && position < window_end_) left_out_[position - window_begin_] = true;
 }
@@ -78,26 +84,26 @@ void SweepOrder::keep_least_begun() {
   has_more_begun_ = true;
 }
 
-bool SweepOrder::next_begun(DesignId& design) {
-  if (is_past_begun_) return false;
-  if (next_begun_ == begun_.size() && has_more_begun_) scan();
-  is_past_begun_ = next_begun_ == begun_.size();
-  if (is_past_begun_) return false;
-  std::tie(last_begun_, design) = begun_[next_begun_++];
-  has_given_begun_ = true;
-  return true;
-}
-
 void SweepOrder::has_failed(DesignId design) {
   if (order_.position_of(design) >= position_) failed_.insert(design);
 }
 
 bool SweepOrder::next(DesignId& design) {
-  if (next_begun(design)) return true;
-  while (position_ < size_) {
-    if (position_ == window_end_) scan();
+  if (wants_scan_) return false;
+  if (next_begun_ < begun_.size()) {
+    last_begun_ = begun_[next_begun_].first;
+    design = begun_[next_begun_++].second;
+    return true;
+  }
+  wants_scan_ = has_more_begun_;
+  is_past_begun_ = !has_more_begun_;
+  while (!wants_scan_ && position_ < size_) {
+    if (position_ == window_end_) {
+      wants_scan_ = true;
+      break;
+    }
     const std::uint64_t position = position_++;
-    if (is_left_out(position)) continue;
+    if (left_out_[position - window_begin_]) continue;
     design = order_.at(position);
     if (failed_.empty() || !failed_.contains(design)) return true;
   }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "corbel/base/monitor.hpp"
 #include "corbel/dataset/log_fingerprint.hpp"
 
 namespace corbel {
@@ -70,6 +71,7 @@ struct TrialLog::Data {
   Open open;
   std::uint64_t duplicates = 0;
   std::function<std::string(int version)> statistics{};
+  Monitor* monitor = nullptr;
   std::optional<Counted> counted{};
 };
 
@@ -104,12 +106,21 @@ TrialLog::TrialLog(std::shared_ptr<const Store> store, Store::GroupId group, con
   }
 }
 
+TrialLog TrialLog::watched_by(Monitor& monitor) const {
+  TrialLog watched = *this;
+  watched.data_ = std::make_shared<Data>(*data_);
+  watched.data_->monitor = &monitor;
+  return watched;
+}
+
 TrialLog TrialLog::without(std::vector<DesignId> left_out) const {
   if (left_out.empty()) return *this;
   std::ranges::sort(left_out);
   const auto shared = std::make_shared<const std::vector<DesignId>>(std::move(left_out));
-  return {group(), [open = data_->open, shared] { return std::make_unique<WithoutCursor>(open(), shared); },
-          duplicates()};
+  TrialLog rest(
+      group(), [open = data_->open, shared] { return std::make_unique<WithoutCursor>(open(), shared); }, duplicates());
+  rest.data_->monitor = data_->monitor;
+  return rest;
 }
 
 const TrialGroup& TrialLog::group() const {
@@ -122,7 +133,11 @@ std::unique_ptr<TrialCursor> TrialLog::open() const {
 
 void TrialLog::each(const std::function<void(const TrialView&)>& visit) const {
   TrialView trial;
-  for (const std::unique_ptr<TrialCursor> trials = open(); trials->next(trial);) visit(trial);
+  std::uint64_t read = 0;
+  for (const std::unique_ptr<TrialCursor> trials = open(); trials->next(trial);) {
+    if (data_->monitor != nullptr && ++read % 16'384 == 0) data_->monitor->check();
+    visit(trial);
+  }
 }
 
 std::uint64_t TrialLog::duplicates() const {

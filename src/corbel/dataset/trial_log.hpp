@@ -11,6 +11,8 @@
 
 namespace corbel {
 
+class Monitor;
+
 /// The finished trials of a group, by design id, read as often as asked and never held: whatever stands behind it, what
 /// reads it need not have room for all of them. The same rows each time. A value; copies share what they read from.
 /// One thread at a time.
@@ -30,6 +32,8 @@ class TrialLog {
   /// The same of a store that outlives this.
   TrialLog(const Store& store, Store::GroupId group);
 
+  /// The same rows, whose reading stops when this monitor asks: each() then throws Error{interrupted}.
+  TrialLog watched_by(Monitor& monitor) const;
   /// The rows of all other designs.
   TrialLog without(std::vector<DesignId> left_out) const;
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -73,6 +72,9 @@ class Draw {
 
 /// The columns of the metrics that a study asks about.
 std::vector<std::size_t> metrics_asked_about(const StudyFile& study, const TrialGroup& group) {
+  for (const std::string& name : study.pareto) {
+    if (!is_listed(group.metrics, name)) throw unknown_name("metric", name, group.metrics, study.pareto_place);
+  }
   std::vector<std::string> names = study.pareto;
   names.push_back(study.objective);
   for (const Constraint& constraint : study.constraints) {
@@ -114,36 +116,38 @@ TaughtRows taught_rows(const StudyFile& study, const TrialLog& log) {
   const LoggedLimits limits(study, log.group());
   const bool over_limit_is_infeasible = study.training.protocol == "paper";
   const auto key_of = [&](const TrialView& trial) { return Rng(study.seed ^ draw_stream, trial.design).next(); };
-  DrawnFrom drawn_from{log.rows(), log.feasible(), 0, log.fingerprint()};
-  // [is feasible]
-  std::array<Draw, 2> draws = {Draw(most), Draw(most)};
+  DrawnFrom drawn_from{log.rows(), log.feasible(), 0, 0, log.fingerprint()};
+  Draw feasible(most), infeasible(most);
   const auto draw_of = [&](const TrialView& trial, bool is_within) -> Draw& {
-    return draws[trial.is_complete() && (is_within || !over_limit_is_infeasible) ? 1 : 0];
+    return trial.is_complete() && (is_within || !over_limit_is_infeasible) ? feasible : infeasible;
   };
   log.each([&](const TrialView& trial) {
     const bool is_within = limits.met(trial);
     drawn_from.over_limit += is_within ? 0 : 1;
-    draw_of(trial, is_within).add(key_of(trial));
+    Draw& draw = draw_of(trial, is_within);
+    drawn_from.taught_as_feasible += &draw == &feasible ? 1 : 0;
+    draw.add(key_of(trial));
   });
-  for (Draw& draw : draws) draw.finish();
+  feasible.finish();
+  infeasible.finish();
+  const std::size_t drawn = feasible.count() + infeasible.count();
+  if (drawn == drawn_from.rows) return {log.read()};
   TaughtRows taught{{log.group(), {}, {}, {}, {""}, {}, 0}};
   Dataset& rows = taught.rows;
   const std::vector<std::size_t> columns = metrics_asked_about(study, log.group());
   rows.group.metrics.clear();
   for (const std::size_t column : columns) rows.group.metrics.push_back(log.group().metrics[column]);
-  std::size_t drawn = 0;
-  for (const Draw& draw : draws) drawn += draw.count();
   rows.reserve(drawn);
   ReasonNumbers reasons(rows.reason_names);
   std::vector<double> metrics(columns.size());
   log.each([&](const TrialView& trial) {
-    // Within the limits or not makes no difference in most cases, and takes long.
+    // Only the published protocol asks for the limits again, which takes long.
     const Draw& draw = draw_of(trial, over_limit_is_infeasible && limits.met(trial));
     if (!draw.has_drawn(key_of(trial))) return;
     for (std::size_t m = 0; m < columns.size(); ++m) metrics[m] = trial.metrics[columns[m]];
     rows.append({trial.design, trial.state, trial.reason, metrics}, reasons);
   });
-  if (rows.rows() < drawn_from.rows) taught.drawn_from = std::move(drawn_from);
+  taught.drawn_from = std::move(drawn_from);
   return taught;
 }
 

@@ -152,14 +152,23 @@ const std::string& Pipeline::model_fingerprint() {
   return *model_fingerprint_;
 }
 
+void Pipeline::collect_others() {
+  for (const StudyFile& other : study_.others()) collect_log(other, StudyKeys(other), store(), monitor_);
+}
+
 std::vector<std::pair<StudyFile, TrialLog>> Pipeline::other_trials() {
+  collect_others();
   std::vector<std::pair<StudyFile, TrialLog>> trials;
   for (StudyFile& other : study_.others()) {
-    const StudyKeys other_keys(other);
-    TrialLog log = collect_log(other, other_keys, store(), monitor_);
+    TrialLog log = read_log(other, StudyKeys(other), monitor_).value();
     trials.emplace_back(std::move(other), std::move(log));
   }
   return trials;
+}
+
+void Pipeline::release_trials() {
+  trials_.reset();
+  log_.reset();
 }
 
 std::string Pipeline::searched_notes() const {
@@ -193,13 +202,10 @@ void Pipeline::collect() {
     results_->erase("validated");
     if (results_->contains("steps")) (*results_)["steps"].erase("train");
   }
-  other_trials();
-  if (study_.is_told()) {
-    trials();
-  } else {
-    use(collect_log(study_, keys(), store(), monitor_));
-  }
-  if (!trials_->has_rows() && study_.learn_from.empty()) {
+  collect_others();
+  release_trials();
+  if (!study_.is_told()) collect_log(study_, keys(), store(), monitor_);
+  if (!trials().has_rows() && study_.learn_from.empty()) {
     throw Error(ErrorCode::too_little_data, fmt::format("{}: no trial to learn from", study_.store_location().text()),
                 "sweep or import some designs first");
   }
@@ -272,7 +278,7 @@ const TrialLog& Pipeline::trials() {
                  fmt::format("first: corbel {} {}", study_.simulator && !study_.import ? "sweep" : "import",
                              study_.file.string()));
   };
-  std::optional<TrialLog> trials = read_log(study_, keys());
+  std::optional<TrialLog> trials = read_log(study_, keys(), monitor_);
   if (!trials || (study_.learn_from.empty() && !trials->has_rows())) throw nothing();
   use(std::move(*trials));
   return *trials_;
@@ -288,40 +294,51 @@ bool Pipeline::model_is_current() {
 
 void Pipeline::train() {
   lock();
-  const TrialLog& data = trials();
-  const std::vector<std::pair<StudyFile, TrialLog>> others = other_trials();
-  std::string trials = data.fingerprint();
-  for (const auto& [study, log] : others) trials = fingerprint(trials + log.fingerprint());
-  if (model_is_current() && recorded("train", "trials") == trials) {
-    monitor_.message("the model is up to date");
-    return;
-  }
-  // What the old model found must not stand beside what the study now asks, not even if this is interrupted.
-  forget_from("training");
-  (*results_)["study"] = study_section(study_, data.group().space);
-  conclude();
-  if (data.feasible() == 0 && study_.learn_from.empty()) throw no_feasible_row(study_, data);
-  // Before hours of learning, so that nothing need be read after them.
-  json described = description(data);
-  const TaughtRows taught = taught_rows(study_, data);
+  std::string trials;
+  std::optional<TaughtRows> taught;
   std::vector<OtherTrials> taught_too;
-  for (const auto& [study, log] : others) taught_too.push_back({study, taught_rows(study, log)});
-  if (taught.drawn_from) {
+  std::optional<json> described;
+  {
+    const TrialLog data = this->trials();
+    const std::vector<std::pair<StudyFile, TrialLog>> others = other_trials();
+    trials = data.fingerprint();
+    for (const auto& [study, log] : others) trials = fingerprint(trials + log.fingerprint());
+    if (model_is_current() && recorded("train", "trials") == trials) {
+      monitor_.message("the model is up to date");
+      return;
+    }
+    // What the old model found must not stand beside what the study now asks, not even if this is interrupted.
+    forget_from("training");
+    (*results_)["study"] = study_section(study_, data.group().space);
+    conclude();
+    if (data.feasible() == 0 && study_.learn_from.empty()) throw no_feasible_row(study_, data);
+    if (recorded("collect", "question") != keys().question() || recorded("collect", "log") != data.fingerprint()) {
+      described = description(data);
+    }
+    taught = taught_rows(study_, data);
+    for (const auto& [study, log] : others) taught_too.push_back({study, taught_rows(study, log)});
+  }
+  release_trials();
+  if (taught->drawn_from) {
     monitor_.message(fmt::format("learning from {} of {} trials, drawn at random: all that {} steps can use",
-                                 count_text(taught.rows.rows()), count_text(taught.drawn_from->rows),
+                                 count_text(taught->rows.rows()), count_text(taught->drawn_from->rows),
                                  count_text(static_cast<std::uint64_t>(study_.training.steps))));
   }
-  const TrainingTask task = training_task(study_, taught, taught_too);
+  const TrainingTask task = training_task(study_, *taught, taught_too);
   TrainingOptions options = study_.training;
   options.seed = study_.seed;
   options.threads = study_.threads;
   model_fingerprint_.reset();
-  json report = corbel::train(taught.rows, task, options, study_.model_file(), study_.output / "checkpoints", monitor_);
+  json report =
+      corbel::train(taught->rows, task, options, study_.model_file(), study_.output / "checkpoints", monitor_);
   report["network"] = options.network;
   report["model"] = study_.model_file().filename().string();
   results_->erase("validated");  // part of the log from here on
-  log_ = trials_;
-  describe_log(std::move(described));
+  if (described) {
+    describe_log(std::move(*described));
+  } else if (json& best = (*results_)["dataset"]["best_logged"]; best.is_object()) {
+    best.erase("predicted");  // by the model before
+  }
   const std::string before = searched_notes();
   (*results_)["training"] = std::move(report);
   (*results_)["steps"]["train"] = {
@@ -373,6 +390,7 @@ void Pipeline::search() {
   require_step("training", "train");
   const SurrogateObjective objective = make_objective();
   const SurrogateSearch search = make_search(objective);
+  release_trials();
   conclude_search(objective, search.method(), search.run(monitor_));
 }
 
@@ -387,6 +405,7 @@ ShardOutcome Pipeline::search_shard(const ScanShard& shard) {
       throw Error(ErrorCode::usage, fmt::format("{} has no shards, only a scan has", search.method()),
                   "corbel search STUDY --strategy scan --shard i/n");
     }
+    release_trials();
     outcome.scanned = search.scan_shard(shard, monitor_);
     outcome.missing = search.missing_shards(shard.count);
   }
@@ -394,8 +413,6 @@ ShardOutcome Pipeline::search_shard(const ScanShard& shard) {
 
   // Others may finish at the same time: one puts the results together, the rest find them.
   lock(std::chrono::seconds(30));
-  trials_.reset();
-  trials();
   if (recorded("search", "key") == keys().search(model_fingerprint())) return outcome;
   const SurrogateObjective objective = make_objective();
   const SurrogateSearch search = make_search(objective);
@@ -443,10 +460,10 @@ void Pipeline::search_simulator(
   json found = search(joining);
   if (study_.import) {
     monitor_.message("the results are kept beside the imported log, not in it: another simulator may have made it");
-    use(collect_log(study_, keys(), store(), monitor_));
-  } else if (std::optional<TrialLog> trials = read_log(study_, keys())) {
-    use(std::move(*trials));
+    collect_log(study_, keys(), store(), monitor_);
   }
+  release_trials();
+  if (std::optional<TrialLog> trials = read_log(study_, keys(), monitor_)) use(std::move(*trials));
   // What was found for another question must not stand beside it.
   const bool is_new = recorded("collect", "question") != keys().question();
   if (is_new) forget_from(recorded("train", "identity") == keys().model() ? "search" : "training");
@@ -480,6 +497,7 @@ void Pipeline::predict_front(const ParetoSettings& settings) {
   require_step("training", "train");
   const SurrogateObjective objective = make_objective();
   const SurrogateSearch search = make_search(objective);
+  release_trials();
   json found = corbel::predict_front(study_, settings, objective, search.domain(), monitor_);
   // Limits may be changed without training again: the log is then told anew.
   if (recorded("collect", "question") != keys().question()) {
@@ -520,6 +538,7 @@ void Pipeline::validate() {
   for (const Design& design : designs) validated.insert(space.id(design));
   (*results_)["validated"] = validated;
   save();
+  release_trials();
   const std::vector<Outcome> outcomes = StudyTrials(study_).simulate(store(), designs, monitor_);
   reset_proposals(objective);
   const std::vector<MetricInfo> metrics = study_.simulated_metrics();

@@ -80,7 +80,7 @@ class Pipeline {
   const StudyFile& study() const { return study_; }
   /// Whether the results are of the study as its file now stands: same log, simulator, workload, objective, limits.
   bool answers_the_study();
-  /// All of the study's trials, as they were when they were first asked for, or last collected or added to by a step.
+  /// All of the study's trials, as they were when this was first asked for since the last long work.
   /// @throws Error{not_found} if nothing was collected yet
   const TrialLog& trials();
 
@@ -90,7 +90,9 @@ class Pipeline {
   void read_results();
   const StudyKeys& keys();
   Store& store();
-  /// The study's other networks and their trials, collected if they are not there.
+  /// Collects the trials of the study's other networks, if they are not there.
+  void collect_others();
+  /// These networks and their trials, collected if they are not there.
   std::vector<std::pair<StudyFile, TrialLog>> other_trials();
   /// Makes them the study's trials, and its log those that were not validated or searched since the last training.
   void use(TrialLog trials);
@@ -111,7 +113,13 @@ class Pipeline {
   /// A Pareto front stays only as long as the study asks for what it shows.
   void forget_old_front();
   /// The trials that the model has learnt from: all but the proposals validated since.
-  const TrialLog& log() const { return *log_; }
+  const TrialLog& log() {
+    trials();
+    return *log_;
+  }
+  /// Before long work: whoever reads a log keeps the store from clearing up after its writers, and may lose it with
+  /// its server. Later it is read anew.
+  void release_trials();
   /// What results.json says of this log.
   nlohmann::json description(const TrialLog& log);
   void describe_log(nlohmann::json description);

@@ -49,6 +49,7 @@ bool Pipeline::begin_round(RoundRecord& record) {
   wide.search.proposals = round_candidates * study_.search.simulate + tried.size();
   const SurrogateObjective objective = make_objective();
   const SurrogateSearch search(wide, objective, log(), keys().proposals(model_fingerprint()));
+  release_trials();
   Round round{known.at("rows").get<std::uint64_t>(), withheld_kendall(training), training.value("seconds", 0.0),
               choose_round(study_, objective, search.run(monitor_), tried)};
   if (round.designs.empty()) return false;
@@ -106,9 +107,10 @@ void Pipeline::search_in_rounds() {
       for (const RoundDesign& design : record.rounds[outcomes.size()].designs) {
         designs.push_back(study_.space->design(design.id));
       }
+      release_trials();
       outcomes.push_back(queries.run(designs));
       if (outcomes.size() < record.rounds.size()) continue;
-      use(read_log(study_, keys()).value());
+      release_trials();
       if (!results_->contains("training")) continue;  // removed since
       note();
       const json& done = (*results_)["rounds"]["rounds"].back();

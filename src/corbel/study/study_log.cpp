@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <memory>
 #include <string>
 #include <utility>
@@ -31,29 +32,30 @@ std::optional<TrialLog> stored_log(const StudyFile& study, const StudyKeys& keys
   if (study.is_told()) return told_log(study, std::move(store));
   if (!study.import) return StudyTrials(study).log(std::move(store));
   const std::string known = store->note("import " + keys.log());
-  if (known.empty() || known.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return TrialLog(std::move(store), std::stoll(known));
+  Store::GroupId group = 0;
+  const char* const end = known.data() + known.size();
+  const auto [read_to, error] = std::from_chars(known.data(), end, group);
+  if (error != std::errc() || read_to != end) return std::nullopt;
+  return TrialLog(std::move(store), group);
 }
 
 }  // namespace
 
-std::optional<TrialLog> read_log(const StudyFile& study, const StudyKeys& keys) {
+std::optional<TrialLog> read_log(const StudyFile& study, const StudyKeys& keys, Monitor& monitor) {
   std::optional<Store> store = Store::if_there(study.store_location(), Store::Mode::snapshot);
   std::optional<TrialLog> log;
   if (store) log = stored_log(study, keys, std::make_shared<const Store>(std::move(*store)));
-  if (log || !study.is_told() || study.learn_from.empty()) return log;
+  if (log) return log->watched_by(monitor);
+  if (!study.is_told() || study.learn_from.empty()) return std::nullopt;
   return TrialLog(Dataset{{*study.space, "told", "", "", "", study.told_metrics()}, {}, {}, {}, {""}, {}});
 }
 
-TrialLog collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
+void collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor) {
   if (!study.import) {
     StudyTrials(study).sweep(store, monitor);
-  } else if (std::optional<TrialLog> known = read_log(study, keys)) {
-    return std::move(*known);
-  } else {
+  } else if (!read_log(study, keys, monitor)) {
     import_study_log(study, keys, store, monitor);
   }
-  return read_log(study, keys).value();
 }
 
 }  // namespace corbel

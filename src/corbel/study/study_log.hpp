@@ -11,11 +11,13 @@ namespace corbel {
 
 class Monitor;
 
-/// The trials of a study as they are now, wherever they come from: a sweep, the log it imports, what it was told.
+/// The trials of a study as they are when they are first read, however often they are read then, wherever they come
+/// from: a sweep, the log it imports, what it was told.
 /// @return nothing if none were ever collected; without a row where nothing was told to a study that learns from others
-std::optional<TrialLog> read_log(const StudyFile& study, const StudyKeys& keys);
+/// @param monitor  may stop the reading of them; must outlive the log
+std::optional<TrialLog> read_log(const StudyFile& study, const StudyKeys& keys, Monitor& monitor);
 
 /// Sweeps or imports until the trials are as the study asks, which does not live on what it is told.
-TrialLog collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor);
+void collect_log(const StudyFile& study, const StudyKeys& keys, Store& store, Monitor& monitor);
 
 }  // namespace corbel

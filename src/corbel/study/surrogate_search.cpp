@@ -57,16 +57,15 @@ SurrogateSearch::SurrogateSearch(const StudyFile& study, const SurrogateObjectiv
                                  const std::string& key)
     : study_(study),
       objective_(objective),
-      log_(log),
       method_(method_of(study.search, objective.space())),
       scan_key_(
           fingerprint(fmt::format("{} {} {} {} {}", version, key, log.fingerprint(),
-                                  format_number(study.search.min_feasibility), format_number(study.search.caution)))) {}
+                                  format_number(study.search.min_feasibility), format_number(study.search.caution)))) {
+  log.each([&](const TrialView& trial) { logged_.push_back(trial.design); });
+}
 
 SearchDomain SurrogateSearch::domain() const {
-  std::vector<DesignId> logged;
-  log_.each([&](const TrialView& trial) { logged.push_back(trial.design); });
-  SearchDomain domain = make_domain(objective_.space(), objective_.constraints(), std::move(logged));
+  SearchDomain domain = make_domain(objective_.space(), objective_.constraints(), logged_);
   if (!objective_.has_formula_limits() || (method_ != "scan" && !formulas_are_met_often(objective_))) return domain;
   // The network is not asked about what a formula rules out.
   SearchDomain exact = domain;

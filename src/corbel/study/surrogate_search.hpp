@@ -35,7 +35,7 @@ class SurrogateSearch {
  public:
   /// @param log  what the surrogate has learnt from
   /// @param key  of the surrogate and the limits: a scan goes on only under the same
-  /// The study, the objective and the log must outlive this.
+  /// The study and the objective must outlive this; the log is read here.
   SurrogateSearch(const StudyFile& study, const SurrogateObjective& objective, const TrialLog& log,
                   const std::string& key);
 
@@ -59,7 +59,7 @@ class SurrogateSearch {
 
   const StudyFile& study_;
   const SurrogateObjective& objective_;
-  const TrialLog& log_;
+  std::vector<DesignId> logged_;
   std::string method_;
   std::string scan_key_;
 };

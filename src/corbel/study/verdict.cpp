@@ -33,9 +33,9 @@ constexpr std::uint32_t most_values = 256;
 /// Finds the nearest logged designs that ran, of many designs at once, as the log is read.
 class NearestSearch {
  public:
-  /// @param of_others  that many of the designs may be their own nearest; the further ones look for another one
-  NearestSearch(const DesignSpace& space, std::vector<Design> designs, std::size_t of_others)
-      : space_(space), designs_(std::move(designs)), of_others_(of_others) {
+  /// @param asked  that many of the designs may be nearest to themselves; those behind them look for another one
+  NearestSearch(const DesignSpace& space, std::vector<Design> designs, std::size_t asked)
+      : space_(space), designs_(std::move(designs)), asked_(asked) {
     for (const Parameter& parameter : space.parameters()) {
       scales_.push_back(parameter.count() > 1 ? 1.0 / (parameter.count() - 1) : 1);
       is_ordered_.push_back(parameter.is_ordered());
@@ -77,8 +77,8 @@ class NearestSearch {
 
   void compare(std::size_t i) {
     const Design& design = designs_[i];
-    const bool is_of_log = i >= of_others_;
-    const DesignId own = is_of_log ? space_.id(design) : 0;
+    const bool wants_another = i >= asked_;
+    const DesignId own = wants_another ? space_.id(design) : 0;
     LogSupport::Neighbour& found = found_[i];
     std::size_t nearest = block;
     for (std::size_t row = 0; row < ids_.size(); ++row) {
@@ -89,7 +89,7 @@ class NearestSearch {
         distance += is_ordered_[p] != 0 ? steps * scales_[p] : (steps > 0 ? 1 : 0);
       }
       distance /= static_cast<double>(design.size());
-      if (!(distance < found.distance) || (is_of_log && ids_[row] == own)) continue;
+      if (!(distance < found.distance) || (wants_another && ids_[row] == own)) continue;
       found.distance = distance;
       nearest = row;
     }
@@ -101,7 +101,7 @@ class NearestSearch {
 
   const DesignSpace& space_;
   std::vector<Design> designs_;
-  std::size_t of_others_, width_ = 0;
+  std::size_t asked_, width_ = 0;
   std::vector<double> scales_;            // [parameter]
   std::vector<std::uint8_t> is_ordered_;  // [parameter]
   std::vector<LogSupport::Neighbour> found_;

@@ -115,8 +115,10 @@ nlohmann::json describe_rows(const Dataset& dataset, const std::vector<std::uint
                              const std::optional<DrawnFrom>& drawn_from, const TrainingData& data,
                              std::uint32_t workload) {
   const auto count = [&](const std::vector<std::size_t>& rows) { return data.of_workload(rows, workload).size(); };
-  DrawnFrom log{dataset.rows(), dataset.feasible(),
-                static_cast<std::uint64_t>(std::ranges::count_if(over_limit, [](auto flag) { return flag != 0; })), ""};
+  DrawnFrom log;
+  log.rows = dataset.rows();
+  log.feasible = dataset.feasible();
+  log.over_limit = static_cast<std::uint64_t>(std::ranges::count_if(over_limit, [](auto flag) { return flag != 0; }));
   if (drawn_from) log = *drawn_from;
   nlohmann::json described = {{"feasible", log.feasible},
                               {"infeasible", log.rows - log.feasible},

@@ -67,6 +67,7 @@ double default_learning_rate(const TrainingOptions& options);
 /// The log that rows were drawn from at random, feasible and infeasible ones apart, where they are not all of it.
 struct DrawnFrom {
   std::uint64_t rows = 0, feasible = 0, over_limit = 0;  ///< that it has
+  std::uint64_t taught_as_feasible = 0;                  ///< without those over a limit under `protocol: paper`
   std::string fingerprint;                               ///< TrialLog::fingerprint()
 };
 /// How many rows of a class, feasible or infeasible, a training can use: its steps draw no more, and trees learn fewer.

@@ -38,14 +38,6 @@ struct Source {
   std::size_t end() const { return first + log.rows(); }
   bool is_over(std::size_t row) const { return !over_limit.empty() && over_limit[row - first] != 0; }
   double metric(std::size_t row, std::size_t k) const { return log.metric(row - first, columns[k]); }
-  /// Feasible rows, and all, of the log that these were drawn from. @param feasible  of these
-  std::pair<double, double> of_log(double feasible, bool over_limit_is_infeasible) const {
-    if (!drawn_from) return {feasible, static_cast<double>(log.rows())};
-    const auto all = static_cast<double>(drawn_from->rows);
-    return {over_limit_is_infeasible ? all - static_cast<double>(drawn_from->over_limit)
-                                     : static_cast<double>(drawn_from->feasible),
-            all};
-  }
 };
 
 std::vector<Source> sources_of(const Dataset& dataset, const TrainingTask& task,
@@ -186,10 +178,12 @@ TrainingData prepare_training_data(const Dataset& dataset, const TrainingTask& t
       ++usable;
     }
     const auto drawn = static_cast<double>(feasible.size() - feasible_before);
-    const auto [all_feasible, all] = source.of_log(drawn, over_limit_is_infeasible);
     const double others = static_cast<double>(source.log.rows()) - drawn;
-    data.feasible_stands_for.push_back(drawn > 0 ? all_feasible / drawn : 1);
-    data.infeasible_stands_for.push_back(others > 0 ? (all - all_feasible) / others : 1);
+    const auto& from = source.drawn_from;
+    const double all = from ? static_cast<double>(from->taught_as_feasible) : drawn;
+    const double all_others = from ? static_cast<double>(from->rows) - all : others;
+    data.feasible_stands_for.push_back(drawn > 0 ? all / drawn : 1);
+    data.infeasible_stands_for.push_back(others > 0 ? all_others / others : 1);
   }
   if (usable < 3) {
     throw Error(ErrorCode::too_little_data,
