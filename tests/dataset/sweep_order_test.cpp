@@ -6,9 +6,13 @@
 #include <set>
 
 #include "dataset_testing.hpp"
+#include "store_backends.hpp"
 
 namespace corbel::test {
 namespace {
+
+using SweepOrderOverAStore = StoreBackends;
+INSTANTIATE_TEST_SUITE_P(On, SweepOrderOverAStore, ::testing::Values("Sqlite", "Postgres"), backend_name);
 
 TrialGroup wide_group(std::uint32_t designs, const std::string& simulator = "s") {
   return {DesignSpace({Parameter::integer("n", 0, static_cast<std::int64_t>(designs) - 1)}),
@@ -36,9 +40,8 @@ std::vector<DesignId> rest_of(SweepOrder& order) {
   return designs;
 }
 
-TEST(SweepOrder, GivesEachDesignOnceAndLeavesOutWhatIsSettled) {
-  const TemporaryFolder folder;
-  Store store(folder / "trials.db", Store::Mode::read_write);
+TEST_P(SweepOrderOverAStore, GivesEachDesignOnceAndLeavesOutWhatIsSettled) {
+  Store store = open();
   const auto group = store.group(wide_group(1000));
   SweepOrder fresh(store, {group}, 1000, 7);
   fresh.scan();
@@ -56,9 +59,8 @@ TEST(SweepOrder, GivesEachDesignOnceAndLeavesOutWhatIsSettled) {
   EXPECT_EQ(rest_of(order), expected) << "in the order of an empty store";
 }
 
-TEST(SweepOrder, BeginsWithDesignsThatSomeGroupsHave) {
-  const TemporaryFolder folder;
-  Store store(folder / "trials.db", Store::Mode::read_write);
+TEST_P(SweepOrderOverAStore, BeginsWithDesignsThatSomeGroupsHave) {
+  Store store = open();
   const auto one = store.group(wide_group(1000, "one")), two = store.group(wide_group(1000, "two"));
   record(store, one, 0, 10, 1000);
   record(store, two, 0, 100, 1000);
@@ -81,9 +83,8 @@ TEST(SweepOrder, BeginsWithDesignsThatSomeGroupsHave) {
   EXPECT_EQ(rest_of(later), (std::vector<DesignId>(designs.begin() + 30, designs.end())));
 }
 
-TEST(SweepOrder, GivesADesignThatFailedNoSecondTurn) {
-  const TemporaryFolder folder;
-  Store store(folder / "trials.db", Store::Mode::read_write);
+TEST_P(SweepOrderOverAStore, GivesADesignThatFailedNoSecondTurn) {
+  Store store = open();
   const auto one = store.group(wide_group(100, "one")), two = store.group(wide_group(100, "two"));
   record(store, one, 0, 10, 100);
   SweepOrder order(store, {one, two}, 100, 7);
@@ -96,9 +97,8 @@ TEST(SweepOrder, GivesADesignThatFailedNoSecondTurn) {
   EXPECT_EQ(std::ranges::count(rest_of(order), first), 0);
 }
 
-TEST(SweepOrder, LosesNoneThatOthersBegin) {
-  const TemporaryFolder folder;
-  Store store(folder / "trials.db", Store::Mode::read_write);
+TEST_P(SweepOrderOverAStore, LosesNoneThatOthersBegin) {
+  Store store = open();
   const auto one = store.group(wide_group(100, "one")), two = store.group(wide_group(100, "two"));
   record(store, one, 0, 10, 100);
   SweepOrder order(store, {one, two}, 100, 7);
@@ -118,9 +118,8 @@ TEST(SweepOrder, LosesNoneThatOthersBegin) {
   EXPECT_EQ(rest.size(), 95U) << "none twice";
 }
 
-TEST(SweepOrder, HoldsWhatIsHandedOutForBegun) {
-  const TemporaryFolder folder;
-  Store store(folder / "trials.db", Store::Mode::read_write);
+TEST_P(SweepOrderOverAStore, HoldsWhatIsHandedOutForBegun) {
+  Store store = open();
   const auto one = store.group(wide_group(100, "one")), two = store.group(wide_group(100, "two"));
   record(store, one, 0, 10, 100);
   record(store, two, 0, 20, 100, TrialState::waiting);
@@ -134,9 +133,8 @@ TEST(SweepOrder, HoldsWhatIsHandedOutForBegun) {
   }
 }
 
-TEST(SweepOrder, HasMoreBegunDesignsThanItHoldsAtOnce) {
-  const TemporaryFolder folder;
-  Store store(folder / "trials.db", Store::Mode::read_write);
+TEST_P(SweepOrderOverAStore, HasMoreBegunDesignsThanItHoldsAtOnce) {
+  Store store = open();
   constexpr std::uint32_t designs = 200'000;
   const auto one = store.group(wide_group(designs, "one")), two = store.group(wide_group(designs, "two"));
   record(store, one, 0, 1, 150'000);
@@ -160,9 +158,8 @@ TEST(SweepOrder, HasMoreBegunDesignsThanItHoldsAtOnce) {
   EXPECT_EQ(std::ranges::adjacent_find(given), given.end());
 }
 
-TEST(SweepOrder, GoesOnBehindItsWindow) {
-  const TemporaryFolder folder;
-  Store store(folder / "trials.db", Store::Mode::read_write);
+TEST_P(SweepOrderOverAStore, GoesOnBehindItsWindow) {
+  Store store = open();
   constexpr std::uint32_t designs = 18'000'000;  // a window is 2^24
   const auto group = store.group(wide_group(designs));
   record(store, group, 0, 1000, designs);
