@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "corbel/base/config.hpp"
 #include "corbel/base/error.hpp"
 #include "corbel/search/strategy.hpp"
+#include "corbel/surrogate/forest.hpp"
 #include "corbel/surrogate/losses.hpp"
 #include "corbel/surrogate/trainer.hpp"
 
@@ -141,6 +143,11 @@ nlohmann::json to_json(const TrainingOptions& options) {
     json["dropout"] = options.dropout;
   }
   return json;
+}
+
+std::uint64_t most_rows_of_a_class(const TrainingOptions& options) {
+  return std::max(static_cast<std::uint64_t>(options.steps) * static_cast<std::uint64_t>(options.batch),
+                  std::uint64_t{most_tree_rows});
 }
 
 }  // namespace corbel

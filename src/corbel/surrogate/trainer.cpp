@@ -355,11 +355,6 @@ class Training {
 
 }  // namespace
 
-std::uint64_t most_rows_of_a_class(const TrainingOptions& options) {
-  return std::max(static_cast<std::uint64_t>(options.steps) * static_cast<std::uint64_t>(options.batch),
-                  std::uint64_t{most_tree_rows});
-}
-
 nlohmann::json train(const Dataset& dataset, const TrainingTask& task, const TrainingOptions& options,
                      const std::filesystem::path& model_file, const std::filesystem::path& work_folder,
                      Monitor& monitor) {
