@@ -1,14 +1,13 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "corbel/dataset/dataset.hpp"
 
 namespace corbel {
 
-/// Of rows as they come, by design, and their group, in memory that grows by 16 bytes for 4,096 rows: a digest per
-/// block of rows, then one of the digests. Internal to this floor.
+/// Of rows as they come, by design, and their group, in memory that grows by some 40 bytes for 4,096 rows: a digest
+/// per block of rows, then one of the digests. Internal to this floor.
 class LogFingerprint {
  public:
   explicit LogFingerprint(const TrialGroup& group);

@@ -16,6 +16,7 @@
 #include "corbel/base/error.hpp"
 #include "corbel/dataset/database.hpp"
 #include "corbel/dataset/store_file.hpp"
+#include "corbel/dataset/trial_log.hpp"
 #include "corbel/dataset/trial_table.hpp"
 
 namespace corbel {
@@ -337,13 +338,7 @@ std::uint64_t Store::repeated(GroupId group) const {
 }
 
 Dataset Store::read(GroupId group) const {
-  Dataset dataset{describe(group), {}, {}, {}, {""}, {}, repeated(group)};
-  ReasonNumbers reasons(dataset.reason_names);
-  TrialView trial;
-  for (const std::unique_ptr<TrialCursor> trials = open(group); trials->next(trial);) {
-    dataset.append(trial, reasons);
-  }
-  return dataset;
+  return TrialLog(*this, group).read();
 }
 
 std::vector<DesignId> Store::finished(GroupId group) const {

@@ -110,7 +110,6 @@ void Pipeline::search_in_rounds() {
       release_trials();
       outcomes.push_back(queries.run(designs));
       if (outcomes.size() < record.rounds.size()) continue;
-      release_trials();
       if (!results_->contains("training")) continue;  // removed since
       note();
       const json& done = (*results_)["rounds"]["rounds"].back();
